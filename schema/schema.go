@@ -1,0 +1,103 @@
+// Package schema is the operator's door: what Postgres stores, as goose
+// migrations, and three ways to apply them.
+//
+//   - From Go: [Migrate], when the program starts or in a deploy step.
+//   - From the command line: pgmq migrate up.
+//   - With plain goose, on the files that pgmq migrate export writes, and
+//     GOOSE_TABLE set to [VersionTable].
+//
+// All three keep one history, in a version table of its own: an application's
+// goose migrations in the same database do not get in the way. Any number of
+// processes may call Migrate at once; one does the work while the others wait.
+//
+// A program that only uses queues needs package queue and not this one.
+package schema
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"fmt"
+
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+// FS holds the migrations, NNNNN_name.sql, in its root. A migration that was
+// released is never edited.
+//
+//go:embed *.sql
+var FS embed.FS
+
+// VersionTable is where goose records which migrations were applied. It lives
+// outside of schema pgmq, which the first migration makes.
+const VersionTable = "public.pgmq_schema_version"
+
+// lockID names the session lock that migrations hold, among all advisory locks
+// of a database. It spells "pgmq" in ASCII.
+const lockID = 0x70676d71
+
+// Seconds: how often a waiting process asks for the lock, and how often it asks
+// before it gives up (an hour).
+const (
+	lockPeriod = 1
+	lockTries  = 3600
+)
+
+// Provider returns a goose provider for these migrations, for all that Migrate
+// does not do: going down, status, a logger. The extra options are goose's.
+//
+// db must reach Postgres directly: the lock belongs to a session, which a
+// transaction pooler would share with others.
+func Provider(db *sql.DB, opts ...goose.ProviderOption) (*goose.Provider, error) {
+	locker, err := lock.NewPostgresSessionLocker(
+		lock.WithLockID(lockID),
+		lock.WithLockTimeout(lockPeriod, lockTries),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	opts = append([]goose.ProviderOption{
+		goose.WithTableName(VersionTable),
+		goose.WithDisableGlobalRegistry(true),
+		goose.WithSessionLocker(locker),
+	}, opts...)
+	p, err := goose.NewProvider(goose.DialectPostgres, db, FS, opts...)
+	if err != nil {
+		return nil, fmt.Errorf("schema: %w", err)
+	}
+	return p, nil
+}
+
+// Migrate applies the migrations that are pending, each in a transaction; none
+// pending is no error. With a pgx pool: Migrate(ctx, stdlib.OpenDBFromPool(pool)).
+//
+// The role needs CREATE on the database and on schema public, once. A failed or
+// killed run leaves the migrations before the failed one, and can be repeated.
+func Migrate(ctx context.Context, db *sql.DB) error {
+	p, err := Provider(db)
+	if err != nil {
+		return err
+	}
+	if _, err := p.Up(ctx); err != nil {
+		return fmt.Errorf("schema: %w", err)
+	}
+	return nil
+}
+
+// Remove takes every migration back, the newest first, and then drops the
+// version table: nothing is left. It refuses, and leaves the queues as they
+// are, while one of them or its archive holds messages.
+func Remove(ctx context.Context, db *sql.DB) error {
+	p, err := Provider(db)
+	if err != nil {
+		return err
+	}
+	if _, err := p.DownTo(ctx, 0); err != nil {
+		return fmt.Errorf("schema: %w", err)
+	}
+	if _, err := db.ExecContext(ctx, "DROP TABLE "+VersionTable); err != nil {
+		return fmt.Errorf("schema: %w", err)
+	}
+	return nil
+}
