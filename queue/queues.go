@@ -1,0 +1,117 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Create makes a queue and its archive, unless they exist. It takes the caller's
+// transaction, if db is one. Errors: [ErrName], [ErrOption], [ErrNoSchema], and
+// what pgx returns.
+func Create(ctx context.Context, db DB, name string, opts ...CreateOption) error {
+	h, err := open(db, name)
+	if err != nil {
+		return err
+	}
+	o, err := createOptionsOf(opts)
+	if err != nil {
+		return h.fail("create", err)
+	}
+	create := queries.Create
+	if o.storage == Unlogged {
+		create = queries.CreateUnlogged
+	}
+	if err := create(ctx, db, name); err != nil {
+		return h.fail("create", err)
+	}
+	return nil
+}
+
+// Drop removes a queue, its archive, and every message in both. Errors:
+// [ErrName], [ErrNoQueue], [ErrNoSchema], and what pgx returns.
+func Drop(ctx context.Context, db DB, name string) error {
+	h, err := open(db, name)
+	if err != nil {
+		return err
+	}
+	dropped, err := queries.Drop(ctx, db, name)
+	if err == nil && !dropped {
+		err = ErrNoQueue
+	}
+	if err != nil {
+		return h.fail("drop", err)
+	}
+	return nil
+}
+
+// Purge removes every message of a queue, hidden ones too, and returns how many.
+// The archive stays. It waits for transactions that have touched the queue, and
+// holds off new ones meanwhile. Errors are those of Drop.
+func Purge(ctx context.Context, db DB, name string) (int64, error) {
+	h, err := open(db, name)
+	if err != nil {
+		return 0, err
+	}
+	purged, err := queries.Purge(ctx, db, name)
+	if err != nil {
+		return 0, h.fail("purge", err)
+	}
+	return purged, nil
+}
+
+// Info describes a queue.
+type Info struct {
+	Name      string
+	CreatedAt time.Time
+	Storage   Storage
+	// Partitioned queues are made by other PGMQ clients.
+	Partitioned bool
+}
+
+// List returns every queue, by name; none is no error. Errors: [ErrNoSchema] and
+// what pgx returns.
+func List(ctx context.Context, db DB) ([]Info, error) {
+	rows, err := queries.List(ctx, db)
+	if err != nil {
+		return nil, fmt.Errorf("list queues: %w", explain(err))
+	}
+	infos := make([]Info, len(rows))
+	for i, row := range rows {
+		infos[i] = Info{Name: row.QueueName, CreatedAt: row.CreatedAt, Partitioned: row.IsPartitioned}
+		if row.IsUnlogged {
+			infos[i].Storage = Unlogged
+		}
+	}
+	return infos, nil
+}
+
+// QueueStats says what is in a queue. Times are by the server's clock.
+type QueueStats struct {
+	// Length counts all messages, hidden ones too.
+	Length int64
+	// Visible counts those that a reader would get now.
+	Visible int64
+	// Oldest and Newest are the first and last EnqueuedAt; zero when empty.
+	Oldest, Newest time.Time
+	// At is when this was counted.
+	At time.Time
+}
+
+// Stats counts the messages of a queue, exactly: it reads the whole table, so ask
+// a long queue seldom. Errors: [ErrName], [ErrNoQueue], and what pgx returns.
+func Stats(ctx context.Context, db DB, name string) (QueueStats, error) {
+	h, err := open(db, name)
+	if err != nil {
+		return QueueStats{}, err
+	}
+	row, err := queries.Stats(ctx, h.db)
+	if err != nil {
+		return QueueStats{}, h.fail("stats", err)
+	}
+	s := QueueStats{Length: row.Length, Visible: row.Visible, At: row.At}
+	if s.Length > 0 {
+		s.Oldest, s.Newest = row.Oldest, row.Newest
+	}
+	return s, nil
+}

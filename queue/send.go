@@ -1,0 +1,101 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/pgmq-go/pgmq/db"
+)
+
+// Send adds a message to the queue and returns its id. When it returns without
+// an error, and outside of a transaction, the message is as durable as the
+// server's synchronous_commit makes it.
+//
+// Errors: [*EncodeError] for a body or headers that cannot be stored,
+// [ErrOption], [ErrNoQueue], and what pgx returns. After an error from the
+// connection or from ctx it is unknown whether the message was sent.
+func (q *Queue[T]) Send(ctx context.Context, body T, opts ...SendOption) (int64, error) {
+	id, err := q.send(ctx, body, opts)
+	if err != nil {
+		return 0, q.fail("send", err)
+	}
+	return id, nil
+}
+
+func (q *Queue[T]) send(ctx context.Context, body T, opts []SendOption) (int64, error) {
+	o, err := sendOptionsOf(opts)
+	if err != nil {
+		return 0, err
+	}
+	raw, err := q.encode(body)
+	if err != nil {
+		return 0, &EncodeError{Err: err}
+	}
+	id, err := queries.Send(ctx, q.db, db.SendParams{
+		VisibleAt: o.at,
+		Delay:     o.delay,
+		Message:   raw,
+		Headers:   o.headers,
+	})
+	if refused(err) {
+		return 0, &EncodeError{Err: err}
+	}
+	return id, err
+}
+
+// SendBatch adds all messages in one round trip and one statement: all of them
+// are sent, or none. It returns their ids in the order of bodies. The options
+// hold for each message. No bodies are no message and no error.
+//
+// A batch may have any number of messages, with up to 512 MiB of JSON in all.
+// Errors are those of Send; an [*EncodeError] tells which message it was.
+func (q *Queue[T]) SendBatch(ctx context.Context, bodies []T, opts ...SendOption) ([]int64, error) {
+	ids, err := q.sendBatch(ctx, bodies, opts)
+	if err != nil {
+		return nil, q.fail("send batch", err)
+	}
+	return ids, nil
+}
+
+func (q *Queue[T]) sendBatch(ctx context.Context, bodies []T, opts []SendOption) ([]int64, error) {
+	o, err := sendOptionsOf(opts)
+	if err != nil || len(bodies) == 0 {
+		return nil, err
+	}
+	raws := make([]json.RawMessage, len(bodies))
+	total := 0
+	for i, body := range bodies {
+		raw, err := q.encode(body)
+		if err != nil {
+			return nil, &EncodeError{Index: i, Err: err}
+		}
+		if total += len(raw); total > maxBatch {
+			return nil, &EncodeError{Index: i, Err: errors.New("the batch is over 512 MiB with it: send fewer at a time")}
+		}
+		raws[i] = raw
+	}
+	ids, err := queries.SendBatch(ctx, q.db, db.SendBatchParams{
+		VisibleAt: o.at,
+		Delay:     o.delay,
+		Messages:  raws,
+		Headers:   o.headers,
+	})
+	if refused(err) {
+		return nil, &EncodeError{Index: -1, Err: err}
+	}
+	return ids, err
+}
+
+// encode returns body as JSON that Postgres can store.
+func (q *Queue[T]) encode(body T) (json.RawMessage, error) {
+	raw, err := q.codec.Encode(body)
+	if err != nil {
+		return nil, err
+	}
+	if err := storable(raw); err != nil {
+		return nil, fmt.Errorf("body: %w", err)
+	}
+	return raw, nil
+}

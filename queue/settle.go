@@ -1,0 +1,111 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/pgmq-go/pgmq/db"
+)
+
+// Delete removes messages that were read, because they are done.
+//
+// It goes by receipt: a message that another reader has taken since, or that is
+// gone, is left as it is and named by a [*LeaseLostError], which matches
+// [ErrLeaseLost]; the others are removed all the same. A lease that ended is
+// good for as long as nobody else has read the message. Other errors are
+// [ErrNoQueue] and what pgx returns. No messages are no error.
+func (q *Queue[T]) Delete(ctx context.Context, msgs ...*Message[T]) error {
+	return q.settle(ctx, "delete", msgs, func(r receipts) ([]int64, error) {
+		return queries.Delete(ctx, q.db, db.DeleteParams(r))
+	})
+}
+
+// Archive moves messages that were read to the archive, where they stay with
+// their ids. It goes by receipt and errs as Delete does.
+func (q *Queue[T]) Archive(ctx context.Context, msgs ...*Message[T]) error {
+	return q.settle(ctx, "archive", msgs, func(r receipts) ([]int64, error) {
+		return queries.Archive(ctx, q.db, db.ArchiveParams(r))
+	})
+}
+
+// SetVT hides messages that were read for vt from now on, and updates their
+// VisibleAt: longer, to keep the lease, or 0, to give them back at once. A vt
+// below 0 is [ErrOption]. It goes by receipt and errs as Delete does.
+func (q *Queue[T]) SetVT(ctx context.Context, vt time.Duration, msgs ...*Message[T]) error {
+	if err := checkHidden(vt); err != nil {
+		return q.fail("set vt", err)
+	}
+	return q.settle(ctx, "set vt", msgs, func(r receipts) ([]int64, error) {
+		rows, err := queries.SetVT(ctx, q.db, db.SetVTParams{
+			VT:          vt,
+			MsgIDs:      r.MsgIDs,
+			ReadCts:     r.ReadCts,
+			LastReadAts: r.LastReadAts,
+		})
+		var ids []int64
+		visibleAt := make(map[int64]time.Time, len(rows))
+		for _, row := range rows {
+			ids = append(ids, row.MsgID)
+			visibleAt[row.MsgID] = row.VT
+		}
+		for _, m := range msgs {
+			if at, ok := visibleAt[m.ID]; ok {
+				m.VisibleAt = at
+			}
+		}
+		return ids, err
+	})
+}
+
+// receipts are the receipts of several messages, as the queries take them.
+type receipts struct {
+	MsgIDs      []int64
+	ReadCts     []int32
+	LastReadAts []time.Time
+}
+
+// settle runs do, which returns the ids whose receipts held, and reports the others.
+func (q *Queue[T]) settle(ctx context.Context, op string, msgs []*Message[T], do func(receipts) ([]int64, error)) error {
+	if len(msgs) == 0 {
+		return nil
+	}
+	var r receipts
+	for _, m := range msgs {
+		if m == nil {
+			return q.fail(op, fmt.Errorf("%w: a message is nil", ErrOption))
+		}
+		r.MsgIDs = append(r.MsgIDs, m.ID)
+		r.ReadCts = append(r.ReadCts, m.receipt.reads)
+		r.LastReadAts = append(r.LastReadAts, m.receipt.at)
+	}
+	held, err := do(r)
+	if err != nil {
+		return q.fail(op, err)
+	}
+	if lost := without(r.MsgIDs, held); len(lost) > 0 {
+		return q.fail(op, q.leaseLost(ctx, lost))
+	}
+	return nil
+}
+
+// leaseLost looks which of the lost messages are still there.
+func (h handle) leaseLost(ctx context.Context, lost []int64) error {
+	there, err := queries.Existing(ctx, h.db, lost)
+	if err != nil {
+		return &LeaseLostError{IDs: lost} // what is known
+	}
+	return &LeaseLostError{IDs: lost, Gone: without(lost, there)}
+}
+
+// without returns the distinct ids that are not among the others, sorted.
+func without(ids, others []int64) []int64 {
+	among := make(map[int64]bool, len(others))
+	for _, id := range others {
+		among[id] = true
+	}
+	left := slices.DeleteFunc(slices.Clone(ids), func(id int64) bool { return among[id] })
+	slices.Sort(left)
+	return slices.Compact(left)
+}
