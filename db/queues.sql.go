@@ -10,6 +10,25 @@ import (
 	"time"
 )
 
+const count = `-- name: Count :one
+SELECT
+    (SELECT count(*) FROM pgmq.template_queue)::bigint AS queued,
+    (SELECT count(*) FROM pgmq.template_archive)::bigint AS archived
+`
+
+type CountRow struct {
+	Queued   int64
+	Archived int64
+}
+
+// Count tells how many messages are in the queue and in its archive.
+func (q *Queries) Count(ctx context.Context, db DBTX) (CountRow, error) {
+	row := db.QueryRow(ctx, count)
+	var i CountRow
+	err := row.Scan(&i.Queued, &i.Archived)
+	return i, err
+}
+
 const create = `-- name: Create :exec
 SELECT pgmq.create($1::text)
 `
@@ -72,6 +91,16 @@ func (q *Queries) List(ctx context.Context, db DBTX) ([]Queue, error) {
 		return nil, err
 	}
 	return items, nil
+}
+
+const lock = `-- name: Lock :exec
+LOCK TABLE pgmq.template_queue, pgmq.template_archive IN ACCESS EXCLUSIVE MODE
+`
+
+// Lock holds off everybody else from a queue until the transaction ends.
+func (q *Queries) Lock(ctx context.Context, db DBTX) error {
+	_, err := db.Exec(ctx, lock)
+	return err
 }
 
 const lower = `-- name: Lower :one

@@ -34,3 +34,13 @@ FROM pgmq.template_queue;
 -- name: Lower :one
 -- Lower folds the capitals of a name as this database does: its locale decides.
 SELECT lower(sqlc.arg('name')::text)::text AS name;
+
+-- name: Lock :exec
+-- Lock holds off everybody else from a queue until the transaction ends.
+LOCK TABLE pgmq.template_queue, pgmq.template_archive IN ACCESS EXCLUSIVE MODE;
+
+-- name: Count :one
+-- Count tells how many messages are in the queue and in its archive.
+SELECT
+    (SELECT count(*) FROM pgmq.template_queue)::bigint AS queued,
+    (SELECT count(*) FROM pgmq.template_archive)::bigint AS archived;

@@ -1,0 +1,35 @@
+# Everything here works from a clean clone with Go and PostgreSQL's server
+# binaries (or Docker, or PGMQ_TEST_DATABASE_URL). `make` alone lists the targets.
+
+SQLC   := go -C tools tool sqlc
+LINT   := go tool -modfile=$(CURDIR)/tools/lint/go.mod golangci-lint
+WITHPG := go -C tests run ./withpg
+MODULES := . tests tools tools/lint
+
+.PHONY: help demo test bench generate verify format
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## carry a week of earthquakes through a queue, on a Postgres of its own
+	@go run ./cmd/pgmq demo
+
+test: ## run all tests against one real Postgres, with the race detector
+	@$(WITHPG) sh -c 'go -C tests test -race ./... && go -C . test -race ./...'
+
+bench: ## measure send, batch, and read with delete; durable
+	@$(WITHPG) -durable go -C tests test -run '^$$' -bench . -benchtime 2s
+
+generate: ## write db/ anew from queries/ and schema/
+	$(SQLC) generate -f ../sqlc.yaml
+
+format: ## format the Go code
+	$(LINT) fmt ./...
+	cd tests && $(LINT) fmt ./...
+
+verify: ## check that generated code, modules, queries, lint and format are in order
+	$(SQLC) diff -f ../sqlc.yaml
+	$(WITHPG) sh -c 'PGMQ_SQLC_DATABASE_URL=$$PGMQ_TEST_DATABASE_URL $(SQLC) vet -f ../sqlc.yaml'
+	@for module in $(MODULES); do echo "go -C $$module mod tidy -diff"; go -C $$module mod tidy -diff || exit 1; done
+	$(LINT) run ./...
+	cd tests && $(LINT) run ./...

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/spf13/cobra"
+
+	"github.com/pgmq-go/pgmq/internal/postgres"
+	"github.com/pgmq-go/pgmq/internal/quakes"
+	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/schema"
+)
+
+func demoCommand(t *target) *cobra.Command {
+	var input string
+	demo := &cobra.Command{
+		Use:   "demo",
+		Short: "Carry a week of earthquakes through a queue and show what happened",
+		Long: strings.TrimSpace(`
+Carry a week of the world's earthquakes through a queue: send each as a message,
+let several workers read them, leave some unsettled on purpose so that their
+visibility timeout brings them back, archive the strong ones, delete the others,
+and prove at the end that each was settled once and none is left.
+
+Without a database it starts a private Postgres, which is gone when the demo
+ends. On a given database it installs schema pgmq and uses a queue of its own,
+which it drops at the end.`),
+		Example: `  pgmq demo
+  pgmq demo --input events.jsonl
+  tail -n 1000 events.jsonl | pgmq demo --input -`,
+		Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return runDemo(cmd.Context(), newScreen(), t.url(), input)
+		},
+	}
+	demo.Flags().StringVar(&input, "input", "", "carry the lines of this JSON-lines file instead; - is standard input")
+	return demo
+}
+
+func runDemo(ctx context.Context, s *screen, url, input string) (err error) {
+	lines, closeLines, err := openInput(input)
+	if err != nil {
+		return err
+	}
+	defer closeLines()
+
+	s.step("postgres", "finding or starting one …")
+	server, err := postgres.Find(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, server.Stop()) }()
+	if url != "" {
+		server.Origin = postgres.Redact(url)
+	}
+	config, err := parse(server.URL)
+	if err != nil {
+		return err
+	}
+	pool, err := dial(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	s.done("postgres", server.Origin)
+
+	db := stdlib.OpenDBFromPool(pool)
+	defer db.Close()
+	if err := schema.Migrate(ctx, db); err != nil {
+		return err
+	}
+	s.done("schema", "pgmq, migrated")
+
+	name := "pgmq_demo_" + strings.ToLower(rand.Text()[:8])
+	if err := queue.Create(ctx, pool, name); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dropDemo(ctx, pool, name)) }()
+	s.done("queue", name)
+
+	// The week has a type of its own; other people's lines go through as they are.
+	if input == "" {
+		return carry(ctx, s, pool, name, lines, func(q quakes.Quake) (quakes.Quake, bool) { return q, true })
+	}
+	return carry(ctx, s, pool, name, lines, quakeIn)
+}
+
+// carry is the demo proper, for bodies of type T.
+func carry[T any](ctx context.Context, s *screen, pool *pgxpool.Pool, name string, lines io.Reader, quake func(T) (quakes.Quake, bool)) error {
+	q, err := queue.New[T](pool, name)
+	if err != nil {
+		return err
+	}
+	t := newTally()
+	stopProgress := s.progress(t)
+	err = transport(ctx, q, lines, quake, t)
+	stopProgress()
+	s.complaints(t)
+	if err != nil {
+		return err
+	}
+	left, err := countLeft(ctx, pool, name)
+	if err != nil {
+		return err
+	}
+	s.report(t)
+	if err := t.proof(left); err != nil {
+		return err
+	}
+	s.proof(t)
+	return nil
+}
+
+// quakeIn finds an earthquake in a line of somebody's file.
+func quakeIn(line json.RawMessage) (quakes.Quake, bool) {
+	var q quakes.Quake
+	err := json.Unmarshal(line, &q)
+	return q, err == nil && q.ID != "" && q.TimeMS != 0
+}
+
+func openInput(input string) (io.Reader, func(), error) {
+	switch input {
+	case "":
+		return strings.NewReader(quakes.JSONL()), func() {}, nil
+	case "-":
+		return os.Stdin, func() {}, nil
+	}
+	file, err := os.Open(input)
+	if err != nil {
+		return nil, nil, fmt.Errorf("--input: %w", err)
+	}
+	return file, func() { file.Close() }, nil
+}
+
+// dropDemo removes the demo's queue even after ctrl-C.
+func dropDemo(ctx context.Context, pool *pgxpool.Pool, name string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	return queue.Drop(ctx, pool, name)
+}

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/pressly/goose/v3"
+	"github.com/spf13/cobra"
+
+	"github.com/pgmq-go/pgmq/schema"
+)
+
+func migrateCommand(t *target) *cobra.Command {
+	migrate := &cobra.Command{
+		Use:   "migrate",
+		Short: "Bring schema pgmq up, down, or out to files",
+		Args:  noCommand,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	migrate.AddCommand(migrateUp(t), migrateDown(t), migrateStatus(t), migrateExport())
+	return migrate
+}
+
+func migrateUp(t *target) *cobra.Command {
+	return &cobra.Command{
+		Use:   "up",
+		Short: "Apply the migrations that are pending",
+		Long:  "Apply the migrations that are pending. Any number may run at once: one works, the others wait.",
+		Args:  exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withDB(cmd, t, nil, func(db *sql.DB) error {
+				provider, err := schema.Provider(db)
+				if err != nil {
+					return err
+				}
+				results, err := provider.Up(cmd.Context())
+				return report(cmd, provider, results, err)
+			})
+		},
+	}
+}
+
+func migrateDown(t *target) *cobra.Command {
+	var all, dropMessages bool
+	down := &cobra.Command{
+		Use:   "down",
+		Short: "Take the latest migration back",
+		Long: `Take the latest migration back, or all of them.
+
+The first migration holds the queues. It is not taken back while a queue or an
+archive holds messages, unless --drop-messages says so.`,
+		Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			settings := map[string]string{}
+			if dropMessages {
+				settings["pgmq.drop_messages"] = "on"
+			}
+			return withDB(cmd, t, settings, func(db *sql.DB) error {
+				err := takeBack(cmd, db, all)
+				var pg *pgconn.PgError
+				if errors.As(err, &pg) && pg.Code == "55000" { // raised by the migration itself
+					return fmt.Errorf("%s: empty or drop the queue first, or pass --drop-messages", pg.Message)
+				}
+				return err
+			})
+		},
+	}
+	down.Flags().BoolVar(&all, "all", false, "take every migration back and drop the version table")
+	down.Flags().BoolVar(&dropMessages, "drop-messages", false, "drop queues that hold messages, too")
+	return down
+}
+
+func takeBack(cmd *cobra.Command, db *sql.DB, all bool) error {
+	if all {
+		if err := schema.Remove(cmd.Context(), db); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), "removed schema pgmq and its version table")
+		return err
+	}
+	provider, err := schema.Provider(db)
+	if err != nil {
+		return err
+	}
+	result, err := provider.Down(cmd.Context())
+	if errors.Is(err, goose.ErrNoNextVersion) {
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), "nothing to take back: version 0")
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	return report(cmd, provider, []*goose.MigrationResult{result}, nil)
+}
+
+func migrateStatus(t *target) *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "List the migrations and when they were applied",
+		Args:  exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return withDB(cmd, t, nil, func(db *sql.DB) error {
+				provider, err := schema.Provider(db)
+				if err != nil {
+					return err
+				}
+				rows, err := provider.Status(cmd.Context())
+				if err != nil {
+					return err
+				}
+				table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+				fmt.Fprintln(table, "VERSION\tMIGRATION\tAPPLIED")
+				for _, row := range rows {
+					applied := "pending"
+					if row.State == goose.StateApplied {
+						applied = row.AppliedAt.Format(time.DateTime)
+					}
+					fmt.Fprintf(table, "%d\t%s\t%s\n", row.Source.Version, filepath.Base(row.Source.Path), applied)
+				}
+				return table.Flush()
+			})
+		},
+	}
+}
+
+func migrateExport() *cobra.Command {
+	return &cobra.Command{
+		Use:   "export DIR",
+		Short: "Write the migrations as files for plain goose",
+		Example: `  pgmq migrate export migrations/pgmq
+  GOOSE_TABLE=` + schema.VersionTable + ` goose -dir migrations/pgmq postgres "$DATABASE_URL" up`,
+		Args: exactly("DIR"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return export(cmd.OutOrStdout(), args[0])
+		},
+	}
+}
+
+// export writes what is not there yet. A file that is there and differs is
+// somebody's work, and stays.
+func export(out io.Writer, dir string) error {
+	files, err := fs.Glob(schema.FS, "*.sql")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for _, name := range files {
+		want, err := schema.FS.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		path := filepath.Join(dir, name)
+		switch have, err := os.ReadFile(path); {
+		case err == nil && string(have) == string(want):
+			fmt.Fprintln(out, "unchanged", path)
+			continue
+		case err == nil:
+			return fmt.Errorf("%s exists and is not what would be written; move it away first", path)
+		case !errors.Is(err, fs.ErrNotExist):
+			return err
+		}
+		if err := os.WriteFile(path, want, 0o644); err != nil {
+			return err
+		}
+		fmt.Fprintln(out, "wrote", path)
+	}
+	_, err = fmt.Fprintf(out, "\nApply them with GOOSE_TABLE=%s, the version table that pgmq migrate uses too.\n", schema.VersionTable)
+	return err
+}
+
+// report says what was done, and what went wrong after it.
+func report(cmd *cobra.Command, provider *goose.Provider, results []*goose.MigrationResult, err error) error {
+	var partial *goose.PartialError
+	if errors.As(err, &partial) {
+		results = partial.Applied
+	}
+	verb := map[string]string{"up": "applied", "down": "took back"}
+	out := cmd.OutOrStdout()
+	for _, r := range results {
+		if r.Error == nil {
+			fmt.Fprintf(out, "%s %s (%v)\n", verb[r.Direction], filepath.Base(r.Source.Path), r.Duration.Round(time.Millisecond))
+		}
+	}
+	if err != nil {
+		return err
+	}
+	version, err := provider.GetDBVersion(cmd.Context())
+	if err != nil {
+		return err
+	}
+	if len(results) == 0 {
+		fmt.Fprint(out, "nothing to do: ")
+	}
+	_, err = fmt.Fprintf(out, "schema pgmq is at version %d\n", version)
+	return err
+}
+
+func withDB(cmd *cobra.Command, t *target, settings map[string]string, do func(*sql.DB) error) error {
+	db, closeAll, err := t.db(cmd.Context(), settings)
+	if err != nil {
+		return err
+	}
+	defer closeAll()
+	return do(db)
+}

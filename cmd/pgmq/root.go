@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+func rootCommand() *cobra.Command {
+	var target target
+	root := &cobra.Command{
+		Use:   "pgmq",
+		Short: "A message queue on plain Postgres",
+		Long: strings.TrimSpace(`
+A message queue on plain Postgres.
+
+The database is the one that --database-url names, else DATABASE_URL, else the
+usual PG* variables. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`),
+		Example: `  pgmq demo
+  pgmq migrate up --database-url postgres://app@localhost/app
+  pgmq queue create orders`,
+		Args:          noCommand,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.PersistentFlags().StringVar(&target.flag, "database-url", "", "where Postgres is: postgres://user@host/database")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usage(cmd, err)
+	})
+	root.AddCommand(migrateCommand(&target), queueCommand(&target), demoCommand(&target))
+	return root
+}
+
+// usageError is a command line that cannot be run.
+type usageError struct{ text string }
+
+func (e usageError) Error() string { return e.text }
+
+func usage(cmd *cobra.Command, err error) error {
+	return usageError{fmt.Sprintf("%v; see %s --help", err, cmd.CommandPath())}
+}
+
+// noCommand is for commands that have others below them and do nothing alone.
+func noCommand(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usage(cmd, fmt.Errorf("no command %q", args[0]))
+	}
+	return nil
+}
+
+// exactly asks for as many arguments as there are names.
+func exactly(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != len(names) {
+			want := "no arguments"
+			if len(names) > 0 {
+				want = strings.Join(names, " ")
+			}
+			return usage(cmd, fmt.Errorf("%d argument(s) given, wanted %s", len(args), want))
+		}
+		return nil
+	}
+}
