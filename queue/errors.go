@@ -144,8 +144,8 @@ func explain(err error) error {
 // refused tells whether the server would not take the values that it was sent.
 func refused(err error) bool {
 	var pg *pgconn.PgError
-	if !errors.As(err, &pg) {
-		return false
+	if !errors.As(err, &pg) || errors.As(err, new(*pgconn.ConnectError)) {
+		return false // not even connected
 	}
 	const dataException, programLimitExceeded = "22", "54"
 	class := pg.Code[:min(len(pg.Code), 2)]

@@ -10,7 +10,7 @@ CREATE OR REPLACE FUNCTION pgmq.format_table_name(queue_name text, prefix text)
 RETURNS text
 LANGUAGE sql
 AS $$
-    SELECT pg_catalog.lower($2 || '_' || $1);
+    SELECT pg_catalog.lower($2 OPERATOR(pg_catalog.||) '_' OPERATOR(pg_catalog.||) $1);
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq.format_table_name IS
@@ -47,7 +47,9 @@ CREATE OR REPLACE FUNCTION pgmq.acquire_queue_lock(queue_name text)
 RETURNS void
 LANGUAGE sql
 AS $$
-    SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('pgmq.' || pgmq.format_table_name($1, 'q'), 0));
+    SELECT pg_catalog.pg_advisory_xact_lock(
+        pg_catalog.hashtextextended('pgmq.' OPERATOR(pg_catalog.||) pgmq.format_table_name($1, 'q'), 0)
+    );
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq.acquire_queue_lock IS

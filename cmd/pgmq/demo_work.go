@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"time"
 
@@ -48,7 +49,7 @@ type parcel[T any] struct {
 func feed[T any](ctx context.Context, q *queue.Queue[T], in io.Reader, t *tally) error {
 	var codec generics.JSON[T]
 	var batch []parcel[T]
-	for line := range readLines(ctx, in) {
+	for line := range untilDone(ctx, readLines(ctx, in)) {
 		body, err := codec.Decode(line.text)
 		if line.err != nil {
 			err = line.err
@@ -68,10 +69,26 @@ func feed[T any](ctx context.Context, q *queue.Queue[T], in io.Reader, t *tally)
 			time.Sleep(time.Millisecond) // let the workers catch up
 		}
 	}
-	if err := dispatch(ctx, q, batch, t); err != nil {
-		return err
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
-	return ctx.Err()
+	return dispatch(ctx, q, batch, t)
+}
+
+// untilDone ranges over a channel until it is closed or ctx is done.
+func untilDone[V any](ctx context.Context, values <-chan V) iter.Seq[V] {
+	return func(yield func(V) bool) {
+		for {
+			select {
+			case v, open := <-values:
+				if !open || !yield(v) {
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
 }
 
 // dispatch sends a batch without the messages that cannot be stored.

@@ -3,6 +3,7 @@ package pgtest
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -67,6 +68,16 @@ func run(m *testing.M, docker Docker) (code int, err error) {
 
 // Pool returns the pool of this binary's database.
 func Pool() *pgxpool.Pool { return pool }
+
+// URL returns the DSN of a database on the server of the tests. It holds the password.
+func URL(database string) string {
+	dsn, err := url.Parse(server)
+	if err != nil {
+		panic("the DSN of the tests must be a URL") // a test's own set-up
+	}
+	dsn.Path = "/" + database
+	return dsn.String()
+}
 
 // Name returns a queue name that nothing else uses.
 func Name() string {

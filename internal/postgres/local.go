@@ -1,0 +1,133 @@
+package postgres
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+//go:embed local.sh
+var localScript string
+
+// initdbLimit is some fifty times what initdb takes.
+const initdbLimit = 30 * time.Second
+
+var errPortTaken = errors.New("the port was taken meanwhile")
+
+// Local starts a private server from binaries of this machine, with settings such as "fsync=off". ctx bounds the
+// start, not the life, of the server. Where it listens is not for settings to change. With root's rights, which
+// Postgres refuses, the server runs as user postgres, or nobody.
+//
+// Local tries the binaries in PATH, those that pg_config names, and the usual places, newest version first, until
+// some work. If there are none, the error wraps ErrNoBinaries.
+func Local(ctx context.Context, settings ...string) (*Server, error) {
+	return thisMachine().local(ctx, settings)
+}
+
+func (m machine) local(ctx context.Context, settings []string) (*Server, error) {
+	dirs := m.binaries(ctx)
+	if len(dirs) == 0 {
+		return nil, fmt.Errorf("%w in PATH, pg_config --bindir, %s", ErrNoBinaries, strings.Join(m.globs, ", "))
+	}
+	var failed error
+	for _, dir := range dirs {
+		s, err := m.startIn(ctx, dir, settings)
+		if err == nil {
+			return s, nil
+		}
+		err = fmt.Errorf("start Postgres from %s: %w", dir, err)
+		if failed != nil {
+			err = fmt.Errorf("%w; %w", failed, err)
+		}
+		failed = err
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, failed
+}
+
+func (m machine) startIn(ctx context.Context, dir string, settings []string) (s *Server, err error) {
+	for range 5 {
+		s, err = m.startOnce(ctx, dir, settings)
+		if !errors.Is(err, errPortTaken) {
+			break
+		}
+	}
+	return s, err
+}
+
+func (m machine) startOnce(ctx context.Context, dir string, settings []string) (*Server, error) {
+	attr, err := detached(true)
+	if err != nil {
+		return nil, err
+	}
+	port, err := m.port()
+	if err != nil {
+		return nil, err
+	}
+	args := []string{dir, "-c", "max_connections=200"}
+	for _, setting := range settings {
+		args = append(args, "-c", setting)
+	}
+	// Last, because the last one counts.
+	args = append(
+		args,
+		"-c", "listen_addresses=127.0.0.1",
+		"-c", "port="+strconv.Itoa(port),
+		"-c", "unix_socket_directories=",
+	)
+	g, err := m.startGuard(guardSpec{script: localScript, args: args, env: serverEnv(), attr: attr})
+	if err != nil {
+		return nil, err
+	}
+
+	s := &Server{URL: dsn(g.password, "127.0.0.1", strconv.Itoa(port)), guard: g}
+	err = g.await(ctx, initdbLimit, func(ctx context.Context) error {
+		version, err := ping(ctx, s.URL)
+		s.Origin = fmt.Sprintf("PostgreSQL %s, private, from %s", version, dir)
+		return err
+	})
+	if err != nil {
+		if strings.Contains(g.log, "could not bind") {
+			err = fmt.Errorf("%w: %w", errPortTaken, err)
+		}
+		return nil, err
+	}
+	return s, nil
+}
+
+// serverEnv is little: the server's user, who may be another than ours, can read it, and PGDATA or a locale of
+// ours would change what the server does.
+func serverEnv() []string {
+	env := []string{"LC_ALL=C"} // messages in English; on macOS the server does not start without a locale
+	for _, name := range []string{"PATH", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"} {
+		if value, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+value)
+		}
+	}
+	return env
+}
+
+// dsn takes a password that needs no escapes.
+func dsn(password, host, port string) string {
+	return "postgres://postgres:" + password + "@" + host + ":" + port + "/postgres?sslmode=disable"
+}
+
+// ping returns the version of the server that answers.
+func ping(ctx context.Context, url string) (string, error) {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close(ctx)
+	version, _, _ := strings.Cut(conn.PgConn().ParameterStatus("server_version"), " ")
+	return version, conn.Ping(ctx)
+}

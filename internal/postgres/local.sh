@@ -1,0 +1,34 @@
+# Arguments: the directory of the server's binaries, then arguments for postgres.
+
+prepare() {
+	cat >"$dir/password" <<END
+$password
+END
+	create "$1" C.UTF-8 || create "$1" C || return
+	rm "$dir/password"
+}
+
+# No --auth=trust: the server listens on a port that every user of the machine can reach.
+create() {
+	run "$1/initdb" -D "$dir/data" -U postgres -E UTF8 --locale="$2" \
+		--no-sync --auth=scram-sha-256 --pwfile="$dir/password"
+}
+
+serve() {
+	bin=$1
+	shift
+	run "$bin/postgres" -D "$dir/data" "$@"
+}
+
+# A background process of a shell begins with SIGINT ignored. Postgres sets that right, a script cannot.
+halt() {
+	if [ "$phase" = prepare ]; then
+		kill -s TERM 0
+	elif [ "$n" -lt 200 ]; then
+		kill -s INT 0 # fast shutdown
+	else
+		kill -s QUIT 0 # immediate shutdown
+	fi
+}
+
+main "$@"

@@ -1,0 +1,390 @@
+//go:build unix
+
+package postgres
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// ask returns the answer of the server to a query, as text.
+func ask(t *testing.T, url, query string) string {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	var answer string
+	if err := conn.QueryRow(t.Context(), query).Scan(&answer); err != nil {
+		t.Fatal(err)
+	}
+	return answer
+}
+
+func TestLocalAnswersAndStopLeavesNothing(t *testing.T) {
+	t.Parallel()
+	m := testMachine(t)
+	begin := time.Now()
+	s := m.mustStart(t, "fsync=off", "application_name=it's; $(touch /tmp/x) \"quoted\"")
+	t.Logf("started in %v: %s, %s", time.Since(begin), s.Origin, Redact(s.URL))
+	if v := ask(t, s.URL, "select version()"); !strings.HasPrefix(v, "PostgreSQL ") {
+		t.Errorf("version %q", v)
+	}
+	for query, want := range map[string]string{
+		"show fsync":                   "off",
+		"show listen_addresses":        "127.0.0.1",
+		"show unix_socket_directories": "",
+		"show server_encoding":         "UTF8",
+		"show max_connections":         "200",
+		"select reset_val from pg_settings where name = 'application_name'":                 "it's; $(touch /tmp/x) \"quoted\"",
+		"select count(*)::text from pg_hba_file_rules where auth_method <> 'scram-sha-256'": "0",
+	} {
+		if got := ask(t, s.URL, query); got != want {
+			t.Errorf("%s: got %q, want %q", query, got, want)
+		}
+	}
+	if stranger, err := pgx.Connect(t.Context(), strings.Replace(s.URL, s.guard.password, "guess", 1)); err == nil {
+		stranger.Close(t.Context())
+		t.Error("any password will do")
+	}
+	for _, p := range processes(t) {
+		if strings.Contains(p.args, s.guard.password) {
+			t.Errorf("password in the arguments of %d", p.pid)
+		}
+	}
+
+	family := marked(t, m.temps[0])
+	if len(family) < 6 {
+		t.Errorf("only %d processes of a server: %v", len(family), family)
+	}
+	begin = time.Now()
+	if err := s.Stop(); err != nil {
+		t.Error(err)
+	}
+	t.Logf("stopped in %v", time.Since(begin))
+	nothingLeft(t, m.temps[0], family, 0)
+	if err := s.Stop(); err != nil {
+		t.Errorf("second Stop: %v", err)
+	}
+}
+
+func TestTwoAtOnce(t *testing.T) {
+	t.Parallel()
+	m := testMachine(t)
+	servers := make(chan *Server, 2)
+	for range 2 {
+		go func() {
+			s, err := m.local(t.Context(), []string{"fsync=off"})
+			if err != nil {
+				t.Error(err)
+			}
+			servers <- s
+		}()
+	}
+	a, b := <-servers, <-servers
+	if a == nil || b == nil {
+		t.FailNow()
+	}
+	defer b.Stop()
+	if err := a.Stop(); err != nil {
+		t.Error(err)
+	}
+	ask(t, b.URL, "select version()")
+	if err := b.Stop(); err != nil {
+		t.Error(err)
+	}
+	nothingLeft(t, m.temps[0], nil, 0)
+}
+
+func TestStopWithClients(t *testing.T) {
+	t.Parallel()
+	m := testMachine(t)
+	s := m.mustStart(t, "fsync=off")
+	conn, err := pgx.Connect(t.Context(), s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	asleep := make(chan error)
+	go func() {
+		_, err := conn.Exec(context.Background(), "select pg_sleep(600)")
+		asleep <- err
+	}()
+	begin := time.Now()
+	if err := s.Stop(); err != nil {
+		t.Error(err)
+	}
+	if d := time.Since(begin); d > 4*time.Second {
+		t.Errorf("took %v: no fast shutdown", d)
+	}
+	if err := <-asleep; err == nil {
+		t.Error("slept for ten minutes")
+	}
+}
+
+// Something of the name initdb or postgres need not be it.
+func TestBinariesThatDoNotWorkAreSkipped(t *testing.T) {
+	t.Parallel()
+	m := testMachine(t)
+	dirs := m.binaries(t.Context())
+	if len(dirs) == 0 {
+		t.Fatal("these tests need server binaries: apt-get install postgresql")
+	}
+	wrong := sharedDir(t)
+	path := m.path
+	m.path = ""
+	for name, scripts := range map[string][2]string{
+		"refuses":  {"echo 'initdb: not for you' >&2; exit 1", "exit 1"},
+		"lies":     {"exit 0", "exit 0"},
+		"wrapped":  {"exec " + dirs[0] + "/initdb \"$@\"", "echo 'postgres: not today'; exit 3"},
+		"children": {wrong + "/linger & exit 1", "exit 1"},
+	} {
+		script(t, filepath.Join(wrong, "linger"), "sleep 600; exit")
+		dir := filepath.Join(wrong, name)
+		script(t, filepath.Join(dir, "initdb"), scripts[0])
+		script(t, filepath.Join(dir, "postgres"), scripts[1])
+		m.path += dir + ":"
+	}
+
+	lost := m
+	lost.globs = nil
+	_, err := lost.local(t.Context(), nil)
+	for _, cause := range []string{"initdb: not for you", "postgres: not today"} {
+		if err == nil || !strings.Contains(err.Error(), cause) {
+			t.Errorf("no %q in the error %v", cause, err)
+		}
+	}
+	nothingLeft(t, m.temps[0], nil, 0)
+	if left := marked(t, wrong); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+
+	m.path += path
+	s := m.mustStart(t, "fsync=off")
+	if !strings.HasSuffix(s.Origin, "from "+dirs[0]) {
+		t.Errorf("origin %q, want %s", s.Origin, dirs[0])
+	}
+}
+
+// The wrapper is a shell, which has SIGINT and SIGQUIT ignored in the background; its child has not.
+func TestStopReachesThroughWrappers(t *testing.T) {
+	t.Parallel()
+	m := testMachine(t)
+	dirs := m.binaries(t.Context())
+	if len(dirs) == 0 {
+		t.Fatal("these tests need server binaries: apt-get install postgresql")
+	}
+	wrappers := sharedDir(t)
+	for _, name := range []string{"initdb", "postgres"} {
+		script(t, filepath.Join(wrappers, name), dirs[0]+"/"+name+" \"$@\"\nexit $?\n")
+	}
+	m.path = wrappers
+	s := m.mustStart(t, "fsync=off")
+	if !strings.HasSuffix(s.Origin, "from "+wrappers) {
+		t.Fatalf("origin %q", s.Origin)
+	}
+	family := marked(t, m.temps[0])
+	begin := time.Now()
+	if err := s.Stop(); err != nil {
+		t.Error(err)
+	}
+	if d := time.Since(begin); d > 4*time.Second {
+		t.Errorf("took %v: the first signal was missed", d)
+	}
+	nothingLeft(t, m.temps[0], family, 0)
+}
+
+func TestErrNoBinariesTellsWhereItLooked(t *testing.T) {
+	t.Parallel()
+	m := testMachine(t)
+	m.path, m.globs = "", []string{"/no/such/*/bin"}
+	_, err := m.local(t.Context(), nil)
+	if !errors.Is(err, ErrNoBinaries) || !strings.Contains(err.Error(), "/no/such/*/bin") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestErrorHoldsTheReasonAndNoPassword(t *testing.T) {
+	t.Parallel()
+	m := testMachine(t)
+	s, err := m.local(t.Context(), []string{"fsnyc=off"})
+	if err == nil {
+		s.Stop()
+		t.Fatal("started with a setting that does not exist")
+	}
+	if !strings.Contains(err.Error(), `unrecognized configuration parameter "fsnyc"`) {
+		t.Errorf("got %v", err)
+	}
+	nothingLeft(t, m.temps[0], nil, 0)
+}
+
+func TestTakenPortIsTriedElsewhere(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	m := testMachine(t)
+	tries := 0
+	m.port = func() (int, error) {
+		if tries++; tries == 1 {
+			return l.Addr().(*net.TCPAddr).Port, nil
+		}
+		return freePort()
+	}
+	go func() { // a stranger on the port, who answers nonsense
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			conn.Write([]byte("N"))
+			conn.Close()
+		}
+	}()
+	s := m.mustStart(t, "fsync=off")
+	ask(t, s.URL, "select version()")
+	if tries != 2 {
+		t.Errorf("%d tries", tries)
+	}
+}
+
+func TestSecondDirectoryWhenTheFirstIsBarred(t *testing.T) {
+	t.Parallel()
+	m := testMachine(t)
+	barred := filepath.Join(sharedDir(t), "barred")
+	if err := os.Mkdir(barred, 0o500); err != nil { // of root, or not to be written by its owner
+		t.Fatal(err)
+	}
+	m.temps[0] = barred
+	m.mustStart(t, "fsync=off")
+	if entries, err := os.ReadDir(m.temps[1]); err != nil || len(entries) != 1 {
+		t.Errorf("got %v, %v", entries, err)
+	}
+	m.temps[1] = barred
+	if _, err := m.local(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "cannot make a directory") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestCancelDuringInitdbLeavesNothing(t *testing.T) {
+	t.Parallel()
+	m := testMachine(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	failed := make(chan error)
+	go func() {
+		s, err := m.local(ctx, nil)
+		s.Stop()
+		failed <- err
+	}()
+	awaitInitdb(t, m.temps[0])
+	family := marked(t, m.temps[0])
+	cancel()
+	if err := <-failed; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	nothingLeft(t, m.temps[0], family, 0)
+}
+
+func TestCancelOfInitdbThatHangs(t *testing.T) {
+	t.Parallel()
+	m := testMachine(t)
+	wrong := sharedDir(t)
+	script(t, filepath.Join(wrong, "initdb"), `mkdir -p "$2/base"; sleep 600; exit`)
+	script(t, filepath.Join(wrong, "postgres"), "exit 1")
+	m.path, m.globs = wrong+":/usr/bin:/bin", nil
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		awaitInitdb(t, m.temps[0])
+		cancel()
+	}()
+	begin := time.Now()
+	if _, err := m.local(ctx, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if d := time.Since(begin); d > 4*time.Second {
+		t.Errorf("took %v", d)
+	}
+	nothingLeft(t, m.temps[0], nil, 0)
+	if left := marked(t, wrong); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+// awaitInitdb returns when initdb is in the middle of its work.
+func awaitInitdb(t *testing.T, dir string) {
+	t.Helper()
+	eventually(t, "initdb runs", func() bool {
+		data, _ := filepath.Glob(filepath.Join(dir, "*", "data", "base"))
+		return len(data) > 0
+	})
+}
+
+func TestGuardNoticesThatTheServerEnded(t *testing.T) {
+	t.Parallel()
+	m := testMachine(t)
+	s := m.mustStart(t, "fsync=off")
+	family := marked(t, m.temps[0])
+	for _, p := range family {
+		if strings.Contains(p.args, "/postgres -D ") && !strings.Contains(p.args, "serving") {
+			signalProcess(t, p.pid, syscall.SIGQUIT)
+		}
+	}
+	select {
+	case <-s.guard.done:
+	case <-time.After(10 * time.Second):
+		t.Error("the guard outlives its server")
+	}
+	nothingLeft(t, m.temps[0], family, 0)
+	if err := s.Stop(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestGuardInOtherShells(t *testing.T) {
+	t.Parallel()
+	dir := sharedDir(t)
+	for _, name := range []string{"dash", "bash", "busybox", "mksh", "zsh"} {
+		shell, err := exec.LookPath(name)
+		if err != nil {
+			t.Logf("no %s here", name)
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			m := testMachine(t)
+			m.shell = filepath.Join(dir, name, "sh") // a shell of this name keeps to POSIX
+			if err := os.Mkdir(filepath.Dir(m.shell), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink(shell, m.shell); err != nil {
+				t.Fatal(err)
+			}
+			s := m.mustStart(t, "fsync=off")
+			family := marked(t, m.temps[0])
+			if err := s.Stop(); err != nil {
+				t.Error(err)
+			}
+			nothingLeft(t, m.temps[0], family, 0)
+
+			ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
+			defer cancel()
+			if _, err := m.local(ctx, nil); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v", err)
+			}
+			nothingLeft(t, m.temps[0], nil, 0)
+		})
+	}
+}

@@ -1,0 +1,72 @@
+package tests
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/pgmq-go/pgmq/internal/pgtest"
+)
+
+const module = "github.com/pgmq-go/pgmq"
+
+// deps lists what a package of the main module compiles, without the standard library.
+func deps(t testing.TB, pkg string) []string {
+	t.Helper()
+	var stderr bytes.Buffer
+	list := osexec.CommandContext(t.Context(), "go", "-C", "..", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", pkg)
+	list.Stderr = &stderr
+	out, err := list.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, stderr.String())
+	}
+	return strings.Fields(string(out))
+}
+
+func TestQueueBringsPgxAndNothingElse(t *testing.T) {
+	t.Parallel()
+	ours := map[string]bool{module + "/db": true, module + "/generics": true, module + "/internal/table": true, module + "/queue": true}
+	for _, dep := range deps(t, "./queue") {
+		switch {
+		case ours[dep]:
+		case strings.HasPrefix(dep, "github.com/jackc/"), strings.HasPrefix(dep, "golang.org/x/text/"), strings.HasPrefix(dep, "golang.org/x/sync/"):
+			// pgx and what it needs itself
+		default:
+			t.Errorf("queue compiles %s", dep)
+		}
+	}
+}
+
+func TestGenericsKnowsTheStandardLibraryOnly(t *testing.T) {
+	t.Parallel()
+	same(t, "what generics compiles", deps(t, "./generics"), []string{module + "/generics"})
+}
+
+// A module of somebody else's builds against the documented signatures and does
+// the usual things.
+func TestAnotherModuleCanUseQueue(t *testing.T) {
+	t.Parallel()
+	root, err := filepath.Abs("..")
+	ok(t, err)
+	dir := t.TempDir()
+	goMod, err := os.ReadFile("../go.mod")
+	ok(t, err)
+	text := strings.Replace(string(goMod), "module "+module, "module example.com/app", 1)
+	text += fmt.Sprintf("\nrequire %s v0.0.0\nreplace %s => %s\n", module, module, root)
+	goSum, err := os.ReadFile("../go.sum")
+	ok(t, err)
+	program, err := os.ReadFile("testdata/app.go.txt")
+	ok(t, err)
+	for name, content := range map[string][]byte{"go.mod": []byte(text), "go.sum": goSum, "main.go": program} {
+		ok(t, os.WriteFile(filepath.Join(dir, name), content, 0o600))
+	}
+
+	app := osexec.CommandContext(t.Context(), "go", "run", ".")
+	app.Dir = dir
+	app.Env = append(os.Environ(), "DATABASE_URL="+dsn(pgtest.Pool()), "GOFLAGS=-mod=mod", "GOWORK=off", "GOPROXY=off")
+	equal(t, "what the program says", run(t, app), "all done\n")
+}

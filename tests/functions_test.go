@@ -1,0 +1,113 @@
+package tests
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgmq-go/pgmq/internal/pgtest"
+)
+
+// The functions that this version has of PGMQ's, as every client calls them.
+func TestFunctionsHavePGMQsSignatures(t *testing.T) {
+	t.Parallel()
+	for signature, result := range map[string]string{
+		"acquire_queue_lock(queue_name text)":              "void",
+		"create(queue_name text)":                          "void",
+		"create_non_partitioned(queue_name text)":          "void",
+		"create_unlogged(queue_name text)":                 "void",
+		"drop_queue(queue_name text)":                      "boolean",
+		"drop_queue(queue_name text, partitioned boolean)": "boolean",
+		"format_table_name(queue_name text, prefix text)":  "text",
+		"list_queues()":                                    "SETOF pgmq.queue_record",
+		"purge_queue(queue_name text)":                     "bigint",
+		"validate_queue_name(queue_name text)":             "void",
+	} {
+		got := values[string](t, pgtest.Pool(), `
+			SELECT pg_get_function_result(oid) || CASE WHEN prosecdef THEN ' security definer' ELSE '' END
+			FROM pg_proc
+			WHERE pronamespace = 'pgmq'::regnamespace
+			AND proname || '(' || pg_get_function_arguments(oid) || ')' = $1`, signature)
+		same(t, signature, got, []string{result})
+	}
+}
+
+func TestFunctionsRefuseBadNamesInPGMQsWords(t *testing.T) {
+	t.Parallel()
+	const invalid = `queue name contains invalid characters: $, ;, --, or \'`
+	for name, want := range map[string]string{
+		"":                       "queue name is empty",
+		strings.Repeat("a", 48):  "queue name is too long, maximum length is 47 characters",
+		strings.Repeat("ü", 31):  "queue name is too long, maximum length is 61 bytes in UTF-8",
+		"a$b":                    invalid,
+		"a;b":                    invalid,
+		"a--b":                   invalid,
+		"a'b":                    invalid,
+		"'); DROP SCHEMA pgmq--": invalid,
+	} {
+		for _, function := range []string{"create", "create_non_partitioned", "create_unlogged", "validate_queue_name"} {
+			_, err := pgtest.Pool().Exec(t.Context(), "SELECT pgmq."+function+"($1)", name)
+			sqlState(t, err, "P0001")
+			equal(t, function+"'s words", as[*pgconn.PgError](t, err).Message, want)
+		}
+	}
+}
+
+func TestDropQueueTellsWhetherThereWasOne(t *testing.T) {
+	t.Parallel()
+	var notices []string
+	config, err := pgx.ParseConfig(dsn(pgtest.Pool()))
+	ok(t, err)
+	config.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { notices = append(notices, n.Severity+": "+n.Message) }
+	conn, err := pgx.ConnectConfig(t.Context(), config)
+	ok(t, err)
+	defer conn.Close(t.Context())
+
+	name := pgtest.Name()
+	equal(t, "drop_queue of no queue", value[bool](t, conn, `SELECT pgmq.drop_queue($1)`, name), false)
+	same(t, "notices", notices, []string{"NOTICE: pgmq queue `" + name + "` does not exist"})
+
+	exec(t, conn, `SELECT pgmq.create($1)`, name)
+	notices = nil
+	equal(t, "drop_queue(queue_name, partitioned)", value[bool](t, conn, `SELECT pgmq.drop_queue($1, true)`, name), true)
+	same(t, "notices", notices, []string{"WARNING: drop_queue(queue_name, partitioned) is deprecated and will be removed in PGMQ v2.0. Use drop_queue(queue_name) instead"})
+
+	// What was dropped by hand is cleaned up.
+	exec(t, conn, `SELECT pgmq.create($1)`, name)
+	exec(t, conn, tables(name, `DROP TABLE {Q}`))
+	equal(t, "drop_queue of half a queue", value[bool](t, conn, `SELECT pgmq.drop_queue($1)`, name), true)
+	equal(t, "what is left of it", value[int](t, conn,
+		`SELECT (SELECT count(*) FROM pgmq.meta WHERE queue_name = $1) + (SELECT count(*) FROM pg_tables WHERE tablename = 'a_' || $1)`, name), 0)
+}
+
+func TestFunctionsDoNotDependOnTheSearchPath(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Database(t)
+	pgtest.Migrate(t, pool)
+	exec(t, pool, `
+		CREATE SCHEMA trap;
+		CREATE FUNCTION trap.fail() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'fell into the trap'; END $$;
+		CREATE FUNCTION trap.lower(text) RETURNS text LANGUAGE sql AS 'SELECT trap.fail()';
+		CREATE FUNCTION trap.length(text) RETURNS int LANGUAGE sql AS 'SELECT trap.fail()::int';
+		CREATE FUNCTION trap.octet_length(text) RETURNS int LANGUAGE sql AS 'SELECT trap.fail()::int';
+		CREATE FUNCTION trap.format(text, text) RETURNS text LANGUAGE sql AS 'SELECT trap.fail()';
+		CREATE FUNCTION trap.to_regclass(text) RETURNS regclass LANGUAGE sql AS 'SELECT trap.fail()::regclass';
+		CREATE FUNCTION trap.now() RETURNS timestamptz LANGUAGE sql AS 'SELECT trap.fail()::timestamptz';
+		CREATE FUNCTION trap.concat(text, text) RETURNS text LANGUAGE sql AS 'SELECT trap.fail()';
+		CREATE OPERATOR trap.|| (LEFTARG = text, RIGHTARG = text, FUNCTION = trap.concat);
+		CREATE VIEW trap.pg_class AS SELECT trap.fail() AS oid;
+		CREATE VIEW trap.meta AS SELECT trap.fail() AS queue_name`)
+	trapped := poolLike(t, pool, func(c *pgxpool.Config) {
+		c.ConnConfig.RuntimeParams["search_path"] = "trap, pg_catalog"
+	})
+	for _, call := range []string{
+		`SELECT pgmq.format_table_name('A b', 'q')`, `SELECT pgmq.acquire_queue_lock('A b')`, `SELECT pgmq.validate_queue_name('A b')`,
+		`SELECT pgmq.create('A b')`, `SELECT pgmq.create_unlogged('c')`, `SELECT * FROM pgmq.list_queues()`,
+		`SELECT pgmq.purge_queue('A b')`, `SELECT pgmq.drop_queue('A b')`, `SELECT pgmq.drop_queue('c', false)`,
+	} {
+		exec(t, trapped, call)
+	}
+}

@@ -1,0 +1,56 @@
+package tests
+
+import (
+	"os"
+	osexec "os/exec"
+	"runtime/debug"
+	"strings"
+	"testing"
+
+	"github.com/pgmq-go/pgmq/internal/pgtest"
+	"github.com/pgmq-go/pgmq/queue"
+)
+
+func TestBodyOf10MBComesBackAsItWas(t *testing.T) {
+	t.Parallel()
+	q := pgtest.Queue[string](t)
+	body := strings.Repeat("ten bytes\n", 1_000_000)
+	send(t, q, body)
+	sendBatch(t, q, []string{body, "small"})
+	msgs := read(t, q, 10)
+	equal(t, "the number of messages", len(msgs), 3)
+	for _, m := range msgs[:2] {
+		if m.Body != body {
+			t.Errorf("message %d has %d bytes, not %d, or others", m.ID, len(m.Body), len(body))
+		}
+	}
+	ok(t, q.Archive(t.Context(), msgs...))
+}
+
+// Both sizes are in one test, because each takes a gigabyte for a moment. The
+// race detector would need half a minute for them: then a binary without it does
+// the work.
+func TestSizesBeyondTheServersAreRefusedBeforeTheyAreSent(t *testing.T) {
+	t.Parallel()
+	if raceDetector {
+		again := osexec.CommandContext(t.Context(), "go", "test", "-count=1", "-run=^"+t.Name()+"$", ".")
+		again.Env = append(os.Environ(), pgtest.URLVar+"="+pgtest.URL("postgres"))
+		t.Logf("without the race detector: %s", run(t, again))
+		return
+	}
+	q := pgtest.Queue[[]byte](t) // base64 makes four bytes of three
+	defer debug.FreeOSMemory()
+	body := make([]byte, 192<<20)
+
+	sent, err := q.SendBatch(t.Context(), [][]byte{nil, body})
+	e := as[*queue.EncodeError](t, err)
+	equal(t, "the place of the body over 256 MiB", e.Index, 1)
+	equal(t, "the number of ids", len(sent), 0)
+
+	fits := body[:81<<20]
+	sent, err = q.SendBatch(t.Context(), [][]byte{fits, fits, nil, fits, fits, fits, nil})
+	e = as[*queue.EncodeError](t, err)
+	equal(t, "the place of the body that takes the batch over 512 MiB", e.Index, 5)
+	equal(t, "the number of ids", len(sent), 0)
+	equal(t, "the length", length(t, q), 0)
+}
