@@ -3,6 +3,7 @@
 
 SQLC   := go -C tools tool sqlc
 LINT   := go tool -modfile=$(CURDIR)/tools/lint/go.mod golangci-lint
+# Runs a command in tests/.
 WITHPG := go -C tests run ./withpg
 MODULES := . tests tools tools/lint
 
@@ -15,10 +16,10 @@ demo: ## carry a week of earthquakes through a queue, on a Postgres of its own
 	@go run ./cmd/pgmq demo
 
 test: ## run all tests against one real Postgres, with the race detector
-	@$(WITHPG) sh -c 'go -C tests test -race ./... && go -C . test -race ./...'
+	@$(WITHPG) sh -c 'go test -race ./... && go -C .. test -race ./...'
 
 bench: ## measure send, batch, and read with delete; durable
-	@$(WITHPG) -durable go -C tests test -run '^$$' -bench . -benchtime 2s
+	@$(WITHPG) -durable go test -run '^$$' -bench . -benchtime 2s
 
 generate: ## write db/ anew from queries/ and schema/
 	$(SQLC) generate -f ../sqlc.yaml
@@ -29,7 +30,7 @@ format: ## format the Go code
 
 verify: ## check that generated code, modules, queries, lint and format are in order
 	$(SQLC) diff -f ../sqlc.yaml
-	$(WITHPG) sh -c 'PGMQ_SQLC_DATABASE_URL=$$PGMQ_TEST_DATABASE_URL $(SQLC) vet -f ../sqlc.yaml'
+	$(WITHPG) sh -c 'PGMQ_SQLC_DATABASE_URL=$$PGMQ_TEST_DATABASE_URL go -C ../tools tool sqlc vet -f ../sqlc.yaml'
 	@for module in $(MODULES); do echo "go -C $$module mod tidy -diff"; go -C $$module mod tidy -diff || exit 1; done
 	$(LINT) run ./...
 	cd tests && $(LINT) run ./...

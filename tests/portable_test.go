@@ -88,7 +88,7 @@ func columns(t testing.TB, table string) []string {
 	t.Helper()
 	return values[string](t, pgtest.Pool(), `
 		SELECT attname || ' ' || format_type(atttypid, atttypmod) || CASE WHEN attnotnull THEN ' not null' ELSE '' END
-			|| ' ' || attidentity || ' ' || coalesce(pg_get_expr(adbin, adrelid), '')
+			|| ' ' || attidentity::text || ' ' || coalesce(pg_get_expr(adbin, adrelid), '')
 		FROM pg_attribute LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
 		WHERE attrelid = ('pgmq.' || $1)::regclass AND attnum > 0 AND NOT attisdropped ORDER BY attnum`, table)
 }

@@ -184,7 +184,9 @@ func TestDockerThatEndsTellsWhy(t *testing.T) {
 	go func() {
 		eventually(t, "the container runs", func() bool { return d.has("container-*") })
 		found, _ := filepath.Glob(filepath.Join(d.dir, "container-*"))
-		os.Remove(found[0])
+		for _, container := range found {
+			os.Remove(container)
+		}
 	}()
 	begin := time.Now()
 	if _, err := m.find(t.Context(), "", nil); err == nil || !strings.Contains(err.Error(), "ended before it answered") {
