@@ -43,8 +43,12 @@ func TestInvalidUTF8IsRefusedWhereverItIs(t *testing.T) {
 	const bad = "a\xffb"
 	pointer := bad
 	for _, v := range []any{
-		bad, &pointer, []string{"ok", bad}, map[string]int{bad: 1}, map[string]any{"k": []any{bad}},
-		struct{ S *string }{&pointer}, struct{ Inner struct{ S string } }{struct{ S string }{bad}},
+		bad, &pointer,
+		[]string{"ok", bad},
+		map[string]int{bad: 1},
+		map[string]any{"k": []any{bad}},
+		struct{ S *string }{&pointer},
+		struct{ Inner struct{ S string } }{struct{ S string }{bad}},
 	} {
 		_, err := generics.JSON[any]{}.Encode(v)
 		if !errors.Is(err, generics.ErrUTF8) {

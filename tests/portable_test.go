@@ -37,7 +37,8 @@ func TestWritesUseNoVolatileFunction(t *testing.T) {
 		text, err := os.ReadFile(file)
 		ok(t, err)
 		for _, query := range strings.Split(string(text), "-- name: ")[1:] {
-			query = comment.ReplaceAllString(query[strings.Index(query, "\n"):], "")
+			_, query, _ = strings.Cut(query, "\n")
+			query = comment.ReplaceAllString(query, "")
 			if !write.MatchString(query) {
 				continue
 			}

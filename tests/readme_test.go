@@ -33,7 +33,7 @@ func TestEveryFileThatTheREADMELinksToIsThere(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile("../README.md")
 	ok(t, err)
-	for _, link := range regexp.MustCompile(`\]\(([^):]+)\)`).FindAllStringSubmatch(string(readme), -1) {
+	for _, link := range regexp.MustCompile(`\]\(([\w./-]+)\)`).FindAllStringSubmatch(string(readme), -1) {
 		if _, err := os.Stat("../" + link[1]); err != nil {
 			t.Error(err)
 		}

@@ -26,9 +26,7 @@ usual PG* variables. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupte
 		SilenceUsage:  true,
 	}
 	root.PersistentFlags().StringVar(&target.flag, "database-url", "", "where Postgres is: postgres://user@host/database")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usage(cmd, err)
-	})
+	root.SetFlagErrorFunc(usage)
 	root.AddCommand(migrateCommand(&target), queueCommand(&target), demoCommand(&target))
 	return root
 }

@@ -115,13 +115,13 @@ func TestDockerStartsAndStops(t *testing.T) {
 	t.Parallel()
 	d := fakeDocker(t)
 	m := testMachine(t)
-	real := m.mustStart(t, "fsync=off") // stands for the server in the container
+	inside := m.mustStart(t, "fsync=off") // stands for the server in the container
 	m.path, m.globs = d.dir+":/usr/bin:/bin", nil
 
 	go func() {
 		eventually(t, "the container runs", func() bool { return d.has("container-*") && d.get("password") != "" })
-		setPassword(t, real.URL, d.get("password"))
-		u, err := url.Parse(real.URL)
+		setPassword(t, inside.URL, d.get("password"))
+		u, err := url.Parse(inside.URL)
 		if err != nil {
 			t.Error(err)
 		}
