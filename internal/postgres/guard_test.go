@@ -14,6 +14,7 @@ import (
 	"time"
 )
 
+// The wrapper is a shell, which has SIGINT and SIGQUIT ignored in the background; its child has not.
 func TestStopReachesThroughWrappers(t *testing.T) {
 	t.Parallel()
 	m := testMachine(t)
@@ -86,6 +87,7 @@ func TestCancelOfInitdbThatHangs(t *testing.T) {
 	}
 }
 
+// awaitInitdb returns when initdb is in the middle of its work.
 func awaitInitdb(t *testing.T, dir string) {
 	t.Helper()
 	eventually(t, "initdb runs", func() bool {

@@ -175,7 +175,6 @@ func TestBinariesThatDoNotWorkAreSkipped(t *testing.T) {
 	}
 }
 
-// The wrapper is a shell, which has SIGINT and SIGQUIT ignored in the background; its child has not.
 func TestErrNoBinariesTellsWhereItLooked(t *testing.T) {
 	t.Parallel()
 	m := testMachine(t)
@@ -249,5 +248,3 @@ func TestSecondDirectoryWhenTheFirstIsBarred(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
-
-// awaitInitdb returns when initdb is in the middle of its work.

@@ -1,0 +1,178 @@
+package tests
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgmq-go/pgmq/internal/pgtest"
+	"github.com/pgmq-go/pgmq/queue"
+)
+
+func TestCreateIsIdempotentAndKeepsWhatIsThere(t *testing.T) {
+	t.Parallel()
+	q := pgtest.Queue[int](t)
+	id := send(t, q, 1)
+	ok(t, queue.Create(t.Context(), pgtest.Pool(), q.Name()))
+	ok(t, queue.Create(t.Context(), pgtest.Pool(), q.Name(), queue.Unlogged))
+	equal(t, "the id", readOne(t, q).ID, id)
+}
+
+func TestOneNameMayBeCreatedBy16AtOnce(t *testing.T) {
+	t.Parallel()
+	name := pgtest.Queue[int](t).Name() // dropped at the end, and once before
+	ok(t, queue.Drop(t.Context(), pgtest.Pool(), name))
+	errs := make([]error, 16)
+	var wg sync.WaitGroup
+	for i := range errs {
+		wg.Go(func() { errs[i] = queue.Create(t.Context(), pgtest.Pool(), name) })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		ok(t, err)
+	}
+	equal(t, "the number of rows in meta", value[int](t, pgtest.Pool(), "SELECT count(*)::int FROM pgmq.meta WHERE queue_name = $1", name), 1)
+	send(t, open[int](t, pgtest.Pool(), name), 1)
+}
+
+func TestUnloggedQueuesHaveALoggedArchive(t *testing.T) {
+	t.Parallel()
+	const persistence = "SELECT relpersistence::text FROM pg_class WHERE oid = $1::regclass"
+	for storage, want := range map[queue.Storage]string{queue.Logged: "p", queue.Unlogged: "u"} {
+		name := pgtest.Queue[int](t, storage).Name()
+		equal(t, "the queue's persistence", value[string](t, pgtest.Pool(), persistence, tables(name, "{Q}")), want)
+		equal(t, "the archive's persistence", value[string](t, pgtest.Pool(), persistence, tables(name, "{A}")), "p")
+	}
+	for _, bad := range []queue.Storage{-1, 2} {
+		is(t, queue.Create(t.Context(), pgtest.Pool(), pgtest.Name(), bad), queue.ErrOption)
+	}
+	is(t, queue.Create(t.Context(), pgtest.Pool(), pgtest.Name(), nil), queue.ErrOption)
+}
+
+func TestListReturnsEveryQueueByName(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Database(t)
+	pgtest.Migrate(t, pool)
+	infos, err := queue.List(t.Context(), pool)
+	ok(t, err)
+	equal(t, "the number of queues", len(infos), 0)
+	before := serverTime(t)
+	ok(t, queue.Create(t.Context(), pool, "b"))
+	ok(t, queue.Create(t.Context(), pool, "a", queue.Unlogged))
+	infos, err = queue.List(t.Context(), pool)
+	ok(t, err)
+	equal(t, "the number of queues", len(infos), 2)
+	for i, want := range []queue.Info{{Name: "a", Storage: queue.Unlogged}, {Name: "b"}} {
+		got := infos[i]
+		if got.CreatedAt.Before(before) || got.CreatedAt.After(serverTime(t)) {
+			t.Errorf("%s was created at %v", got.Name, got.CreatedAt)
+		}
+		got.CreatedAt = time.Time{}
+		equal(t, "the info", got, want)
+	}
+}
+
+func TestPurgeCountsHiddenMessagesTooAndKeepsTheArchive(t *testing.T) {
+	t.Parallel()
+	ctx, q := t.Context(), pgtest.Queue[int](t)
+	sent := sendBatch(t, q, make([]int, 6))
+	read(t, q, 2)
+	_, err := q.ArchiveID(ctx, sent[0])
+	ok(t, err)
+	for _, want := range []int64{5, 0} {
+		purged, err := queue.Purge(ctx, pgtest.Pool(), q.Name())
+		ok(t, err)
+		equal(t, "the number purged", purged, want)
+	}
+	equal(t, "the archive", value[int64](t, pgtest.Pool(), tables(q.Name(), "SELECT msg_id FROM {A}")), sent[0])
+	if id := send(t, q, 1); id <= sent[5] {
+		t.Errorf("id %d was given out again", id)
+	}
+}
+
+func TestStatsCountAndDateWhatIsThere(t *testing.T) {
+	t.Parallel()
+	ctx, q := t.Context(), pgtest.Queue[int](t)
+	before := serverTime(t)
+	stats, err := queue.Stats(ctx, pgtest.Pool(), q.Name())
+	ok(t, err)
+	if stats.At.Before(before) || stats.At.After(serverTime(t)) {
+		t.Errorf("counted at %v", stats.At)
+	}
+	stats.At = time.Time{}
+	equal(t, "the stats of an empty queue", stats, queue.QueueStats{})
+
+	sendBatch(t, q, make([]int, 3))
+	send(t, q, 1, queue.Delay(time.Hour))
+	msgs := read(t, q, 1)
+	stats, err = queue.Stats(ctx, pgtest.Pool(), q.Name())
+	ok(t, err)
+	equal(t, "Length", stats.Length, 4)
+	equal(t, "Visible", stats.Visible, 2)
+	if !stats.Oldest.Equal(msgs[0].EnqueuedAt) || !stats.Newest.After(stats.Oldest) || stats.Newest.After(stats.At) {
+		t.Errorf("oldest %v, newest %v, counted at %v", stats.Oldest, stats.Newest, stats.At)
+	}
+}
+
+func TestMissingQueueIsErrNoQueueEverywhere(t *testing.T) {
+	t.Parallel()
+	ctx, pool := t.Context(), pgtest.Pool()
+	other := pgtest.Queue[int](t)
+	send(t, other, 1)
+	m := readOne(t, other)
+	for _, name := range []string{"no_such_queue", "pgmq.meta", `a"b`, "No Such"} {
+		q := open[int](t, pool, name)
+		_, sendErr := q.Send(ctx, 1)
+		_, batchErr := q.SendBatch(ctx, []int{1})
+		_, readErr := q.Read(ctx, 1)
+		_, popErr := q.Pop(ctx)
+		_, deleteErr := q.DeleteID(ctx, 1)
+		_, archiveErr := q.ArchiveID(ctx, 1)
+		_, vtErr := q.SetVTID(ctx, 0, 1)
+		_, purgeErr := queue.Purge(ctx, pool, name)
+		_, statsErr := queue.Stats(ctx, pool, name)
+		for _, err := range []error{
+			sendErr, batchErr, readErr, popErr, deleteErr, archiveErr, vtErr, purgeErr, statsErr,
+			q.Delete(ctx, m), q.Archive(ctx, m), q.SetVT(ctx, 0, m), queue.Drop(ctx, pool, name),
+		} {
+			is(t, err, queue.ErrNoQueue)
+		}
+	}
+}
+
+func TestDatabaseThatWasNotMigratedIsErrNoSchema(t *testing.T) {
+	t.Parallel()
+	ctx, pool := t.Context(), pgtest.Database(t)
+	_, listErr := queue.List(ctx, pool)
+	_, purgeErr := queue.Purge(ctx, pool, "q")
+	for _, err := range []error{
+		queue.Create(ctx, pool, "q"), queue.Create(ctx, pool, "q", queue.Unlogged), queue.Drop(ctx, pool, "q"), listErr, purgeErr,
+	} {
+		is(t, err, queue.ErrNoSchema)
+	}
+}
+
+func TestSavepointSurvivesAFailedStatement(t *testing.T) {
+	t.Parallel()
+	ctx, q := t.Context(), pgtest.Queue[any](t)
+	ok(t, pgx.BeginFunc(ctx, pgtest.Pool(), func(tx pgx.Tx) error {
+		send(t, q.WithTx(tx), any("before"))
+		// What is refused here never reached the transaction.
+		_, err := q.WithTx(tx).Send(ctx, "\x00")
+		as[*queue.EncodeError](t, err)
+		err = pgx.BeginFunc(ctx, tx, func(savepoint pgx.Tx) error {
+			_, err := open[int](t, savepoint, "no_such_queue").Read(ctx, 1)
+			is(t, err, queue.ErrNoQueue)
+			_, err = q.WithTx(savepoint).Send(ctx, "too late")
+			sqlState(t, err, "25P02")
+			return err
+		})
+		sqlState(t, err, "25P02")
+		send(t, q.WithTx(tx), any("after"))
+		equal(t, "what the transaction reads of its own", len(read(t, q.WithTx(tx), 5)), 2)
+		return nil
+	}))
+	equal(t, "the length", length(t, q), 2)
+}

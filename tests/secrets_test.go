@@ -1,0 +1,107 @@
+package tests
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgmq-go/pgmq/internal/pgtest"
+	"github.com/pgmq-go/pgmq/queue"
+)
+
+const secret = "31337001"
+
+func TestErrorsSayWhereTheyHappened(t *testing.T) {
+	t.Parallel()
+	q := open[Order](t, pgtest.Pool(), `no "such" queue`)
+	_, err := q.Send(t.Context(), Order{})
+	if got, want := err.Error(), `queue "no \"such\" queue": send: `; !strings.HasPrefix(got, want) {
+		t.Errorf("%q does not begin with %q", got, want)
+	}
+}
+
+func TestBodiesAreNotInTheErrorsOfSending(t *testing.T) {
+	t.Parallel()
+	q := pgtest.Queue[any](t)
+	for _, body := range []any{
+		secret + "\x00", "\xff" + secret, json.RawMessage(`"` + secret + `\ud800"`), json.RawMessage(secret + "e400000"),
+		json.RawMessage(`{"` + secret + `":`), json.RawMessage(secret + " " + secret),
+	} {
+		_, err := q.Send(t.Context(), body)
+		noSecret(t, err)
+		_, err = q.SendBatch(t.Context(), []any{1, body})
+		noSecret(t, err)
+		_, err = q.Send(t.Context(), 1, queue.Headers{"h": body})
+		noSecret(t, err)
+	}
+}
+
+func TestBodiesAreNotInTheTextOfDecodeErrors(t *testing.T) {
+	t.Parallel()
+	for name, undecodable := range map[string]func(t *testing.T) error{
+		"a string for a number":   fails[int](`"` + secret + `"`),
+		"a number for a string":   fails[string](secret),
+		"a number out of range":   fails[int8](secret),
+		"a number with fractions": fails[int](secret + ".5"),
+		"a time":                  fails[time.Time](`"` + secret + `"`),
+		"a number in a string": fails[struct {
+			N int `json:"n,string"`
+		}](`{"n": "x` + secret + `"}`),
+		"base64":      fails[[]byte](`"` + secret + `!"`),
+		"a map's key": fails[map[int]int](`{"x` + secret + `": 1}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			err := undecodable(t)
+			noSecret(t, err)
+			if e := as[*queue.DecodeError](t, err); !strings.Contains(string(e.Raw), secret) || e.Err == nil {
+				t.Errorf("Raw is %s, Err is %v", e.Raw, e.Err)
+			}
+		})
+	}
+}
+
+// fails returns the error of reading a body that is no T.
+func fails[T any](body string) func(*testing.T) error {
+	return func(t *testing.T) error {
+		t.Helper()
+		q := pgtest.Queue[T](t)
+		insert(t, q.Name(), &body, nil)
+		_, err := q.Read(t.Context(), 1)
+		return err
+	}
+}
+
+func noSecret(t testing.TB, err error) {
+	t.Helper()
+	if err == nil {
+		t.Error("no error")
+	} else if strings.Contains(err.Error(), secret) {
+		t.Errorf("the error tells the secret: %v", err)
+	}
+}
+
+func TestPasswordIsNotInTheErrorsOfConnecting(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*pgx.ConnConfig){
+		"no such database": func(c *pgx.ConnConfig) { c.Database = "no_such_database" },
+		"no such role":     func(c *pgx.ConnConfig) { c.User = "no_such_role" },
+		"nobody listens":   func(c *pgx.ConnConfig) { c.Host, c.Port, c.Fallbacks = "127.0.0.1", 1, nil },
+	} {
+		pool := newPool(t, func(c *pgxpool.Config) {
+			change(c.ConnConfig)
+			c.ConnConfig.Password = secret
+		})
+		_, err := open[int](t, pool, "q").Send(t.Context(), 1)
+		if err == nil {
+			t.Errorf("%s: no error", name)
+			continue
+		}
+		noSecret(t, err)
+		noSecret(t, queue.Create(t.Context(), pool, "q"))
+	}
+}
