@@ -57,12 +57,19 @@ type DecodeError struct {
 	ID int64
 	// Raw is its body. It is not part of the error's text.
 	Raw json.RawMessage
-	// Err is the error of encoding/json or of T's UnmarshalJSON.
+	// Err is the error of encoding/json or of T's UnmarshalJSON. Its text may
+	// quote the body.
 	Err error
 }
 
+// Error names the kind of the mistake only: the text of Err may quote the body.
 func (e *DecodeError) Error() string {
-	return fmt.Sprintf("message %d does not decode: %v", e.ID, e.Err)
+	var mismatch *json.UnmarshalTypeError
+	if errors.As(e.Err, &mismatch) {
+		found, _, _ := strings.Cut(mismatch.Value, " ") // behind it comes the number itself
+		return fmt.Sprintf("message %d does not decode: a %s cannot become a Go %v", e.ID, found, mismatch.Type)
+	}
+	return fmt.Sprintf("message %d does not decode (%T)", e.ID, e.Err)
 }
 
 // Unwrap returns the reason.
@@ -131,9 +138,6 @@ func explain(err error) error {
 	}
 	switch pg.Code {
 	case "42P01": // undefined_table
-		if strings.Contains(pg.Message, "pgmq.meta") {
-			return fmt.Errorf("%w: %w", ErrNoSchema, err)
-		}
 		return fmt.Errorf(`%w: make it with queue.Create or "pgmq queue create": %w`, ErrNoQueue, err)
 	case "3F000", "42883": // invalid_schema_name, undefined_function
 		return fmt.Errorf("%w: %w", ErrNoSchema, err)

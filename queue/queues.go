@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -74,7 +75,11 @@ type Info struct {
 func List(ctx context.Context, db DB) ([]Info, error) {
 	rows, err := queries.List(ctx, db)
 	if err != nil {
-		return nil, fmt.Errorf("list queues: %w", explain(err))
+		why := explain(err)
+		if errors.Is(why, ErrNoQueue) { // the table that is missing is the catalogue
+			why = fmt.Errorf("%w: %w", ErrNoSchema, err)
+		}
+		return nil, fmt.Errorf("list queues: %w", why)
 	}
 	infos := make([]Info, len(rows))
 	for i, row := range rows {

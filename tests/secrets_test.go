@@ -17,10 +17,22 @@ const secret = "31337001"
 
 func TestErrorsSayWhereTheyHappened(t *testing.T) {
 	t.Parallel()
-	q := open[Order](t, pgtest.Pool(), `no "such" queue`)
-	_, err := q.Send(t.Context(), Order{})
-	if got, want := err.Error(), `queue "no \"such\" queue": send: `; !strings.HasPrefix(got, want) {
-		t.Errorf("%q does not begin with %q", got, want)
+	q := open[Order](t, pgtest.Pool(), "no such")
+	for op, call := range map[string]func() error{
+		"send":       func() error { _, err := q.Send(t.Context(), Order{}); return err },
+		"send batch": func() error { _, err := q.SendBatch(t.Context(), []Order{{}}); return err },
+		"read":       func() error { _, err := q.Read(t.Context(), 1); return err },
+		"pop":        func() error { _, err := q.Pop(t.Context()); return err },
+		"delete":     func() error { return q.Delete(t.Context(), &queue.Message[Order]{ID: 1}) },
+		"purge":      func() error { _, err := queue.Purge(t.Context(), pgtest.Pool(), "no such"); return err },
+		"drop":       func() error { return queue.Drop(t.Context(), pgtest.Pool(), "no such") },
+		"stats":      func() error { _, err := queue.Stats(t.Context(), pgtest.Pool(), "no such"); return err },
+	} {
+		err := call()
+		is(t, err, queue.ErrNoQueue)
+		if !strings.HasPrefix(err.Error(), `queue "no such": `+op+`: no such queue`) {
+			t.Errorf("%s: %v", op, err)
+		}
 	}
 }
 

@@ -71,6 +71,7 @@ main() {
 
 	prepare "$@" || finish
 	phase=serve
+	: >"$dir/log" # what is said from here on explains a failure
 	echo serving
 	serve "$@"
 	finish

@@ -1,0 +1,77 @@
+package generics_test
+
+import (
+	"encoding/json"
+	"errors"
+	"testing"
+
+	"github.com/pgmq-go/pgmq/generics"
+)
+
+// spelled writes itself as text, with whatever bytes it has.
+type spelled string
+
+func (s spelled) MarshalText() ([]byte, error) { return []byte(s), nil }
+
+// byPointer is a Marshaler only where encoding/json can take its address.
+type byPointer struct{ Text string }
+
+func (p *byPointer) MarshalJSON() ([]byte, error) { return json.Marshal("by pointer") }
+
+// What a TextMarshaler writes is replaced by encoding/json as well.
+func TestInvalidUTF8OfATextMarshalerIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, v := range map[string]any{
+		"value":  spelled("\xff"),
+		"field":  struct{ S spelled }{"\xff"},
+		"key":    map[spelled]int{"\xff": 1},
+		"slice":  []spelled{"fine", "\xff"},
+		"behind": []any{new(spelled("\xff"))},
+	} {
+		if raw, err := (generics.JSON[any]{}).Encode(v); !errors.Is(err, generics.ErrUTF8) {
+			t.Errorf("%s: %s, %v", name, raw, err)
+		}
+	}
+}
+
+// A map's value and an interface's have no address, so encoding/json does not
+// call the Marshaler and writes the fields.
+func TestInvalidUTF8IsRefusedWhereAPointerMarshalerIsNotCalled(t *testing.T) {
+	t.Parallel()
+	for name, v := range map[string]any{
+		"map":       map[string]byPointer{"a": {"\xff"}},
+		"interface": byPointer{"\xff"},
+		"array":     map[string][1]byPointer{"a": {{"\xff"}}},
+	} {
+		if raw, err := (generics.JSON[any]{}).Encode(v); !errors.Is(err, generics.ErrUTF8) {
+			t.Errorf("%s: %s, %v", name, raw, err)
+		}
+	}
+	raw, err := generics.JSON[any]{}.Encode([]byPointer{{"\xff"}}) // a slice's have one
+	if err != nil || string(raw) != `["by pointer"]` {
+		t.Errorf("slice: %s, %v", raw, err)
+	}
+}
+
+// A field that encoding/json passes over cannot lose anything. The escape makes
+// Encode look.
+func TestStringsThatAreNotWrittenDoNotMatter(t *testing.T) {
+	t.Parallel()
+	escape := json.RawMessage(`"\ufffd"`)
+	for name, v := range map[string]any{
+		"left out": struct {
+			A json.RawMessage
+			B string `json:"-"`
+		}{escape, "\xff"},
+		"unexported": struct {
+			A json.RawMessage
+			b string
+		}{escape, "\xff"},
+		"marshaler": map[string]any{"a": escape, "b": &byPointer{"\xff"}},
+		"bytes":     map[string]any{"a": escape, "b": []byte("\xff")},
+	} {
+		if raw, err := (generics.JSON[any]{}).Encode(v); err != nil {
+			t.Errorf("%s: %s, %v", name, raw, err)
+		}
+	}
+}
