@@ -23,7 +23,7 @@ func (JSON[T]) Encode(v T) (json.RawMessage, error) {
 	}
 	// json.Marshal writes this escape for bytes that it could not keep. A
 	// Marshaler may write it as well, so look at the value before refusing it.
-	if bytes.Contains(raw, []byte(`\ufffd`)) && !validUTF8(v) {
+	if bytes.Contains(raw, []byte(`\ufffd`)) && !validUTF8(&v) {
 		return nil, ErrUTF8
 	}
 	return raw, nil

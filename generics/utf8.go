@@ -7,11 +7,6 @@ import (
 	"unicode/utf8"
 )
 
-var (
-	marshaler     = reflect.TypeFor[json.Marshaler]()
-	textMarshaler = reflect.TypeFor[encoding.TextMarshaler]()
-)
-
 // validUTF8 tells whether every string that encoding/json would find in v is
 // valid UTF-8. It must be asked only after v was encoded: a value that contains
 // itself would never end.
@@ -20,8 +15,15 @@ func validUTF8(v any) bool {
 }
 
 func validStrings(v reflect.Value) bool {
-	if !v.IsValid() || marshalsItself(v.Type()) || marshalsItself(reflect.PointerTo(v.Type())) {
+	if !v.IsValid() || (v.Kind() == reflect.Pointer && v.IsNil()) {
+		return true
+	}
+	if _, ok := as[json.Marshaler](v); ok {
 		return true // what a Marshaler wrote is its own choice
+	}
+	if m, ok := as[encoding.TextMarshaler](v); ok {
+		text, err := m.MarshalText()
+		return err != nil || utf8.Valid(text)
 	}
 	switch v.Kind() {
 	case reflect.String:
@@ -39,7 +41,11 @@ func validStrings(v reflect.Value) bool {
 		}
 	case reflect.Map:
 		for entry := v.MapRange(); entry.Next(); {
-			if !validStrings(entry.Key()) || !validStrings(entry.Value()) {
+			key := entry.Key()
+			if key.Kind() == reflect.String && !utf8.ValidString(key.String()) {
+				return false
+			}
+			if key.Kind() != reflect.String && !validStrings(key) || !validStrings(entry.Value()) {
 				return false
 			}
 		}
@@ -57,6 +63,14 @@ func validStrings(v reflect.Value) bool {
 	return true
 }
 
-func marshalsItself(t reflect.Type) bool {
-	return t.Implements(marshaler) || t.Implements(textMarshaler)
+// as returns v as an M where encoding/json would find one: by v itself, or by
+// its address when it has one.
+func as[M any](v reflect.Value) (m M, ok bool) {
+	if !v.CanInterface() {
+		return m, false
+	}
+	if m, ok = v.Interface().(M); !ok && v.CanAddr() {
+		m, ok = v.Addr().Interface().(M)
+	}
+	return m, ok
 }
