@@ -36,11 +36,7 @@ func migrateUp(t *target) *cobra.Command {
 		Long:  "Apply the migrations that are pending. Any number may run at once: one works, the others wait.",
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withDB(cmd, t, nil, func(db *sql.DB) error {
-				provider, err := schema.Provider(db)
-				if err != nil {
-					return err
-				}
+			return withProvider(cmd, t, func(provider *goose.Provider) error {
 				results, err := provider.Up(cmd.Context())
 				return report(cmd, provider, results, err)
 			})
@@ -107,11 +103,7 @@ func migrateStatus(t *target) *cobra.Command {
 		Short: "List the migrations and when they were applied",
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withDB(cmd, t, nil, func(db *sql.DB) error {
-				provider, err := schema.Provider(db)
-				if err != nil {
-					return err
-				}
+			return withProvider(cmd, t, func(provider *goose.Provider) error {
 				rows, err := provider.Status(cmd.Context())
 				if err != nil {
 					return err
@@ -212,4 +204,14 @@ func withDB(cmd *cobra.Command, t *target, settings map[string]string, do func(*
 	}
 	defer closeAll()
 	return do(db)
+}
+
+func withProvider(cmd *cobra.Command, t *target, do func(*goose.Provider) error) error {
+	return withDB(cmd, t, nil, func(db *sql.DB) error {
+		provider, err := schema.Provider(db)
+		if err != nil {
+			return err
+		}
+		return do(provider)
+	})
 }
