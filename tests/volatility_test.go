@@ -14,8 +14,9 @@ var (
 	returning = regexp.MustCompile(`(?is)\bRETURNING\b([^;)]*)`)
 	// A list of columns, and nothing else.
 	columnList = regexp.MustCompile(`^\s*(\w+\.)?\w+(\s*,\s*(\w+\.)?\w+)*\s*$`)
-	// An UPDATE or DELETE in a function's body, dynamic or not, up to its end.
-	bodyWrite = regexp.MustCompile(`(?is)\b(UPDATE\s+\S+\s+(AS\s+\w+\s+)?SET|DELETE\s+FROM)\b[^;]*`)
+	// An UPDATE or DELETE in a function's body, up to its end or that of the
+	// string that holds it: what USING hands over is a value by then.
+	bodyWrite = regexp.MustCompile(`(?is)\b(UPDATE\s+\S+\s+(AS\s+\w+\s+)?SET|DELETE\s+FROM)\b[^;']*`)
 )
 
 // A distributed Postgres refuses anything but immutable expressions there.
