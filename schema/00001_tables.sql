@@ -5,6 +5,26 @@
 -- catalogue and its queues are kept as they are.
 
 -- +goose Up
+-- When it came as an extension, its objects become ordinary ones, with all that
+-- is in them. The empty extension stays: clients that ask for it still find it.
+-- +goose StatementBegin
+DO $$
+DECLARE
+    member record;
+BEGIN
+    FOR member IN
+        SELECT o.type, o.identity
+        FROM pg_catalog.pg_extension AS e
+        JOIN pg_catalog.pg_depend AS d
+            ON d.refclassid = 'pg_catalog.pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e',
+        pg_catalog.pg_identify_object(d.classid, d.objid, d.objsubid) AS o
+        WHERE e.extname = 'pgmq'
+    LOOP
+        EXECUTE format('ALTER EXTENSION pgmq DROP %s %s', member.type, member.identity);
+    END LOOP;
+END $$;
+-- +goose StatementEnd
+
 CREATE SCHEMA IF NOT EXISTS pgmq;
 
 CREATE TABLE IF NOT EXISTS pgmq.meta (

@@ -27,21 +27,31 @@ $$;
 COMMENT ON FUNCTION pgmq._group_expression IS 'What the index on groups is built on, and what finds it.';
 
 -- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._has_group_index(q_table regclass)
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT EXISTS (
+        SELECT FROM pg_index
+        WHERE indrelid = $1 AND indisvalid AND indnkeyatts = 2
+            AND pg_get_indexdef(indexrelid, 1, false)
+                = pg_get_indexdef('pgmq.template_queue_group_idx'::regclass, 1, false)
+            AND pg_get_indexdef(indexrelid, 2, false) = 'msg_id'
+    );
+$$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq._create_fifo_index_if_not_exists(queue_name text)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    q_table regclass := format('pgmq.%I', pgmq.format_table_name($1, 'q'))::regclass;
+    q_table CONSTANT regclass := format('pgmq.%I', pgmq.format_table_name($1, 'q'));
 BEGIN
-    IF NOT EXISTS (
-        SELECT FROM pg_index AS mine
-        JOIN pg_index AS template ON template.indexrelid = 'pgmq.template_queue_group_idx'::regclass
-        WHERE mine.indrelid = q_table AND mine.indisvalid AND mine.indnkeyatts = 2
-            AND pg_get_indexdef(mine.indexrelid, 1, false) = pg_get_indexdef(template.indexrelid, 1, false)
-            AND pg_get_indexdef(mine.indexrelid, 2, false) = 'msg_id'
-    ) THEN
+    IF NOT pgmq._has_group_index(q_table) THEN
         EXECUTE format('CREATE INDEX ON %s ((%s), msg_id)', q_table, pgmq._group_expression());
     END IF;
 END;
@@ -390,5 +400,6 @@ DROP FUNCTION pgmq._free_groups(text, timestamptz, bigint, integer);
 DROP FUNCTION pgmq.create_fifo_indexes_all();
 DROP FUNCTION pgmq.create_fifo_index(text);
 DROP FUNCTION pgmq._create_fifo_index_if_not_exists(text);
+DROP FUNCTION pgmq._has_group_index(regclass);
 DROP FUNCTION pgmq._group_expression();
 DROP INDEX pgmq.template_queue_group_idx;

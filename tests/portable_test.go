@@ -73,7 +73,7 @@ func TestQueueTablesAreAsPGMQLaysThemOut(t *testing.T) {
 			"vt timestamp with time zone not null  ", "message jsonb  ", "headers jsonb  ",
 		})
 		same(t, "indexes", values[string](t, pool, `SELECT indexname::text FROM pg_indexes WHERE tablename IN ('q_' || $1, 'a_' || $1) ORDER BY 1`, name),
-			[]string{"a_" + name + "_pkey", "archived_at_idx_" + name, "q_" + name + "_pkey"})
+			[]string{"a_" + name + "_pkey", "archived_at_idx_" + name, "q_" + name + "_coalesce_msg_id_idx", "q_" + name + "_pkey"})
 		equal(t, "sequence", value[string](t, pool, `SELECT pg_get_serial_sequence('pgmq.q_' || $1, 'msg_id')`, name), "pgmq.q_"+name+"_msg_id_seq")
 		equal(t, "triggers, foreign keys and parents", value[int](t, pool, `
 			SELECT ((SELECT count(*) FROM pg_trigger WHERE tgrelid = q) + (SELECT count(*) FROM pg_inherits WHERE inhrelid = q)

@@ -1,0 +1,82 @@
+-- +goose NO TRANSACTION
+-- Brings the storage of every queue to that of the template: queues of an
+-- earlier version of this schema, and those that PGMQ made.
+
+-- +goose Up
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._renew_storage(queue_name text)
+RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    q_table  CONSTANT text := pgmq.format_table_name($1, 'q');
+    q        CONSTANT regclass := to_regclass(format('pgmq.%I', q_table));
+    patience CONSTANT text := current_setting('lock_timeout');
+    -- A partitioned table has no storage of its own.
+    options  CONSTANT text := (
+        SELECT string_agg(option, ', ')
+        FROM pg_class AS template, unnest(template.reloptions) AS option, pg_class AS c
+        WHERE template.oid = 'pgmq.template_queue'::regclass AND c.oid = q AND c.relkind = 'r'
+            AND option <> ALL (coalesce(c.reloptions, '{}'))
+    );
+    -- PGMQ's index on vt turns every read into an update of all indexes, and its
+    -- index for groups cannot find one.
+    needless CONSTANT text := (
+        SELECT string_agg(format('pgmq.%I', c.relname), ', ')
+        FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
+        WHERE i.indrelid = q AND NOT i.indisunique AND i.indnatts = 1
+            AND (pg_get_indexdef(c.oid, 1, false) = 'vt'
+                OR pg_get_indexdef(c.oid, 1, false) = 'headers' AND c.relname = q_table || '_fifo_idx')
+    );
+    -- Building it on 32 MB takes a moment.
+    ordered  CONSTANT boolean := pgmq._has_group_index(q) OR pg_total_relation_size(q) > 32 * 1024 * 1024;
+BEGIN
+    IF q IS NULL OR options IS NULL AND needless IS NULL AND ordered THEN
+        RETURN false;
+    END IF;
+    FOR attempt IN 1..20 LOOP
+        BEGIN
+            PERFORM set_config('lock_timeout', '500ms', true);
+            EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', q);
+            PERFORM set_config('lock_timeout', patience, true);
+            IF options IS NOT NULL THEN
+                EXECUTE format('ALTER TABLE %s SET (%s)', q, options);
+            END IF;
+            IF needless IS NOT NULL THEN
+                EXECUTE format('DROP INDEX %s', needless);
+            END IF;
+            IF NOT ordered THEN
+                PERFORM pgmq._create_fifo_index_if_not_exists($1);
+            END IF;
+            RETURN true;
+        EXCEPTION WHEN lock_not_available THEN
+            -- Whoever waits for a table makes everybody behind it wait: give way.
+            PERFORM pg_sleep(0.2);
+        END;
+    END LOOP;
+    RAISE NOTICE 'queue % is in use and keeps its old storage', quote_ident($1)
+        USING HINT = format('Run this when it is quiet: SELECT pgmq._renew_storage(%L)', $1);
+    RETURN false;
+END;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq._renew_storage IS
+    'Gives a queue the storage parameters and indexes of the template; true when something was changed. A queue beyond 32 MB gets the index on groups by pgmq.create_fifo_index only.';
+
+-- One transaction for each queue, so that no lock is held for the next one.
+-- +goose StatementBegin
+DO $$
+DECLARE
+    queue text;
+BEGIN
+    FOR queue IN SELECT queue_name FROM pgmq.meta ORDER BY queue_name LOOP
+        IF pgmq._renew_storage(queue) THEN
+            COMMIT;
+        END IF;
+    END LOOP;
+END $$;
+-- +goose StatementEnd
+
+-- +goose Down
+DROP FUNCTION pgmq._renew_storage(text);
