@@ -101,12 +101,21 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    heads bigint[] := '{}';
-    more  bigint[];
-    reach integer;
-    seen  integer;
-    front bigint := $3;
+    heads   bigint[] := '{}';
+    more    bigint[];
+    seen    integer;
+    reach   integer;
+    front   bigint := $3;
+    -- Where this session last had to go to find one, and when: {message id,
+    -- second}. Within that second it goes there at once.
+    setting CONSTANT text := 'pgmq.beyond_' || format('pgmq.%I', $1)::regclass::oid;
+    clock   CONSTANT bigint := extract(epoch FROM $2)::bigint;
+    jump    bigint[] := nullif(current_setting(setting, true), '')::bigint[];
 BEGIN
+    IF jump[2] IS DISTINCT FROM clock THEN
+        jump := NULL;
+    END IF;
+
     -- The oldest groups are at the front of the queue. Of the messages there,
     -- the first of each group is its head unless the index knows an earlier one.
     FOREACH reach IN ARRAY '{250, 750, 3000, 12000}'::integer[] LOOP
@@ -140,9 +149,14 @@ BEGIN
             $1, pgmq._group_expression()
         ) USING $2, front, reach, $4 - cardinality(heads) INTO more, front, seen;
         heads := heads || more;
-        IF seen < reach OR cardinality(heads) >= $4 THEN
+        IF cardinality(heads) >= $4 OR seen < reach AND jump IS NULL THEN
+            IF reach > 750 THEN
+                PERFORM set_config(setting, ARRAY[more[1] - 1, clock]::text, false);
+            END IF;
             RETURN heads;
         END IF;
+        EXIT WHEN seen < reach;
+        front := greatest(front, jump[1]);
     END LOOP;
 
     -- The front is full of groups that are not free: go from group to group by
@@ -163,12 +177,13 @@ BEGIN
         SELECT ARRAY (SELECT msg_id FROM head WHERE vt <= $1 AND msg_id > $2 ORDER BY msg_id LIMIT $3)',
         $1, pgmq._group_expression()
     ) USING $2, $3, $4 INTO heads;
+    PERFORM set_config(setting, ARRAY[heads[1] - 1, clock]::text, false);
     RETURN heads;
 END;
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq._free_groups IS
-    'The first messages of up to qty groups of which nothing is in flight, oldest first, beyond a message id.';
+    'The first messages of up to qty groups of which nothing is in flight, oldest first, beyond a message id. With more than 1,000 messages of other groups in front, one that became free within the last second may be passed over.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq._group_query(q_table text)
