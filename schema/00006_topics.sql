@@ -1,0 +1,248 @@
+-- Topics: which queues get a copy of a message that is sent to a routing key.
+--
+-- A pattern is not AMQP's: # stands for any characters and its dots stay
+-- mandatory, so that logs.# does not match logs.
+
+-- +goose Up
+CREATE TABLE IF NOT EXISTS pgmq.topic_bindings (
+    pattern        text        NOT NULL,
+    queue_name     text        NOT NULL
+        CONSTRAINT topic_bindings_meta_queue_name_fk
+        REFERENCES pgmq.meta (queue_name) ON DELETE CASCADE,
+    bound_at       timestamptz DEFAULT now() NOT NULL,
+    compiled_regex text        GENERATED ALWAYS AS (
+        '^' || replace(
+            replace(regexp_replace(pattern, '([.+?{}()|\[\]\\^$])', '\\\1', 'g'), '*', '[^.]+'),
+            '#', '.*'
+        ) || '$'
+    ) STORED,
+    CONSTRAINT topic_bindings_unique_pattern_queue UNIQUE (pattern, queue_name)
+);
+CREATE INDEX IF NOT EXISTS idx_topic_bindings_covering
+    ON pgmq.topic_bindings (pattern) INCLUDE (queue_name, compiled_regex);
+COMMENT ON TABLE pgmq.topic_bindings IS 'Which queues get what is sent to routing keys of a pattern.';
+
+SELECT pgmq._retire('{
+    validate_routing_key, validate_topic_pattern, bind_topic, unbind_topic, list_topic_bindings, test_routing
+}');
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._topic_beginning(pattern text)
+RETURNS text
+LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT pg_catalog.regexp_replace($1, '[*#].*$', '');
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq._topic_beginning IS 'What every key of a pattern begins with.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._topic_end(pattern text)
+RETURNS text
+LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT pg_catalog.regexp_replace($1, '^.*[*#]', '');
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq._topic_end IS 'What every key of a pattern ends with.';
+
+-- Postgres remembers 32 compiled expressions. So that not every binding's is
+-- compiled for every message, this finds those that begin and end as the key.
+CREATE INDEX IF NOT EXISTS idx_topic_bindings_ends
+    ON pgmq.topic_bindings (pgmq._topic_beginning(pattern), pgmq._topic_end(pattern));
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._validate_topic(name text, value text, characters text, allowed text)
+RETURNS void
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF coalesce($2, '') = '' THEN
+        RAISE EXCEPTION '% cannot be NULL or empty', $1;
+    ELSIF length($2) > 255 THEN
+        RAISE EXCEPTION '% length cannot exceed 255 characters, got % characters', $1, length($2);
+    ELSIF $2 !~ $3 THEN
+        RAISE EXCEPTION '% contains invalid characters. Only alphanumeric, dots, hyphens, % are allowed. Got: %', $1, $4, $2;
+    ELSIF starts_with($2, '.') THEN
+        RAISE EXCEPTION '% cannot start with a dot. Got: %', $1, $2;
+    ELSIF right($2, 1) = '.' THEN
+        RAISE EXCEPTION '% cannot end with a dot. Got: %', $1, $2;
+    ELSIF strpos($2, '..') > 0 THEN
+        RAISE EXCEPTION '% cannot contain consecutive dots. Got: %', $1, $2;
+    END IF;
+END;
+$$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq.validate_routing_key(routing_key text)
+RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM pgmq._validate_topic('routing_key', $1, '^[a-zA-Z0-9._-]+$', 'and underscores');
+    RETURN true;
+END;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq.validate_routing_key IS
+    'True, or an exception that says what is wrong with the key: 1 to 255 of a-z, A-Z, 0-9, dot, hyphen and underscore, no dot at either end, none beside another.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq.validate_topic_pattern(pattern text)
+RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM pgmq._validate_topic('pattern', $1, '^[a-zA-Z0-9._*#-]+$', 'underscores, *, and #');
+    IF strpos($1, '**') > 0 THEN
+        RAISE EXCEPTION 'pattern cannot contain consecutive stars (**). Use # for multi-segment matching. Got: %', $1;
+    ELSIF strpos($1, '##') > 0 THEN
+        RAISE EXCEPTION 'pattern cannot contain consecutive hashes (##). A single # already matches zero or more segments. Got: %', $1;
+    ELSIF strpos($1, '*#') > 0 OR strpos($1, '#*') > 0 THEN
+        RAISE EXCEPTION 'pattern cannot contain adjacent wildcards (*# or #*). Separate wildcards with dots. Got: %', $1;
+    END IF;
+    RETURN true;
+END;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq.validate_topic_pattern IS
+    'True, or an exception that says what is wrong with the pattern: a routing key in which * may stand for characters other than a dot and # for any.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._listed_name(queue_name text)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT m.queue_name
+    FROM pgmq.meta AS m
+    WHERE pgmq.format_table_name(m.queue_name, 'q') = pgmq.format_table_name($1, 'q')
+    ORDER BY m.queue_name <> $1
+    LIMIT 1;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq._listed_name IS 'The name of a queue as pgmq.meta has it: capitals do not count. NULL when there is none.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq.bind_topic(pattern text, queue_name text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM pgmq.validate_topic_pattern($1);
+    IF coalesce($2, '') = '' THEN
+        RAISE EXCEPTION 'queue_name cannot be NULL or empty';
+    END IF;
+    PERFORM pgmq.acquire_queue_lock($2);
+    IF pgmq._listed_name($2) IS NULL THEN
+        RAISE EXCEPTION 'Queue "%" does not exist. Create the queue first using pgmq.create()', $2;
+    END IF;
+    INSERT INTO pgmq.topic_bindings (pattern, queue_name)
+    VALUES ($1, pgmq._listed_name($2))
+    ON CONFLICT DO NOTHING;
+END;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq.bind_topic IS
+    'From now on the queue gets a copy of every message whose routing key matches the pattern. Does nothing when it is bound already.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq.unbind_topic(pattern text, queue_name text)
+RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM pgmq.acquire_queue_lock($2);
+    DELETE FROM pgmq.topic_bindings AS b WHERE b.pattern = $1 AND b.queue_name = pgmq._listed_name($2);
+    RETURN FOUND;
+END;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq.unbind_topic IS 'Ends a binding; false when there was none.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq.list_topic_bindings()
+RETURNS TABLE (pattern text, queue_name text, bound_at timestamptz, compiled_regex text)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT b.pattern, b.queue_name, b.bound_at, b.compiled_regex
+    FROM pgmq.topic_bindings AS b
+    ORDER BY b.bound_at DESC, b.pattern, b.queue_name;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq.list_topic_bindings() IS 'Every binding, the newest first.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq.list_topic_bindings(queue_name text)
+RETURNS TABLE (pattern text, queue_name text, bound_at timestamptz, compiled_regex text)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT b.pattern, b.queue_name, b.bound_at, b.compiled_regex
+    FROM pgmq.topic_bindings AS b
+    WHERE b.queue_name = pgmq._listed_name($1)
+    ORDER BY b.bound_at DESC, b.pattern;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq.list_topic_bindings(text) IS 'The bindings of a queue, the newest first.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq.test_routing(routing_key text)
+RETURNS TABLE (pattern text, queue_name text, compiled_regex text)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    lengths    CONSTANT integer[] := ARRAY(SELECT generate_series(0, length($1)));
+    beginnings CONSTANT text[] := ARRAY(SELECT left($1, n) FROM unnest(lengths) AS n);
+    ends       CONSTANT text[] := ARRAY(SELECT right($1, n) FROM unnest(lengths) AS n);
+BEGIN
+    PERFORM pgmq.validate_routing_key($1);
+    RETURN QUERY
+        SELECT b.pattern, b.queue_name, b.compiled_regex
+        FROM (
+            -- One probe tells that no pattern begins so, which is the usual case.
+            -- Sorted, because only the index can do that at once.
+            SELECT beginning
+            FROM unnest(beginnings) AS beginning
+            WHERE beginning = (
+                SELECT pgmq._topic_beginning(t.pattern)
+                FROM pgmq.topic_bindings AS t
+                WHERE pgmq._topic_beginning(t.pattern) >= beginning
+                ORDER BY 1
+                LIMIT 1
+            )
+            OFFSET 0
+        ) AS used, unnest(ends) AS ending, LATERAL (
+            SELECT t.pattern, t.queue_name, t.compiled_regex
+            FROM pgmq.topic_bindings AS t
+            WHERE pgmq._topic_beginning(t.pattern) = used.beginning AND pgmq._topic_end(t.pattern) = ending
+            OFFSET 0
+        ) AS b
+        WHERE $1 ~ b.compiled_regex
+        ORDER BY b.pattern, b.queue_name;
+END;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq.test_routing IS 'The bindings that match a routing key, by pattern.';
+
+-- +goose Down
+DROP FUNCTION pgmq.test_routing(text);
+DROP FUNCTION pgmq.list_topic_bindings(text);
+DROP FUNCTION pgmq.list_topic_bindings();
+DROP FUNCTION pgmq.unbind_topic(text, text);
+DROP FUNCTION pgmq.bind_topic(text, text);
+DROP FUNCTION pgmq._listed_name(text);
+DROP FUNCTION pgmq.validate_topic_pattern(text);
+DROP FUNCTION pgmq.validate_routing_key(text);
+DROP FUNCTION pgmq._validate_topic(text, text, text, text);
+DROP TABLE pgmq.topic_bindings;
+DROP FUNCTION pgmq._topic_end(text);
+DROP FUNCTION pgmq._topic_beginning(text);

@@ -1,0 +1,210 @@
+package tests
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/pgmq-go/pgmq/internal/pgtest"
+	"github.com/pgmq-go/pgmq/queue"
+)
+
+// topic makes a word that no other test routes by.
+func topic() string { return strings.ReplaceAll(pgtest.Name(), "_", "-") }
+
+func bind(t testing.TB, pattern, queue string) {
+	t.Helper()
+	exec(t, pgtest.Pool(), `SELECT pgmq.bind_topic($1, $2)`, pattern, queue)
+}
+
+func matches(t testing.TB, key string) []string {
+	t.Helper()
+	return values[string](t, pgtest.Pool(), `SELECT pattern FROM pgmq.test_routing($1)`, key)
+}
+
+func TestPatternsMatchByPGMQsRules(t *testing.T) {
+	t.Parallel()
+	at, name := topic(), pgtest.Queue[int](t).Name()
+	patterns := []string{
+		at + ".logs.*", at + ".logs.#", at + ".#.error", at + ".a.#.b", at + ".a.*.b", at + ".log*.x", at + ".exact", "#." + at, "*." + at, at,
+	}
+	for _, pattern := range patterns {
+		bind(t, pattern, name)
+	}
+	for key, want := range map[string][]string{
+		".logs":           nil, // the dot beside # is mandatory
+		".logs.a":         {".logs.#", ".logs.*"},
+		".logs.a.b":       {".logs.#"},
+		".error":          nil,
+		".x.error":        {".#.error"},
+		".a.b":            nil,
+		".a.x.b":          {".a.#.b", ".a.*.b"},
+		".a.x.y.b":        {".a.#.b"},
+		".logger.x":       {".log*.x"},
+		".log.x":          nil, // * is one character at least
+		".exact":          {".exact"},
+		".exactly":        nil,
+		"":                {""},
+		".logs-and_more.": nil,
+	} {
+		for i := range want {
+			want[i] = at + want[i]
+		}
+		if strings.HasSuffix(key, ".") {
+			continue
+		}
+		same(t, "patterns of "+key, matches(t, at+key), want)
+	}
+	same(t, "patterns of a key's end", matches(t, "x."+at), []string{"#." + at, "*." + at})
+	same(t, "patterns of a key's end", matches(t, "x.y."+at), []string{"#." + at})
+	equal(t, "compiled", value[string](t, pgtest.Pool(), `SELECT compiled_regex FROM pgmq.list_topic_bindings($1) WHERE pattern = $2`, name, at+".logs.*"),
+		`^`+at+`\.logs\.[^.]+$`)
+	equal(t, "compiled", value[string](t, pgtest.Pool(), `SELECT compiled_regex FROM pgmq.list_topic_bindings() WHERE pattern = $1`, at+".logs.#"),
+		`^`+at+`\.logs\..*$`)
+}
+
+// The index only leaves out what cannot match.
+func TestRoutingByTheIndexIsRoutingByEveryExpression(t *testing.T) {
+	t.Parallel()
+	pool, name := pgtest.Database(t), "bound" // other tests' keys match what is bound here
+	pgtest.Migrate(t, pool)
+	ok(t, queue.Create(t.Context(), pool, name))
+	random := rand.New(rand.NewPCG(1, 2))
+	word := func(letters string) string {
+		var text strings.Builder
+		for range 1 + random.IntN(7) {
+			text.WriteByte(letters[random.IntN(len(letters))])
+		}
+		return text.String()
+	}
+	for range 600 {
+		// Those that are no pattern are refused, and so much the better.
+		_, _ = pool.Exec(t.Context(), `SELECT pgmq.bind_topic($1, $2)`, word("aab..*#"), name)
+	}
+	matched := 0
+	for range 300 {
+		key := word("aab.")
+		if _, err := pool.Exec(t.Context(), `SELECT pgmq.validate_routing_key($1)`, key); err != nil {
+			continue
+		}
+		got := values[string](t, pool, `SELECT pattern FROM pgmq.test_routing($1) ORDER BY pattern`, key)
+		want := values[string](t, pool, `SELECT pattern FROM pgmq.topic_bindings WHERE $1 ~ compiled_regex ORDER BY pattern`, key)
+		same(t, "patterns of "+key, got, want)
+		matched += len(want)
+	}
+	if matched < 100 {
+		t.Fatalf("only %d matches", matched)
+	}
+}
+
+func TestATopicGivesEachQueueOneCopy(t *testing.T) {
+	t.Parallel()
+	pool, at := pgtest.Pool(), topic()
+	first, second, third := pgtest.Queue[int](t), pgtest.Queue[int](t), pgtest.Queue[int](t)
+	bind(t, at+".#", first.Name())
+	bind(t, at+".*", first.Name())
+	bind(t, at+".*", first.Name())
+	bind(t, at+".x", second.Name())
+	bind(t, "other."+at, third.Name())
+
+	equal(t, "copies", value[int](t, pool, `SELECT pgmq.send_topic($1, '1')`, at+".x"), 2)
+	equal(t, "copies", value[int](t, pool, `SELECT pgmq.send_topic($1, '1', 0)`, at+".y"), 1)
+	equal(t, "copies", value[int](t, pool, `SELECT pgmq.send_topic(routing_key => $1, msg => '1'::jsonb, headers => '{"h": 1}'::jsonb)`, at+".y"), 1)
+	equal(t, "copies", value[int](t, pool, `SELECT pgmq.send_topic($1, '1', '{}'::jsonb, 60)`, at+".y"), 1)
+	equal(t, "copies", value[int](t, pool, `SELECT pgmq.send_topic($1, '1')`, at), 0)
+	equal(t, "in the first queue", length(t, first), 4)
+	equal(t, "in the second queue", length(t, second), 1)
+	equal(t, "in the third queue", length(t, third), 0)
+	equal(t, "visible in the first", len(read(t, first, 3)), 3)
+	readNone(t, first)
+}
+
+func TestABatchToATopicTellsTheIDsOfEachQueue(t *testing.T) {
+	t.Parallel()
+	pool, at := pgtest.Pool(), topic()
+	first, second := pgtest.Queue[int](t), pgtest.Queue[int](t)
+	bind(t, at, first.Name())
+	bind(t, at, second.Name())
+	for _, more := range []string{``, `, 0`, `, now()`, `, ARRAY['{}', NULL]::jsonb[]`, `, ARRAY['{}', NULL]::jsonb[], 0`, `, NULL, now()`} {
+		got := values[string](t, pool, `SELECT queue_name || ' ' || msg_id FROM pgmq.send_batch_topic($1, ARRAY['1', '2']::jsonb[]`+more+`)`, at)
+		equal(t, "rows of"+more, len(got), 4)
+	}
+	got := values[string](t, pool, `SELECT queue_name || ' ' || msg_id FROM pgmq.send_batch_topic($1, ARRAY['1', '2']::jsonb[])`, at)
+	same(t, "the last rows", got, []string{first.Name() + " 13", first.Name() + " 14", second.Name() + " 13", second.Name() + " 14"})
+}
+
+func TestBindingsFollowTheirQueue(t *testing.T) {
+	t.Parallel()
+	pool, at, name := pgtest.Pool(), topic(), "Bound-"+pgtest.Name()
+	pgtest.Named[int](t, name)
+	bind(t, at, strings.ToLower(name)) // capitals do not count
+	same(t, "bindings", values[string](t, pool, `SELECT queue_name FROM pgmq.list_topic_bindings($1)`, name), []string{name})
+	equal(t, "unbound", value[bool](t, pool, `SELECT pgmq.unbind_topic($1, $2)`, at, strings.ToUpper(name)), true)
+	equal(t, "unbound again", value[bool](t, pool, `SELECT pgmq.unbind_topic($1, $2)`, at, name), false)
+	bind(t, at, name)
+	exec(t, pool, `SELECT pgmq.drop_queue($1)`, name)
+	equal(t, "copies", value[int](t, pool, `SELECT pgmq.send_topic($1, '1')`, at), 0)
+}
+
+func TestTopicsRefuseInPGMQsWords(t *testing.T) {
+	t.Parallel()
+	name, long := pgtest.Queue[int](t).Name(), strings.Repeat("k", 256)
+	for call, want := range map[string]string{
+		`validate_routing_key('')`:                       "routing_key cannot be NULL or empty",
+		`validate_routing_key(NULL)`:                     "routing_key cannot be NULL or empty",
+		`validate_routing_key('` + long + `')`:           "routing_key length cannot exceed 255 characters, got 256 characters",
+		`validate_routing_key('a b')`:                    "routing_key contains invalid characters. Only alphanumeric, dots, hyphens, and underscores are allowed. Got: a b",
+		`validate_routing_key('.a')`:                     "routing_key cannot start with a dot. Got: .a",
+		`validate_routing_key('a.')`:                     "routing_key cannot end with a dot. Got: a.",
+		`validate_routing_key('a..b')`:                   "routing_key cannot contain consecutive dots. Got: a..b",
+		`validate_topic_pattern('')`:                     "pattern cannot be NULL or empty",
+		`validate_topic_pattern('a b')`:                  "pattern contains invalid characters. Only alphanumeric, dots, hyphens, underscores, *, and # are allowed. Got: a b",
+		`validate_topic_pattern('a.**')`:                 "pattern cannot contain consecutive stars (**). Use # for multi-segment matching. Got: a.**",
+		`validate_topic_pattern('##')`:                   "pattern cannot contain consecutive hashes (##). A single # already matches zero or more segments. Got: ##",
+		`validate_topic_pattern('*#')`:                   "pattern cannot contain adjacent wildcards (*# or #*). Separate wildcards with dots. Got: *#",
+		`bind_topic('a', NULL)`:                          "queue_name cannot be NULL or empty",
+		`bind_topic('a', '')`:                            "queue_name cannot be NULL or empty",
+		`bind_topic('a', 'nowhere')`:                     `Queue "nowhere" does not exist. Create the queue first using pgmq.create()`,
+		`bind_topic('a..b', '` + name + `')`:             "pattern cannot contain consecutive dots. Got: a..b",
+		`send_topic('a', NULL)`:                          "msg cannot be NULL",
+		`send_topic('a', '1', -1)`:                       "delay cannot be negative, got: -1",
+		`send_topic('a*', '1')`:                          "routing_key contains invalid characters. Only alphanumeric, dots, hyphens, and underscores are allowed. Got: a*",
+		`send_batch_topic('a', NULL)`:                    "msgs cannot be NULL or empty",
+		`send_batch_topic('a', '{1}', ARRAY[]::jsonb[])`: "headers array length (0) must match msgs array length (1)",
+	} {
+		_, err := pgtest.Pool().Exec(t.Context(), "SELECT pgmq."+call)
+		sqlState(t, err, "P0001")
+		equal(t, call, as[*pgconn.PgError](t, err).Message, want)
+	}
+}
+
+// BenchmarkTopics sends to a key that one of 10,000 bindings matches, and
+// beside it to the queue itself.
+func BenchmarkTopics(b *testing.B) {
+	pool, at, q := pgtest.Pool(), topic(), pgtest.Queue[int](b)
+	for shape, text := range map[string]string{
+		"exact": `'%s.exact.' || i`, "end": `'%s.end' || i || '.*'`, "beginning": `'#.%s.beginning' || i`, "both": `'%s.both.*.x' || i`,
+	} {
+		exec(b, pool, `INSERT INTO pgmq.topic_bindings (pattern, queue_name) SELECT `+fmt.Sprintf(text, at)+`, $1 FROM generate_series(1, 10000) AS i`, q.Name())
+		exec(b, pool, `ANALYZE pgmq.topic_bindings`)
+		key := map[string]string{
+			"exact": at + ".exact.77", "end": at + ".end77.x", "beginning": "x." + at + ".beginning77", "both": at + ".both.y.x77",
+		}[shape]
+		b.Run(shape, func(b *testing.B) {
+			for b.Loop() {
+				if n := value[int](b, pool, `SELECT pgmq.send_topic($1, '1')`, key); n != 1 {
+					b.Fatalf("%d copies", n)
+				}
+			}
+		})
+		exec(b, pool, `DELETE FROM pgmq.topic_bindings WHERE queue_name = $1`, q.Name())
+	}
+	b.Run("queue", func(b *testing.B) {
+		for b.Loop() {
+			exec(b, pool, `SELECT pgmq.send($1, '1')`, q.Name())
+		}
+	})
+}
