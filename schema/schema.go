@@ -10,6 +10,8 @@
 // goose migrations in the same database do not get in the way. Any number of
 // processes may call Migrate at once; one does the work while the others wait.
 //
+// Beside the migrations there are two optional SQL APIs, see [Optional].
+//
 // A program that only uses queues needs package queue and not this one.
 package schema
 
@@ -23,10 +25,11 @@ import (
 	"github.com/pressly/goose/v3/lock"
 )
 
-// FS holds the migrations, NNNNN_name.sql, in its root. A migration that was
-// released is never edited.
+// FS holds the migrations, NNNNN_name.sql, in its root, where goose looks, and
+// the files of the optional APIs in optional. A migration that was released is
+// never edited.
 //
-//go:embed *.sql
+//go:embed *.sql optional/*.sql
 var FS embed.FS
 
 // VersionTable is where goose records which migrations were applied. It lives
@@ -85,13 +88,18 @@ func Migrate(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-// Remove takes every migration back, the newest first, and then drops the
-// version table: nothing is left. It refuses, and leaves the queues as they
-// are, while one of them or its archive holds messages.
+// Remove takes the optional APIs and every migration back, the newest first,
+// and then drops the version table: nothing is left. It refuses, and leaves the
+// queues as they are, while one of them or its archive holds messages.
 func Remove(ctx context.Context, db *sql.DB) error {
 	p, err := Provider(db)
 	if err != nil {
 		return err
+	}
+	for _, o := range Optionals() {
+		if err := Uninstall(ctx, db, o); err != nil {
+			return err
+		}
 	}
 	if _, err := p.DownTo(ctx, 0); err != nil {
 		return fmt.Errorf("schema: %w", err)

@@ -18,7 +18,12 @@ const insufficientPrivilege = "42501"
 // under it.
 func role(t testing.TB, name string, grants ...string) *pgxpool.Pool {
 	t.Helper()
-	pool := pgtest.Pool()
+	return roleOn(t, pgtest.Pool(), name, grants...)
+}
+
+// roleOn is role for another database.
+func roleOn(t testing.TB, pool *pgxpool.Pool, name string, grants ...string) *pgxpool.Pool {
+	t.Helper()
 	id := fmt.Sprintf("%s_%d", name, time.Now().UnixNano())
 	exec(t, pool, "CREATE ROLE "+id)
 	t.Cleanup(func() {
@@ -27,7 +32,7 @@ func role(t testing.TB, name string, grants ...string) *pgxpool.Pool {
 	for _, grant := range grants {
 		exec(t, pool, grant+" TO "+id)
 	}
-	return newPool(t, func(c *pgxpool.Config) { c.ConnConfig.RuntimeParams["role"] = id })
+	return poolLike(t, pool, func(c *pgxpool.Config) { c.ConnConfig.RuntimeParams["role"] = id })
 }
 
 func forbidden(t testing.TB, what string, err error) {

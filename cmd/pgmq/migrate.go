@@ -127,6 +127,8 @@ func migrateExport() *cobra.Command {
 	return &cobra.Command{
 		Use:   "export DIR",
 		Short: "Write the migrations as files for plain goose",
+		Long: `Write the migrations as files for plain goose, and those of the optional APIs to
+DIR/optional, where goose does not look: each is one statement, for psql.`,
 		Example: `  pgmq migrate export migrations/pgmq
   GOOSE_TABLE=` + schema.VersionTable + ` goose -dir migrations/pgmq postgres "$DATABASE_URL" up`,
 		Args: exactly("DIR"),
@@ -139,19 +141,23 @@ func migrateExport() *cobra.Command {
 // export writes what is not there yet. A file that is there and differs is
 // somebody's work, and stays.
 func export(out io.Writer, dir string) error {
-	files, err := fs.Glob(schema.FS, "*.sql")
+	migrations, err := fs.Glob(schema.FS, "*.sql")
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	optional, err := fs.Glob(schema.FS, "optional/*.sql")
+	if err != nil {
 		return err
 	}
-	for _, name := range files {
+	if err := os.MkdirAll(filepath.Join(dir, "optional"), 0o755); err != nil {
+		return err
+	}
+	for _, name := range append(migrations, optional...) {
 		want, err := schema.FS.ReadFile(name)
 		if err != nil {
 			return err
 		}
-		path := filepath.Join(dir, name)
+		path := filepath.Join(dir, filepath.FromSlash(name))
 		switch have, err := os.ReadFile(path); {
 		case err == nil && string(have) == string(want):
 			fmt.Fprintln(out, "unchanged", path)
