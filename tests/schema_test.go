@@ -39,11 +39,11 @@ func catalogue(t testing.TB, pool *pgxpool.Pool) []string {
 		WITH own AS (SELECT oid FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema')
 		SELECT 'schema ' || nspname FROM pg_namespace WHERE oid IN (TABLE own)
 		UNION ALL SELECT 'relation ' || oid::regclass FROM pg_class WHERE relnamespace IN (TABLE own)
-		UNION ALL SELECT 'function ' || oid::regprocedure FROM pg_proc WHERE pronamespace IN (TABLE own)
+		UNION ALL SELECT 'function ' || oid::regprocedure || ' ' || md5(pg_get_functiondef(oid)) FROM pg_proc WHERE pronamespace IN (TABLE own)
 		UNION ALL SELECT 'type ' || oid::regtype FROM pg_type WHERE typnamespace IN (TABLE own)
 		UNION ALL SELECT 'constraint ' || conname || ' on ' || conrelid::regclass FROM pg_constraint WHERE connamespace IN (TABLE own)
 		UNION ALL SELECT 'default privileges' FROM pg_default_acl
-		UNION ALL SELECT 'trigger ' || tgname FROM pg_trigger
+		UNION ALL SELECT 'trigger ' || tgname FROM pg_trigger WHERE NOT tgisinternal
 		ORDER BY 1`)
 }
 
