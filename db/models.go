@@ -7,6 +7,8 @@ package db
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // A message that was archived. Every archive is a copy of this table.
@@ -37,6 +39,24 @@ type Message struct {
 	Message json.RawMessage
 	// What travels beside the body; NULL for none.
 	Headers json.RawMessage
+}
+
+// The tables whose partitions are made and dropped by pgmq.maintain_partitions, and how.
+type PgmqPartitionedTable struct {
+	QueueName         string
+	Prefix            string
+	PartitionInterval string
+	RetentionInterval string
+	Premake           int32
+	DropUnread        bool
+}
+
+// Which queues get what is sent to routing keys of a pattern.
+type PgmqTopicBinding struct {
+	Pattern       string
+	QueueName     string
+	BoundAt       time.Time
+	CompiledRegex pgtype.Text
 }
 
 // One row per queue.

@@ -8,6 +8,8 @@ package db
 import (
 	"context"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 const count = `-- name: Count :one
@@ -113,6 +115,16 @@ func (q *Queries) Lower(ctx context.Context, db DBTX, name string) (string, erro
 	var name_2 string
 	err := row.Scan(&name_2)
 	return name_2, err
+}
+
+const maintain = `-- name: Maintain :exec
+CALL pgmq.maintain_partitions($1::text)
+`
+
+// Maintain makes and drops partitions; of every queue when the name is NULL.
+func (q *Queries) Maintain(ctx context.Context, db DBTX, queueName pgtype.Text) error {
+	_, err := db.Exec(ctx, maintain, queueName)
+	return err
 }
 
 const purge = `-- name: Purge :one

@@ -44,3 +44,7 @@ LOCK TABLE pgmq.template_queue, pgmq.template_archive IN ACCESS EXCLUSIVE MODE;
 SELECT
     (SELECT count(*) FROM pgmq.template_queue)::bigint AS queued,
     (SELECT count(*) FROM pgmq.template_archive)::bigint AS archived;
+
+-- name: Maintain :exec
+-- Maintain makes and drops partitions; of every queue when the name is NULL.
+CALL pgmq.maintain_partitions(sqlc.narg('queue_name')::text);

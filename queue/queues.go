@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // Create makes a queue and its archive, unless they exist. It takes the caller's
@@ -61,12 +63,37 @@ func Purge(ctx context.Context, db DB, name string) (int64, error) {
 	return purged, nil
 }
 
+// Maintain makes the partitions that a partitioned queue lacks, moves to them what
+// came before they were there, and drops those behind its retention. Every
+// program may call it, as often as it likes; with no partitions it does nothing.
+// What could not be done now, because long transactions are in the way, is told
+// as a WARNING of the server and left for the next call. db must not be a
+// transaction. Errors: [ErrName], [ErrNoSchema], and what pgx returns.
+func Maintain(ctx context.Context, db DB, name string) error {
+	h, err := open(db, name)
+	if err != nil {
+		return err
+	}
+	if err := queries.Maintain(ctx, db, pgtype.Text{String: name, Valid: true}); err != nil {
+		return h.fail("maintain", err)
+	}
+	return nil
+}
+
+// MaintainAll is Maintain for every queue.
+func MaintainAll(ctx context.Context, db DB) error {
+	if err := queries.Maintain(ctx, db, pgtype.Text{}); err != nil {
+		return fmt.Errorf("maintain queues: %w", explain(err))
+	}
+	return nil
+}
+
 // Info describes a queue.
 type Info struct {
 	Name      string
 	CreatedAt time.Time
 	Storage   Storage
-	// Partitioned queues are made by other PGMQ clients.
+	// Partitioned queues are made by pgmq.create_partitioned; see Maintain.
 	Partitioned bool
 }
 

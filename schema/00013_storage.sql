@@ -30,7 +30,9 @@ DECLARE
                 OR pg_get_indexdef(c.oid, 1, false) = 'headers' AND c.relname = q_table || '_fifo_idx')
     );
     -- Building it on 32 MB takes a moment.
-    ordered  CONSTANT boolean := pgmq._has_group_index(q) OR pg_total_relation_size(q) > 32 * 1024 * 1024;
+    ordered  CONSTANT boolean := pgmq._has_group_index(q) OR 32 * 1024 * 1024 < (
+        SELECT pg_relation_size(q) + coalesce(sum(pg_relation_size(relid)), 0) FROM pg_partition_tree(q)
+    );
 BEGIN
     IF q IS NULL OR options IS NULL AND needless IS NULL AND ordered THEN
         RETURN false;

@@ -112,6 +112,29 @@ func TestCommandMigratesAndManagesQueues(t *testing.T) {
 	failure(t, pgmq("queue", "list", url), 1, "pgmq migrate up")
 }
 
+func TestCommandMaintainsPartitions(t *testing.T) {
+	t.Parallel()
+	pgmq, pool := command(t), pgtest.Database(t)
+	url := "--database-url=" + dsn(pool)
+	failure(t, pgmq("maintain", url), 1, "pgmq migrate up")
+	pgtest.Migrate(t, pool)
+	contains(t, output(t, pgmq("maintain", url)), "nothing to do")
+	exec(t, pool, `SELECT pgmq.create_partitioned('parted', '100', '100')`)
+	sendBatch(t, open[Order](t, pool, "parted"), make([]Order, 1000))
+	contains(t, output(t, pgmq("maintain", "PARTED", url)), "made q_parted$900, moved 100")
+	contains(t, output(t, pgmq("maintain", url)), "nothing to do")
+	failure(t, pgmq("maintain", "a", "b", url), 2, "--help")
+
+	// Somebody's own table stands where a partition should.
+	sendBatch(t, open[Order](t, pool, "parted"), make([]Order, 1000))
+	exec(t, pool, `CREATE TABLE pgmq."q_parted$2000" ()`)
+	text, err := pgmq("maintain", url).CombinedOutput()
+	if err == nil {
+		t.Fatal("no exit code tells of it")
+	}
+	contains(t, string(text), `relation "q_parted$2000" already exists`, "1 table(s) were left as they are", "made a_parted$2000")
+}
+
 func TestCommandExportsWhatGooseApplies(t *testing.T) {
 	t.Parallel()
 	pgmq, pool := command(t), pgtest.Database(t)

@@ -1,0 +1,444 @@
+-- The upkeep of partitioned queues: partitions ahead of the messages, none
+-- behind the retention, and nothing in the default partition for long.
+
+-- +goose Up
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._partition_name(parent text, part text, separator text DEFAULT '$')
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    -- No queue's name contains a $. The default partition is called as PGMQ's.
+    SELECT CASE WHEN octet_length($1 || $3 || $2) <= 63 THEN $1 || $3 || $2
+        ELSE 'p' || format('pgmq.%I', $1)::regclass::oid || '$' || $2 END;
+$$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._storage(parent text)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT 'WITH (' || string_agg(option, ', ') || ')'
+    FROM pg_class, unnest(reloptions) AS option
+    WHERE oid = 'pgmq.template_queue'::regclass AND starts_with($1, 'q_');
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq._storage IS 'The storage parameters for a partition: a partitioned table has none to inherit.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._partition_bounds(
+    value text, partition_interval text, OUT lower text, OUT upper text, OUT part text
+)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
+AS $$
+DECLARE
+    size   bigint;
+    length interval;
+    months integer;
+    month  integer;
+    start  timestamptz;
+BEGIN
+    IF $1 IS NULL THEN
+        RETURN;
+    ELSIF pgmq._get_partition_col($2) = 'msg_id' THEN
+        size := $2::bigint;
+        part := (floor($1::numeric / size) * size)::bigint;
+        lower := part;
+        upper := part::bigint + size;
+        RETURN;
+    END IF;
+    length := $2::interval;
+    months := extract(year FROM length) * 12 + extract(month FROM length);
+    IF months > 0 THEN
+        month := extract(year FROM $1::timestamptz) * 12 + extract(month FROM $1::timestamptz) - 1;
+        month := month - month % months;
+        start := make_timestamptz(month / 12, month % 12 + 1, 1, 0, 0, 0);
+    ELSE
+        start := date_bin(length, $1::timestamptz, '2000-01-03 00:00+00');
+    END IF;
+    part := to_char(start, 'YYYYMMDDHH24MISS');
+    lower := start;
+    upper := start + length;
+END;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq._partition_bounds IS
+    'The bounds of the partition that a message id or a time belongs to, and what the partition is called by.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._partition_front(queue_name text, partition_interval text)
+RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    front text := now();
+BEGIN
+    IF pgmq._get_partition_col($2) = 'msg_id' THEN
+        EXECUTE format(
+            'SELECT last_value FROM %s',
+            pg_get_serial_sequence(format('pgmq.%I', pgmq.format_table_name($1, 'q')), 'msg_id')
+        ) INTO front;
+    END IF;
+    RETURN front;
+END;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq._partition_front IS 'Where the messages have come to: the last id, or the time.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._make_partition(parent text, control text, lower text, upper text, name text)
+RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    waiting CONSTANT regclass := (
+        SELECT nullif(partdefid, 0) FROM pg_partitioned_table WHERE partrelid = format('pgmq.%I', $1)::regclass
+    );
+    columns CONSTANT text := (
+        SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum)
+        FROM pg_attribute
+        WHERE attrelid = format('pgmq.%I', $1)::regclass AND attnum > 0 AND NOT attisdropped
+    );
+    moved   bigint := 0;
+BEGIN
+    -- Holds off all who send, read and settle while rows move: whoever waited
+    -- finds them in their new place.
+    EXECUTE format('LOCK TABLE pgmq.%I IN EXCLUSIVE MODE', $1);
+    EXECUTE format('CREATE TABLE pgmq.%I (LIKE pgmq.%I INCLUDING DEFAULTS INCLUDING INDEXES) %s', $5, $1, pgmq._storage($1));
+    IF waiting IS NOT NULL THEN
+        EXECUTE format(
+            'WITH moved AS (DELETE FROM %1$s WHERE %2$I >= %3$L AND %2$I < %4$L RETURNING %5$s)
+            INSERT INTO pgmq.%6$I (%5$s) SELECT %5$s FROM moved',
+            waiting, $2, $3, $4, columns, $5
+        );
+        GET DIAGNOSTICS moved = ROW_COUNT;
+    END IF;
+    EXECUTE format('ALTER TABLE pgmq.%I ATTACH PARTITION pgmq.%I FOR VALUES FROM (%L) TO (%L)', $1, $5, $3, $4);
+    RETURN moved;
+END;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq._make_partition IS
+    'Makes a partition and moves to it what the default partition holds of its range; returns how many rows.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._missing_partition(
+    t pgmq.partitioned_tables, parent text, control text, OUT lower text, OUT upper text, OUT name text
+)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    value   text := pgmq._partition_front(t.queue_name, t.partition_interval);
+    waiting regclass;
+BEGIN
+    FOR ahead IN 0..t.premake LOOP
+        SELECT b.lower, b.upper, pgmq._partition_name($2, b.part) INTO lower, upper, name
+        FROM pgmq._partition_bounds(value, t.partition_interval) AS b;
+        IF to_regclass(format('pgmq.%I', name)) IS NULL THEN
+            RETURN;
+        END IF;
+        value := upper;
+    END LOOP;
+    -- What came before its partition was made.
+    value := NULL;
+    waiting := (
+        SELECT nullif(partdefid, 0) FROM pg_partitioned_table WHERE partrelid = format('pgmq.%I', $2)::regclass
+    );
+    IF waiting IS NOT NULL THEN
+        EXECUTE format('SELECT %1$I::text FROM %2$s ORDER BY %1$I LIMIT 1', $3, waiting) INTO value;
+    END IF;
+    SELECT b.lower, b.upper, pgmq._partition_name($2, b.part) INTO lower, upper, name
+    FROM pgmq._partition_bounds(value, t.partition_interval) AS b
+    WHERE value IS NOT NULL;
+END;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq._missing_partition IS 'The next partition to make; NULLs when all are there.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._drop_expired_partition(t pgmq.partitioned_tables, parent text)
+RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    front  CONSTANT text := pgmq._partition_front(t.queue_name, t.partition_interval);
+    by_id  CONSTANT boolean := pgmq._get_partition_col(t.partition_interval) = 'msg_id';
+    old    record;
+    unread boolean := false;
+BEGIN
+    FOR old IN
+        SELECT c.relname AS name, substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''(.*)''\)') AS upper
+        FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+        WHERE i.inhparent = format('pgmq.%I', $2)::regclass
+        ORDER BY c.oid
+    LOOP
+        CONTINUE WHEN old.upper IS NULL; -- the default partition
+        CONTINUE WHEN CASE WHEN by_id
+            THEN old.upper::bigint > front::bigint - t.retention_interval::bigint
+            ELSE old.upper::timestamptz > front::timestamptz - t.retention_interval::interval
+        END;
+        IF t.prefix = 'q' AND NOT t.drop_unread THEN
+            EXECUTE format('SELECT EXISTS (SELECT FROM pgmq.%I)', old.name) INTO unread;
+            CONTINUE WHEN unread;
+            -- Looked at again under the lock: one may have come meanwhile.
+            EXECUTE format('LOCK TABLE pgmq.%I IN ACCESS EXCLUSIVE MODE', $2);
+            EXECUTE format('SELECT EXISTS (SELECT FROM pgmq.%I)', old.name) INTO unread;
+            CONTINUE WHEN unread;
+        END IF;
+        EXECUTE format('DROP TABLE pgmq.%I', old.name);
+        RETURN old.name;
+    END LOOP;
+    RETURN NULL;
+END;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq._drop_expired_partition IS
+    'Drops one partition that is behind the retention, and returns its name. A queue''s goes only when nothing is left in it, unless the queue says otherwise.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._managed_by_partman(parent text)
+RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    managed boolean := false;
+BEGIN
+    IF pgmq._extension_exists('pg_partman') THEN
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s.part_config WHERE parent_table = $1)', pgmq._get_pg_partman_schema())
+        USING 'pgmq.' || $1 INTO managed;
+    END IF;
+    RETURN managed;
+END;
+$$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._maintain_step(queue_name text, prefix text)
+RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    parent  CONSTANT text := pgmq.format_table_name($1, $2);
+    t       pgmq.partitioned_tables;
+    control text;
+    missing record;
+    moved   bigint;
+    dropped text;
+BEGIN
+    SELECT c.* INTO t
+    FROM pgmq.partitioned_tables AS c
+    WHERE c.queue_name = pgmq._listed_name($1) AND c.prefix = $2;
+    IF NOT FOUND OR NOT EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = to_regclass(format('pgmq.%I', parent)))
+        OR pgmq._managed_by_partman(parent)
+    THEN
+        RETURN NULL;
+    END IF;
+    control := substring(pg_get_partkeydef(format('pgmq.%I', parent)::regclass) FROM '\((.*)\)');
+
+    missing := pgmq._missing_partition(t, parent, control);
+    IF missing.name IS NOT NULL THEN
+        moved := pgmq._make_partition(parent, control, missing.lower, missing.upper, missing.name);
+        RETURN format('made %s, moved %s', missing.name, moved);
+    END IF;
+    dropped := pgmq._drop_expired_partition(t, parent);
+    RETURN 'dropped ' || dropped;
+END;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq._maintain_step IS
+    'Does the next thing that a partitioned table needs, and tells what; NULL when nothing is left to do.';
+
+-- Without SET, which would forbid COMMIT: everything is qualified.
+-- +goose StatementBegin
+CREATE PROCEDURE pgmq.maintain_partitions(queue_name text DEFAULT NULL)
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    t    record;
+    done text;
+BEGIN
+    FOR t IN
+        SELECT c.queue_name, c.prefix
+        FROM pgmq.partitioned_tables AS c
+        WHERE $1 IS NULL
+            OR pgmq.format_table_name(c.queue_name, 'q') OPERATOR(pg_catalog.=) pgmq.format_table_name($1, 'q')
+        ORDER BY c.queue_name, c.prefix DESC
+    LOOP
+        LOOP
+            done := NULL;
+            -- One step, one transaction: no lock is held for the next.
+            IF pgmq._try_queue_lock(t.queue_name) THEN
+                done := pgmq._try_maintain_step(t.queue_name, t.prefix);
+            END IF;
+            COMMIT;
+            EXIT WHEN done IS NULL;
+            RAISE NOTICE 'pgmq: %', done;
+        END LOOP;
+    END LOOP;
+END;
+$$;
+-- +goose StatementEnd
+COMMENT ON PROCEDURE pgmq.maintain_partitions IS
+    'Makes the partitions that are missing, moves to them what waits in the default partition, and drops those behind the retention; of one queue or of all. CALL it from any scheduler, as often as you like; not inside of a transaction.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._try_queue_lock(queue_name text)
+RETURNS boolean
+LANGUAGE sql
+AS $$
+    SELECT pg_catalog.pg_try_advisory_xact_lock(
+        pg_catalog.hashtextextended('pgmq.' OPERATOR(pg_catalog.||) pgmq.format_table_name($1, 'q'), 0)
+    );
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq._try_queue_lock IS 'pgmq.acquire_queue_lock that does not wait: false when somebody else has the lock.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._try_maintain_step(queue_name text, prefix text)
+RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    done text;
+BEGIN
+    FOR attempt IN 1..20 LOOP
+        BEGIN
+            PERFORM set_config('lock_timeout', '500ms', true);
+            done := pgmq._maintain_step($1, $2);
+            PERFORM set_config('lock_timeout', '0', true);
+            RETURN done;
+        EXCEPTION
+            WHEN lock_not_available THEN
+                -- Whoever waits for a table makes everybody behind it wait: give way.
+                PERFORM pg_sleep(0.2);
+            WHEN others THEN
+                -- The other queues need their upkeep all the same.
+                RAISE WARNING 'pgmq: queue %: %', quote_ident($1), SQLERRM;
+                RETURN NULL;
+        END;
+    END LOOP;
+    RAISE WARNING 'pgmq: queue % is in use by a long transaction, and left for the next run', quote_ident($1);
+    RETURN NULL;
+END;
+$$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq.set_partition_retention(
+    queue_name text, retention_interval text, drop_unread boolean DEFAULT false
+)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    t pgmq.partitioned_tables;
+BEGIN
+    PERFORM pgmq.acquire_queue_lock($1);
+    FOR t IN SELECT * FROM pgmq.partitioned_tables WHERE queue_name = pgmq._listed_name($1) LOOP
+        PERFORM pgmq._check_partitioning(t.partition_interval, $2, t.premake);
+    END LOOP;
+    UPDATE pgmq.partitioned_tables
+    SET retention_interval = $2, drop_unread = $3
+    WHERE queue_name = pgmq._listed_name($1);
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'Queue "%" has no partitions that pgmq.maintain_partitions looks after', $1;
+    END IF;
+END;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq.set_partition_retention IS
+    'Changes how long the partitions of a queue and its archive are kept. With drop_unread, messages that nobody settled go with their partition.';
+
+-- Replaces the function of an earlier migration: it also tells pg_partman.
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq.drop_queue(queue_name text)
+RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    q_table text := pgmq.format_table_name($1, 'q');
+    a_table text := pgmq.format_table_name($1, 'a');
+    parent  text;
+BEGIN
+    PERFORM pgmq.acquire_queue_lock($1);
+
+    IF to_regclass(format('pgmq.%I', q_table)) IS NULL
+        AND NOT EXISTS (SELECT FROM pgmq.meta WHERE pgmq.format_table_name(queue_name, 'q') = q_table)
+    THEN
+        RAISE NOTICE 'pgmq queue `%` does not exist', $1;
+        RETURN false;
+    END IF;
+
+    FOREACH parent IN ARRAY ARRAY[q_table, a_table] LOOP
+        IF pgmq._managed_by_partman(parent) THEN
+            EXECUTE format('DELETE FROM %s.part_config WHERE parent_table = $1', pgmq._get_pg_partman_schema())
+            USING 'pgmq.' || parent;
+        END IF;
+    END LOOP;
+    -- IF EXISTS: somebody may have dropped one of the tables by hand.
+    EXECUTE format('DROP TABLE IF EXISTS pgmq.%I', q_table);
+    EXECUTE format('DROP TABLE IF EXISTS pgmq.%I', a_table);
+    DELETE FROM pgmq.meta WHERE pgmq.format_table_name(queue_name, 'q') = q_table;
+    RETURN true;
+END;
+$$;
+-- +goose StatementEnd
+
+-- +goose Down
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq.drop_queue(queue_name text)
+RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    q_table text := pgmq.format_table_name($1, 'q');
+    a_table text := pgmq.format_table_name($1, 'a');
+BEGIN
+    PERFORM pgmq.acquire_queue_lock($1);
+
+    IF to_regclass(format('pgmq.%I', q_table)) IS NULL
+        AND NOT EXISTS (SELECT FROM pgmq.meta WHERE pgmq.format_table_name(queue_name, 'q') = q_table)
+    THEN
+        RAISE NOTICE 'pgmq queue `%` does not exist', $1;
+        RETURN false;
+    END IF;
+
+    -- IF EXISTS: somebody may have dropped one of the tables by hand.
+    EXECUTE format('DROP TABLE IF EXISTS pgmq.%I', q_table);
+    EXECUTE format('DROP TABLE IF EXISTS pgmq.%I', a_table);
+    DELETE FROM pgmq.meta WHERE pgmq.format_table_name(queue_name, 'q') = q_table;
+    RETURN true;
+END;
+$$;
+-- +goose StatementEnd
+DROP FUNCTION pgmq.set_partition_retention(text, text, boolean);
+DROP PROCEDURE pgmq.maintain_partitions(text);
+DROP FUNCTION pgmq._try_maintain_step(text, text);
+DROP FUNCTION pgmq._try_queue_lock(text);
+DROP FUNCTION pgmq._maintain_step(text, text);
+DROP FUNCTION pgmq._managed_by_partman(text);
+DROP FUNCTION pgmq._drop_expired_partition(pgmq.partitioned_tables, text);
+DROP FUNCTION pgmq._missing_partition(pgmq.partitioned_tables, text, text);
+DROP FUNCTION pgmq._make_partition(text, text, text, text, text);
+DROP FUNCTION pgmq._partition_front(text, text);
+DROP FUNCTION pgmq._partition_bounds(text, text);
+DROP FUNCTION pgmq._storage(text);
+DROP FUNCTION pgmq._partition_name(text, text, text);
