@@ -11,30 +11,6 @@ import (
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 )
 
-// The functions that this version has of PGMQ's, as every client calls them.
-func TestFunctionsHavePGMQsSignatures(t *testing.T) {
-	t.Parallel()
-	for signature, result := range map[string]string{
-		"acquire_queue_lock(queue_name text)":              "void",
-		"create(queue_name text)":                          "void",
-		"create_non_partitioned(queue_name text)":          "void",
-		"create_unlogged(queue_name text)":                 "void",
-		"drop_queue(queue_name text)":                      "boolean",
-		"drop_queue(queue_name text, partitioned boolean)": "boolean",
-		"format_table_name(queue_name text, prefix text)":  "text",
-		"list_queues()":                                    "SETOF pgmq.queue_record",
-		"purge_queue(queue_name text)":                     "bigint",
-		"validate_queue_name(queue_name text)":             "void",
-	} {
-		got := values[string](t, pgtest.Pool(), `
-			SELECT pg_get_function_result(oid) || CASE WHEN prosecdef THEN ' security definer' ELSE '' END
-			FROM pg_proc
-			WHERE pronamespace = 'pgmq'::regnamespace
-			AND proname || '(' || pg_get_function_arguments(oid) || ')' = $1`, signature)
-		same(t, signature, got, []string{result})
-	}
-}
-
 func TestFunctionsRefuseBadNamesInPGMQsWords(t *testing.T) {
 	t.Parallel()
 	const invalid = `queue name contains invalid characters: $, ;, --, or \'`
