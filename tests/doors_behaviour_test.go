@@ -1,0 +1,182 @@
+package tests
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgmq-go/pgmq/internal/pgtest"
+	"github.com/pgmq-go/pgmq/queue"
+)
+
+func TestDoorsGiveIDsAndMessagesInTheOrderSent(t *testing.T) {
+	throughBothDoors(t, func(t *testing.T, d door, name string) {
+		ctx := t.Context()
+		equalIDs(t, "sent", must[[]int64](t)(d.send(ctx, name, []string{`"a"`, `{"b": [1, null]}`, `null`}, `{"h": 1}`, 0)), 1, 2, 3)
+		got := must[[]delivery](t)(d.read(ctx, name, time.Minute, 2))
+		equal(t, "messages", len(got), 2)
+		equal(t, "the first", got[0], delivery{1, 1, `"a"`, `{"h": 1}`})
+		equal(t, "the second", got[1], delivery{2, 1, `{"b": [1, null]}`, `{"h": 1}`})
+		equalIDs(t, "the rest", idsOf(must[[]delivery](t)(d.read(ctx, name, time.Minute, 10))), 3)
+		equalIDs(t, "hidden", idsOf(must[[]delivery](t)(d.read(ctx, name, time.Minute, 10))))
+	})
+}
+
+func TestDoorsHideUntilTheVTOrTheDelayEnds(t *testing.T) {
+	throughBothDoors(t, func(t *testing.T, d door, name string) {
+		ctx := t.Context()
+		must[[]int64](t)(d.send(ctx, name, []string{"1"}, "null", 0))
+		must[[]int64](t)(d.send(ctx, name, []string{"2"}, "null", time.Hour))
+		equalIDs(t, "visible", idsOf(must[[]delivery](t)(d.read(ctx, name, time.Hour, 10))), 1)
+		all, visible, err := d.lengths(ctx, name)
+		ok(t, err)
+		equal(t, "length", all, 2)
+		equal(t, "visible", visible, 0)
+
+		exec(t, pgtest.Pool(), tables(name, `UPDATE {Q} SET vt = vt - interval '1 hour'`)) // time passes
+		again := must[[]delivery](t)(d.read(ctx, name, time.Hour, 10))
+		equalIDs(t, "visible an hour later", idsOf(again), 1, 2)
+		equal(t, "reads of the first", again[0].reads, 2)
+		equal(t, "reads of the second", again[1].reads, 1)
+		equal(t, "no headers", again[0].headers, "")
+	})
+}
+
+func TestDoorsSetVTByID(t *testing.T) {
+	throughBothDoors(t, func(t *testing.T, d door, name string) {
+		ctx := t.Context()
+		must[[]int64](t)(d.send(ctx, name, []string{"1", "2", "3"}, "null", 0))
+		must[[]delivery](t)(d.read(ctx, name, time.Hour, 2))
+		equalIDs(t, "given back", must[[]int64](t)(d.setVT(ctx, name, 0, 1, 99)), 1)
+		equalIDs(t, "hidden", must[[]int64](t)(d.setVT(ctx, name, time.Hour, 3)), 3)
+		got := must[[]delivery](t)(d.read(ctx, name, time.Hour, 10))
+		equalIDs(t, "visible", idsOf(got), 1)
+		equal(t, "reads", got[0].reads, 2) // set_vt does not count
+	})
+}
+
+func TestDoorsSettleByIDWhatExists(t *testing.T) {
+	throughBothDoors(t, func(t *testing.T, d door, name string) {
+		ctx := t.Context()
+		must[[]int64](t)(d.send(ctx, name, []string{"1", "2", "3", "4"}, `{"h": 1}`, 0))
+		equalIDs(t, "deleted", must[[]int64](t)(d.remove(ctx, name, 1, 2, -3, 99)), 1, 2)
+		equalIDs(t, "deleted again", must[[]int64](t)(d.remove(ctx, name, 1, 2)))
+		equalIDs(t, "archived", must[[]int64](t)(d.archive(ctx, name, 2, 3)), 3)
+		equalIDs(t, "archived again", must[[]int64](t)(d.archive(ctx, name, 3)))
+		equalIDs(t, "deleted nothing", must[[]int64](t)(d.remove(ctx, name)))
+		equalIDs(t, "in the archive", values[int64](t, pgtest.Pool(), tables(name, `SELECT msg_id FROM {A} WHERE headers = '{"h": 1}' AND message = '3'`)), 3)
+		equalIDs(t, "left", idsOf(must[[]delivery](t)(d.read(ctx, name, time.Hour, 10))), 4)
+	})
+}
+
+func TestDoorsPopTheOldest(t *testing.T) {
+	throughBothDoors(t, func(t *testing.T, d door, name string) {
+		ctx := t.Context()
+		equalIDs(t, "of an empty queue", idsOf(must[[]delivery](t)(d.pop(ctx, name))))
+		must[[]int64](t)(d.send(ctx, name, []string{"1", "2"}, "null", 0))
+		must[[]delivery](t)(d.read(ctx, name, time.Hour, 1))
+		got := must[[]delivery](t)(d.pop(ctx, name))
+		equalIDs(t, "popped", idsOf(got), 2)
+		equal(t, "reads before", got[0].reads, 0)
+		equalIDs(t, "popped again", idsOf(must[[]delivery](t)(d.pop(ctx, name))))
+	})
+}
+
+func TestDoorsPurgeHiddenMessagesTooButNoArchive(t *testing.T) {
+	throughBothDoors(t, func(t *testing.T, d door, name string) {
+		ctx := t.Context()
+		must[[]int64](t)(d.send(ctx, name, []string{"1", "2", "3"}, "null", 0))
+		must[[]int64](t)(d.archive(ctx, name, 1))
+		must[[]delivery](t)(d.read(ctx, name, time.Hour, 1))
+		equal(t, "purged", must[int64](t)(d.purge(ctx, name)), 2)
+		equal(t, "purged again", must[int64](t)(d.purge(ctx, name)), 0)
+		equal(t, "archived", value[int](t, pgtest.Pool(), tables(name, `SELECT count(*)::int FROM {A}`)), 1)
+		equalIDs(t, "the next id", must[[]int64](t)(d.send(ctx, name, []string{"4"}, "null", 0)), 4)
+	})
+}
+
+func TestDoorsCreateAndDropAnyNumberOfTimes(t *testing.T) {
+	throughBothDoors(t, func(t *testing.T, d door, name string) {
+		ctx := t.Context()
+		must[[]int64](t)(d.send(ctx, name, []string{"1"}, "null", 0))
+		ok(t, d.create(ctx, name, queue.Logged))
+		ok(t, d.create(ctx, name, queue.Unlogged)) // it is there already
+		equalIDs(t, "kept", idsOf(must[[]delivery](t)(d.read(ctx, name, time.Hour, 1))), 1)
+		equal(t, "dropped", must[bool](t)(d.drop(ctx, name)), true)
+		equal(t, "dropped again", must[bool](t)(d.drop(ctx, name)), false)
+		ok(t, d.create(ctx, name, queue.Unlogged))
+		equal(t, "persistence", value[string](t, pgtest.Pool(), tables(name, `SELECT relpersistence::text FROM pg_class WHERE oid = '{Q}'::regclass`)), "u")
+	})
+}
+
+func TestDoorsSayWhenThereIsNoQueue(t *testing.T) {
+	throughBothDoors(t, func(t *testing.T, d door, _ string) {
+		ctx, name := t.Context(), "nowhere"
+		_, err := d.send(ctx, name, []string{"1"}, "null", 0)
+		isNoQueue(t, err)
+		_, err = d.read(ctx, name, time.Minute, 1)
+		isNoQueue(t, err)
+		_, err = d.pop(ctx, name)
+		isNoQueue(t, err)
+		_, err = d.remove(ctx, name, 1)
+		isNoQueue(t, err)
+		_, err = d.archive(ctx, name, 1)
+		isNoQueue(t, err)
+		_, err = d.setVT(ctx, name, 0, 1)
+		isNoQueue(t, err)
+		_, err = d.purge(ctx, name)
+		isNoQueue(t, err)
+		_, _, err = d.lengths(ctx, name)
+		isNoQueue(t, err)
+	})
+}
+
+func TestDoorsTakeEveryName(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Database(t) // names that others may have
+	pgtest.Migrate(t, pool)
+	for _, name := range everyName {
+		for d, other := range map[door]door{goDoor{pool}: sqlDoor{pool}, sqlDoor{pool}: goDoor{pool}} {
+			ctx := t.Context()
+			ok(t, d.create(ctx, name, queue.Logged))
+			// What one door sends the other reads, and the first settles.
+			must[[]int64](t)(d.send(ctx, name, []string{"1", "2", "3"}, "null", 0))
+			equalIDs(t, "read from "+name, idsOf(must[[]delivery](t)(other.read(ctx, name, time.Hour, 3))), 1, 2, 3)
+			equalIDs(t, "deleted", must[[]int64](t)(d.remove(ctx, name, 1)), 1)
+			equalIDs(t, "archived", must[[]int64](t)(d.archive(ctx, name, 2)), 2)
+			equalIDs(t, "given back", must[[]int64](t)(d.setVT(ctx, name, 0, 3)), 3)
+			equalIDs(t, "popped", idsOf(must[[]delivery](t)(d.pop(ctx, name))), 3)
+			equal(t, "purged", must[int64](t)(d.purge(ctx, name)), 0)
+			_, _, err := d.lengths(ctx, name)
+			ok(t, err)
+			equal(t, "dropped "+name, must[bool](t)(other.drop(ctx, name)), true)
+		}
+	}
+}
+
+func TestDoorsInATransactionThatRollsBackDidNothing(t *testing.T) {
+	throughBothDoors(t, func(t *testing.T, d door, name string) {
+		ctx := t.Context()
+		must[[]int64](t)(d.send(ctx, name, []string{"1", "2"}, "null", 0))
+		tx, err := pgtest.Pool().Begin(ctx)
+		ok(t, err)
+		within := inTx(d, tx)
+		must[[]int64](t)(within.send(ctx, name, []string{"3"}, "null", 0))
+		equalIDs(t, "read within", idsOf(must[[]delivery](t)(within.read(ctx, name, time.Hour, 2))), 1, 2)
+		equalIDs(t, "read beside it", idsOf(must[[]delivery](t)(d.read(ctx, name, time.Hour, 2))))
+		must[[]int64](t)(within.remove(ctx, name, 1))
+		ok(t, tx.Rollback(context.WithoutCancel(ctx)))
+		got := must[[]delivery](t)(d.read(ctx, name, time.Hour, 10))
+		equalIDs(t, "read afterwards", idsOf(got), 1, 2)
+		equal(t, "reads", got[0].reads, 1)
+	})
+}
+
+func inTx(d door, tx pgx.Tx) door {
+	if _, isGo := d.(goDoor); isGo {
+		return goDoor{tx}
+	}
+	return sqlDoor{tx}
+}
