@@ -49,8 +49,11 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    q_table CONSTANT regclass := format('pgmq.%I', pgmq.format_table_name($1, 'q'));
+    q_table CONSTANT text := format('pgmq.%I', pgmq.format_table_name($1, 'q'));
 BEGIN
+    -- By its name, for which Postgres looks anew: whoever held the queue's lock
+    -- may have dropped it.
+    EXECUTE format('LOCK TABLE %s IN SHARE MODE', q_table);
     IF NOT pgmq._has_group_index(q_table) THEN
         EXECUTE format('CREATE INDEX ON %s ((%s), msg_id)', q_table, pgmq._group_expression());
     END IF;
@@ -85,9 +88,11 @@ BEGIN
     -- In one order, so that two who run this do not wait for each other in a ring.
     FOR queue IN SELECT m.queue_name FROM pgmq.meta AS m ORDER BY pgmq.format_table_name(m.queue_name, 'q') LOOP
         PERFORM pgmq.acquire_queue_lock(queue);
-        IF to_regclass(format('pgmq.%I', pgmq.format_table_name(queue, 'q'))) IS NOT NULL THEN
+        BEGIN
             PERFORM pgmq._create_fifo_index_if_not_exists(queue);
-        END IF;
+        EXCEPTION WHEN undefined_table THEN
+            NULL; -- its table was dropped by hand, or just now
+        END;
     END LOOP;
 END;
 $$;

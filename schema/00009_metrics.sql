@@ -53,15 +53,21 @@ DECLARE
     -- 32 MB with the usual block size: counted in some milliseconds.
     cheap    CONSTANT integer := 4096;
     q_table  CONSTANT text := format('pgmq.%I', pgmq.format_table_name($1, 'q'));
-    partkey  CONSTANT text := pg_get_partkeydef(q_table::regclass);
-    blocks   CONSTANT bigint := CASE
+    partkey  text;
+    blocks   bigint;
+    rising   text;
+    result   pgmq.metrics_result;
+BEGIN
+    -- First of all, and before its partitions: as everybody who drops it.
+    EXECUTE format('LOCK TABLE %s IN ACCESS SHARE MODE', q_table);
+    partkey := pg_get_partkeydef(q_table::regclass);
+    blocks := CASE
         WHEN partkey IS NULL THEN pg_relation_size(q_table::regclass)
         ELSE (SELECT coalesce(sum(pg_relation_size(relid)), 0) FROM pg_partition_tree(q_table::regclass) WHERE isleaf)
     END / current_setting('block_size')::integer;
     -- In order of this column the ends of a long queue are found by an index.
-    rising   CONSTANT text := CASE WHEN partkey = 'RANGE (enqueued_at)' THEN 'enqueued_at' ELSE 'msg_id' END;
-    result   pgmq.metrics_result;
-BEGIN
+    rising := CASE WHEN partkey = 'RANGE (enqueued_at)' THEN 'enqueued_at' ELSE 'msg_id' END;
+
     EXECUTE format(
         CASE WHEN blocks <= cheap THEN
             'SELECT

@@ -224,7 +224,11 @@ BEGIN
     PERFORM pgmq.validate_queue_name($1);
     PERFORM pgmq.acquire_queue_lock($1);
     PERFORM pgmq._check_partitioning($2, $3, $4);
-    IF to_regclass(format('pgmq.%I', pgmq.format_table_name($1, 'q'))) IS NOT NULL THEN
+    -- Not by to_regclass, which may not know yet what others did while we waited.
+    IF EXISTS (
+        SELECT FROM pg_class
+        WHERE relnamespace = 'pgmq'::regnamespace AND relname = pgmq.format_table_name($1, 'q')
+    ) THEN
         RETURN;
     END IF;
     INSERT INTO pgmq.meta (queue_name, is_partitioned, is_unlogged) VALUES ($1, true, false);
@@ -247,10 +251,11 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     a_table CONSTANT text := pgmq.format_table_name($1, 'a');
-    archive CONSTANT regclass := to_regclass(format('pgmq.%I', a_table));
+    archive regclass;
     index   regclass;
 BEGIN
     PERFORM pgmq.acquire_queue_lock($1);
+    archive := (SELECT oid FROM pg_class WHERE relnamespace = 'pgmq'::regnamespace AND relname = a_table);
     -- The letter behind the name is PGMQ's.
     IF archive IS NULL THEN
         RAISE NOTICE 'Table %s does not exists', a_table;

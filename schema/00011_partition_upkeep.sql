@@ -108,9 +108,10 @@ DECLARE
     );
     moved   bigint := 0;
 BEGIN
-    -- Holds off all who send, read and settle while rows move: whoever waited
-    -- finds them in their new place.
-    EXECUTE format('LOCK TABLE pgmq.%I IN EXCLUSIVE MODE', $1);
+    -- Holds off everybody while rows move: whoever waited finds them in their
+    -- new place. Nothing weaker: attaching locks the default partition so, and
+    -- who reads one table after the other must not come between.
+    EXECUTE format('LOCK TABLE pgmq.%I IN ACCESS EXCLUSIVE MODE', $1);
     EXECUTE format('CREATE TABLE pgmq.%I (LIKE pgmq.%I INCLUDING DEFAULTS INCLUDING INDEXES) %s', $5, $1, pgmq._storage($1));
     IF waiting IS NOT NULL THEN
         EXECUTE format(
@@ -239,11 +240,16 @@ BEGIN
     SELECT c.* INTO t
     FROM pgmq.partitioned_tables AS c
     WHERE c.queue_name = pgmq._listed_name($1) AND c.prefix = $2;
-    IF NOT FOUND OR NOT EXISTS (SELECT FROM pg_partitioned_table WHERE partrelid = to_regclass(format('pgmq.%I', parent)))
-        OR pgmq._managed_by_partman(parent)
-    THEN
+    IF NOT FOUND OR pgmq._managed_by_partman(parent) THEN
         RETURN NULL;
     END IF;
+    BEGIN
+        -- By its name, for which Postgres looks anew: whoever held the queue's
+        -- lock may have dropped it.
+        EXECUTE format('LOCK TABLE pgmq.%I IN ACCESS SHARE MODE', parent);
+    EXCEPTION WHEN undefined_table THEN
+        RETURN NULL;
+    END;
     control := substring(pg_get_partkeydef(format('pgmq.%I', parent)::regclass) FROM '\((.*)\)');
 
     missing := pgmq._missing_partition(t, parent, control);
