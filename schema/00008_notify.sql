@@ -241,8 +241,9 @@ DECLARE
 BEGIN
     PERFORM pgmq._announce_now(q_table);
     IF EXISTS (
-        SELECT FROM pg_trigger
-        WHERE tgrelid = to_regclass(format('pgmq.%I', q_table)) AND tgname = 'trigger_notify_queue_insert_listeners'
+        SELECT FROM pg_trigger AS g JOIN pg_class AS c ON c.oid = g.tgrelid
+        WHERE c.relnamespace = 'pgmq'::regnamespace AND c.relname = q_table
+            AND g.tgname = 'trigger_notify_queue_insert_listeners'
     ) THEN
         EXECUTE format('DROP TRIGGER trigger_notify_queue_insert_listeners ON pgmq.%I', q_table);
     END IF;
@@ -262,16 +263,20 @@ AS $$
 #variable_conflict use_column
 DECLARE
     q_table   CONSTANT text := pgmq.format_table_name($1, 'q');
-    announcer CONSTANT text := 'pgmq.' || pgmq._announcer_name($1);
-    q         regclass;
+    announcer CONSTANT text := pgmq._announcer_name($1);
     queue     text;
+    q         oid;
+    owner     regrole;
 BEGIN
     IF $2 < 0 THEN
         RAISE EXCEPTION 'throttle_interval_ms must be non-negative';
     END IF;
     PERFORM pgmq.acquire_queue_lock($1);
-    q := to_regclass(format('pgmq.%I', q_table));
     queue := pgmq._listed_name($1);
+    -- Not by to_regclass: who waited for an advisory lock may still have the
+    -- names in mind that held before.
+    SELECT oid, relowner INTO q, owner
+    FROM pg_class WHERE relnamespace = 'pgmq'::regnamespace AND relname = q_table;
     IF q IS NULL OR queue IS NULL THEN
         RAISE EXCEPTION 'Queue "%" does not exist. Create it first using pgmq.create()', $1;
     END IF;
@@ -287,7 +292,7 @@ BEGIN
         -- One decision for a transaction: its first row asks for it.
         EXECUTE format(
             'CREATE CONSTRAINT TRIGGER trigger_notify_queue_insert_listeners
-            AFTER INSERT ON %s
+            AFTER INSERT ON pgmq.%I
             DEFERRABLE INITIALLY DEFERRED
             FOR EACH ROW
             WHEN (CASE
@@ -295,21 +300,18 @@ BEGIN
                 ELSE set_config(''pgmq.sent_'' || NEW.tableoid::text, ''yes'', true) = ''yes''
             END)
             EXECUTE FUNCTION pgmq.notify_queue_listeners(%L)',
-            q, queue
+            q_table, queue
         );
     END IF;
 
-    IF to_regclass(announcer) IS NULL THEN
-        EXECUTE format('CREATE SEQUENCE %s', announcer);
-        EXECUTE format(
-            'ALTER SEQUENCE %s OWNER TO %s',
-            announcer, (SELECT relowner::regrole FROM pg_class WHERE oid = q)
-        );
+    IF NOT EXISTS (SELECT FROM pg_class WHERE relnamespace = 'pgmq'::regnamespace AND relname = announcer) THEN
+        EXECUTE format('CREATE SEQUENCE pgmq.%I', announcer);
+        EXECUTE format('ALTER SEQUENCE pgmq.%I OWNER TO %s', announcer, owner);
         -- It goes with the queue. Not by msg_id: that has a sequence already.
-        EXECUTE format('ALTER SEQUENCE %s OWNED BY %s.vt', announcer, q);
+        EXECUTE format('ALTER SEQUENCE pgmq.%I OWNED BY pgmq.%I.vt', announcer, q_table);
         -- Whoever may read or send must be able to say so here, and there is
         -- nothing else that one can do with it.
-        EXECUTE format('GRANT SELECT, UPDATE ON SEQUENCE %s TO PUBLIC', announcer);
+        EXECUTE format('GRANT SELECT, UPDATE ON SEQUENCE pgmq.%I TO PUBLIC', announcer);
     END IF;
 
     INSERT INTO pgmq.notify_insert_throttle AS t (queue_name, throttle_interval_ms)
@@ -328,11 +330,13 @@ RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    announcer CONSTANT text := pgmq._announcer_name($1);
 BEGIN
     PERFORM pgmq.acquire_queue_lock($1);
     PERFORM pgmq._stop_announcing($1, NULL);
-    IF to_regclass('pgmq.' || pgmq._announcer_name($1)) IS NOT NULL THEN
-        EXECUTE format('DROP SEQUENCE pgmq.%I', pgmq._announcer_name($1));
+    IF EXISTS (SELECT FROM pg_class WHERE relnamespace = 'pgmq'::regnamespace AND relname = announcer) THEN
+        EXECUTE format('DROP SEQUENCE pgmq.%I', announcer);
     END IF;
 END;
 $$;
