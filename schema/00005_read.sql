@@ -6,31 +6,6 @@
 -- +goose Up
 
 -- +goose StatementBegin
-CREATE OR REPLACE FUNCTION pgmq._retire(names text[])
-RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    old regprocedure;
-BEGIN
-    FOR old IN
-        SELECT oid FROM pg_proc WHERE pronamespace = 'pgmq'::regnamespace AND proname = ANY ($1)
-    LOOP
-        BEGIN
-            EXECUTE format('DROP FUNCTION %s', old);
-        EXCEPTION WHEN dependent_objects_still_exist THEN
-            -- A view or a trigger stands on it: replacing keeps both.
-            RAISE NOTICE '% is in use, and replaced where it stands', old;
-        END;
-    END LOOP;
-END;
-$$;
--- +goose StatementEnd
-COMMENT ON FUNCTION pgmq._retire IS
-    'Drops every function of these names: older versions of PGMQ had other overloads and defaults.';
-
--- +goose StatementBegin
 DO $$
 DECLARE
     incomplete CONSTANT text[] := ARRAY(
@@ -118,28 +93,38 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    at CONSTANT timestamptz := clock_timestamp();
+    at  timestamptz;
+    got integer := 0;
+    n   integer;
 BEGIN
-    RETURN QUERY EXECUTE format(
-        'WITH next AS MATERIALIZED (
-            SELECT msg_id
-            FROM pgmq.%1$I
-            WHERE vt <= $1 %2$s
-            ORDER BY msg_id
-            LIMIT $2
-            FOR UPDATE SKIP LOCKED
-        ),
-        taken AS (
-            UPDATE pgmq.%1$I AS q
-            SET vt = $3, read_ct = q.read_ct + 1, last_read_at = $1
-            FROM next
-            WHERE q.msg_id = next.msg_id
-            RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers
-        )
-        SELECT * FROM taken ORDER BY msg_id',
-        pgmq.format_table_name($1, 'q'),
-        CASE WHEN $4 <> '{}' THEN 'AND message @> $4' END
-    ) USING at, $3, at + make_interval(secs => $2), $4;
+    FOR look IN 1..2 LOOP
+        at := clock_timestamp();
+        RETURN QUERY EXECUTE format(
+            'WITH next AS MATERIALIZED (
+                SELECT msg_id
+                FROM pgmq.%1$I
+                WHERE vt <= $1 %2$s
+                ORDER BY msg_id
+                LIMIT $2
+                FOR UPDATE SKIP LOCKED
+            ),
+            taken AS (
+                UPDATE pgmq.%1$I AS q
+                SET vt = $3, read_ct = q.read_ct + 1, last_read_at = $1
+                FROM next
+                WHERE q.msg_id = next.msg_id
+                RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers
+            )
+            SELECT * FROM taken ORDER BY msg_id',
+            pgmq.format_table_name($1, 'q'),
+            CASE WHEN $4 <> '{}' THEN 'AND message @> $4' END
+        ) USING at, $3 - got, at + make_interval(secs => $2), $4;
+        GET DIAGNOSTICS n = ROW_COUNT;
+        got := got + n;
+        EXIT WHEN got >= $3 OR look = 2 OR NOT pgmq._came_up_short($1)
+            -- With a VT of 0 it would find the same again.
+            OR got > 0 AND $2 <= 0;
+    END LOOP;
 END;
 $$;
 -- +goose StatementEnd
@@ -152,25 +137,33 @@ RETURNS SETOF pgmq.message_record
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    got integer := 0;
+    n   integer;
 BEGIN
-    RETURN QUERY EXECUTE format(
-        'WITH next AS MATERIALIZED (
-            SELECT msg_id
-            FROM pgmq.%1$I
-            WHERE vt <= $1
-            ORDER BY msg_id
-            LIMIT $2
-            FOR UPDATE SKIP LOCKED
-        ),
-        taken AS (
-            DELETE FROM pgmq.%1$I AS q
-            USING next
-            WHERE q.msg_id = next.msg_id
-            RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers
-        )
-        SELECT * FROM taken ORDER BY msg_id',
-        pgmq.format_table_name($1, 'q')
-    ) USING clock_timestamp(), $2;
+    FOR look IN 1..2 LOOP
+        RETURN QUERY EXECUTE format(
+            'WITH next AS MATERIALIZED (
+                SELECT msg_id
+                FROM pgmq.%1$I
+                WHERE vt <= $1
+                ORDER BY msg_id
+                LIMIT $2
+                FOR UPDATE SKIP LOCKED
+            ),
+            taken AS (
+                DELETE FROM pgmq.%1$I AS q
+                USING next
+                WHERE q.msg_id = next.msg_id
+                RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers
+            )
+            SELECT * FROM taken ORDER BY msg_id',
+            pgmq.format_table_name($1, 'q')
+        ) USING clock_timestamp(), $2 - got;
+        GET DIAGNOSTICS n = ROW_COUNT;
+        got := got + n;
+        EXIT WHEN got >= $2 OR look = 2 OR NOT pgmq._came_up_short($1);
+    END LOOP;
 END;
 $$;
 -- +goose StatementEnd
@@ -359,4 +352,3 @@ DROP FUNCTION pgmq._poll(text, text, integer, integer, integer, integer, jsonb);
 DROP FUNCTION pgmq.pop(text, integer);
 DROP FUNCTION pgmq.read(text, integer, integer, jsonb);
 DROP FUNCTION pgmq._in_seconds(integer);
-DROP FUNCTION pgmq._retire(text[]);

@@ -113,21 +113,6 @@ COMMENT ON FUNCTION pgmq.validate_topic_pattern IS
     'True, or an exception that says what is wrong with the pattern: a routing key in which * may stand for characters other than a dot and # for any.';
 
 -- +goose StatementBegin
-CREATE OR REPLACE FUNCTION pgmq._listed_name(queue_name text)
-RETURNS text
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT m.queue_name
-    FROM pgmq.meta AS m
-    WHERE pgmq.format_table_name(m.queue_name, 'q') = pgmq.format_table_name($1, 'q')
-    ORDER BY m.queue_name <> $1
-    LIMIT 1;
-$$;
--- +goose StatementEnd
-COMMENT ON FUNCTION pgmq._listed_name IS 'The name of a queue as pgmq.meta has it: capitals do not count. NULL when there is none.';
-
--- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.bind_topic(pattern text, queue_name text)
 RETURNS void
 LANGUAGE plpgsql
@@ -239,7 +224,6 @@ DROP FUNCTION pgmq.list_topic_bindings(text);
 DROP FUNCTION pgmq.list_topic_bindings();
 DROP FUNCTION pgmq.unbind_topic(text, text);
 DROP FUNCTION pgmq.bind_topic(text, text);
-DROP FUNCTION pgmq._listed_name(text);
 DROP FUNCTION pgmq.validate_topic_pattern(text);
 DROP FUNCTION pgmq.validate_routing_key(text);
 DROP FUNCTION pgmq._validate_topic(text, text, text, text);

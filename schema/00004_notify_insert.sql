@@ -1,209 +1,6 @@
--- Waking listeners: LISTEN "pgmq.q_<name>.INSERT" hears of new messages.
---
--- Nobody waits for anybody here. A sender decides at its commit. It keeps quiet
--- only when three things hold: an announcement was made within the interval, it
--- has reached everybody, and no reader has come up short since. The last two are
--- in a sequence, the announcer, because a sequence is seen by all at once: it
--- holds the transaction that announced last, or 1 while a reader waits.
---
--- Between that decision and its commit a sender holds a shared advisory lock. A
--- reader who comes up short first says so and then tries that lock: free, all
--- who kept quiet can be seen by now, and it looks once more.
+-- Who is announced to listeners: enable, disable and list.
 
 -- +goose Up
-
--- An UNLOGGED table, as PGMQ made it, is empty after a crash.
-CREATE TABLE IF NOT EXISTS pgmq.notify_insert_throttle (
-    queue_name           varchar     UNIQUE NOT NULL,
-    throttle_interval_ms integer     DEFAULT 0 NOT NULL,
-    last_notified_at     timestamptz DEFAULT to_timestamp(0) NOT NULL
-);
-COMMENT ON TABLE pgmq.notify_insert_throttle IS 'One row for every queue whose messages are announced.';
-ALTER TABLE pgmq.notify_insert_throttle
-    ADD COLUMN IF NOT EXISTS throttle_interval_ms integer DEFAULT 0 NOT NULL,
-    ADD COLUMN IF NOT EXISTS last_notified_at timestamptz DEFAULT to_timestamp(0) NOT NULL;
-ALTER TABLE pgmq.notify_insert_throttle SET LOGGED;
--- So that noting the time is a HOT update. PGMQ's index prevents it.
-ALTER TABLE pgmq.notify_insert_throttle SET (fillfactor = 50);
-DROP INDEX IF EXISTS pgmq.idx_notify_throttle_active;
-DELETE FROM pgmq.notify_insert_throttle AS t
-WHERE NOT EXISTS (SELECT FROM pgmq.meta AS m WHERE m.queue_name = t.queue_name);
-ALTER TABLE pgmq.notify_insert_throttle
-    DROP CONSTRAINT IF EXISTS notify_insert_throttle_meta_queue_name_fk,
-    ADD CONSTRAINT notify_insert_throttle_meta_queue_name_fk
-        FOREIGN KEY (queue_name) REFERENCES pgmq.meta (queue_name) ON DELETE CASCADE;
-
-SELECT pgmq._retire('{
-    enable_notify_insert, disable_notify_insert, update_notify_insert, list_notify_insert_throttles, notify_queue_listeners
-}');
-
--- +goose StatementBegin
-CREATE OR REPLACE FUNCTION pgmq._announcer_name(queue_name text)
-RETURNS text
-LANGUAGE sql
-AS $$
-    -- A queue's name may leave no room for a prefix.
-    SELECT 'announcer_' OPERATOR(pg_catalog.||) pg_catalog.left(pg_catalog.encode(pg_catalog.sha256(
-        pg_catalog.convert_to(pgmq.format_table_name($1, 'q'), 'UTF8')
-    ), 'hex'), 32);
-$$;
--- +goose StatementEnd
-COMMENT ON FUNCTION pgmq._announcer_name IS
-    'The sequence that belongs to a queue with announcements: the transaction that announced last, or 1 while a reader waits.';
-
--- +goose StatementBegin
-CREATE OR REPLACE FUNCTION pgmq._announcer(queue_name text)
-RETURNS regclass
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    announcer CONSTANT regclass := to_regclass('pgmq.' || pgmq._announcer_name($1));
-BEGIN
-    IF has_sequence_privilege(announcer, 'SELECT') AND has_sequence_privilege(announcer, 'UPDATE') THEN
-        RETURN announcer;
-    END IF;
-    RETURN NULL;
-END;
-$$;
--- +goose StatementEnd
-COMMENT ON FUNCTION pgmq._announcer IS 'The announcer of a queue; NULL when there is none that the caller may use.';
-
--- +goose StatementBegin
-CREATE OR REPLACE FUNCTION pgmq._announcement_key(queue_name text)
-RETURNS bigint
-LANGUAGE sql
-AS $$
-    SELECT pg_catalog.hashtextextended('pgmq.notify.' OPERATOR(pg_catalog.||) pgmq.format_table_name($1, 'q'), 0);
-$$;
--- +goose StatementEnd
-COMMENT ON FUNCTION pgmq._announcement_key IS
-    'The advisory lock of a queue that senders share from the decision to keep quiet to their commit.';
-
--- +goose StatementBegin
-CREATE OR REPLACE FUNCTION pgmq._announce(queue_name text)
-RETURNS void
-LANGUAGE sql
-AS $$
-    -- As a name it is cut off where LISTEN cuts it off.
-    SELECT pg_catalog.pg_notify(
-        ('pgmq.q_' OPERATOR(pg_catalog.||) $1 OPERATOR(pg_catalog.||) '.INSERT')::pg_catalog.name::pg_catalog.text, ''
-    );
-$$;
--- +goose StatementEnd
-COMMENT ON FUNCTION pgmq._announce IS 'Tells the listeners of a queue that there is something to read.';
-
--- +goose StatementBegin
-CREATE OR REPLACE FUNCTION pgmq._nobody_waits(announcer regclass)
-RETURNS boolean
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    last bigint := pg_sequence_last_value($1);
-BEGIN
-    -- What was announced by a transaction that failed was not heard. One that
-    -- the snapshot does not know may be of another server, before a restore.
-    IF last > 1 AND pg_visible_in_snapshot(last::text::xid8, pg_current_snapshot()) THEN
-        RETURN coalesce(pg_xact_status(last::text::xid8) = 'committed', false);
-    END IF;
-    RETURN false;
-END;
-$$;
--- +goose StatementEnd
-COMMENT ON FUNCTION pgmq._nobody_waits IS
-    'Whether an announcement has reached all listeners since a reader last came up short.';
-
--- +goose StatementBegin
-CREATE OR REPLACE FUNCTION pgmq.notify_queue_listeners()
-RETURNS trigger
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    -- Triggers of PGMQ up to 1.13.0 have no argument.
-    queue     CONSTANT text := coalesce(TG_ARGV[0], substr(TG_TABLE_NAME, 3));
-    at        CONSTANT timestamptz := clock_timestamp();
-    announcer CONSTANT regclass := pgmq._announcer(queue);
-    throttle  pgmq.notify_insert_throttle;
-    pause     interval;
-BEGIN
-    -- Whoever may not know, or cannot, announces.
-    IF announcer IS NOT NULL AND has_table_privilege('pgmq.notify_insert_throttle', 'SELECT') THEN
-        SELECT * INTO throttle FROM pgmq.notify_insert_throttle WHERE queue_name = queue;
-        pause := make_interval(secs => throttle.throttle_interval_ms / 1000.0);
-
-        -- Asked a second time under the lock, which those who announce leave alone.
-        IF at >= throttle.last_notified_at AND at < throttle.last_notified_at + pause
-            AND pgmq._nobody_waits(announcer)
-            AND pg_try_advisory_xact_lock_shared(pgmq._announcement_key(queue))
-            AND pgmq._nobody_waits(announcer)
-        THEN
-            RETURN NULL;
-        END IF;
-        PERFORM setval(announcer, pg_current_xact_id()::text::bigint);
-
-        -- Once in an interval one of those who announce notes the time; it waits
-        -- for no other. Elsewhere than in READ COMMITTED it might have to fail.
-        IF throttle.throttle_interval_ms = 0 THEN
-            pause := make_interval(secs => 0.25);
-        END IF;
-        IF NOT (at >= throttle.last_notified_at AND at < throttle.last_notified_at + pause)
-            AND current_setting('transaction_isolation') LIKE 'read %'
-            AND has_column_privilege('pgmq.notify_insert_throttle', 'last_notified_at', 'UPDATE')
-        THEN
-            UPDATE pgmq.notify_insert_throttle
-            SET last_notified_at = at
-            WHERE queue_name = (
-                SELECT queue_name FROM pgmq.notify_insert_throttle
-                WHERE queue_name = queue AND last_notified_at = throttle.last_notified_at
-                FOR NO KEY UPDATE SKIP LOCKED
-            );
-        END IF;
-    END IF;
-    PERFORM pgmq._announce(queue);
-    RETURN NULL;
-END;
-$$;
--- +goose StatementEnd
-COMMENT ON FUNCTION pgmq.notify_queue_listeners IS
-    'For the trigger that pgmq.enable_notify_insert makes: announces the messages of a transaction when it commits.';
-
--- +goose StatementBegin
-CREATE OR REPLACE FUNCTION pgmq._came_up_short(queue_name text)
-RETURNS boolean
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    announcer CONSTANT regclass := pgmq._announcer($1);
-    key       bigint;
-BEGIN
-    IF announcer IS NULL THEN
-        RETURN false;
-    END IF;
-    IF pg_sequence_last_value(announcer) IS DISTINCT FROM 1 THEN
-        PERFORM setval(announcer, 1);
-    END IF;
-    key := pgmq._announcement_key($1);
-    FOR attempt IN 1..10 LOOP
-        IF pg_try_advisory_lock(key) AND pg_advisory_unlock(key) THEN
-            RETURN true;
-        END IF;
-        PERFORM pg_sleep(0.001);
-    END LOOP;
-    -- Somebody's commit takes long: let the listeners look again.
-    PERFORM pgmq._announce(convert_from(substring(tgargs FROM 1 FOR octet_length(tgargs) - 1), getdatabaseencoding()))
-    FROM pg_trigger
-    WHERE tgrelid = to_regclass(format('pgmq.%I', pgmq.format_table_name($1, 'q')))
-        AND tgname = 'trigger_notify_queue_insert_listeners';
-    RETURN false;
-END;
-$$;
--- +goose StatementEnd
-COMMENT ON FUNCTION pgmq._came_up_short IS
-    'Every reader that found less than it asked for calls this, so that the next message is announced; true when it must look once more, with a new snapshot.';
-
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq._announce_now(q_table text)
 RETURNS void
@@ -245,7 +42,9 @@ BEGIN
         WHERE c.relnamespace = 'pgmq'::regnamespace AND c.relname = q_table
             AND g.tgname = 'trigger_notify_queue_insert_listeners'
     ) THEN
-        EXECUTE format('DROP TRIGGER trigger_notify_queue_insert_listeners ON pgmq.%I', q_table);
+        -- Before its partitions, which DROP TRIGGER locks first.
+        EXECUTE format('LOCK TABLE pgmq.%I IN ACCESS EXCLUSIVE MODE', q_table);
+        EXECUTE format('DROP TRIGGER IF EXISTS trigger_notify_queue_insert_listeners ON pgmq.%I', q_table);
     END IF;
     DELETE FROM pgmq.notify_insert_throttle WHERE queue_name = ANY (names);
 END;
@@ -415,7 +214,47 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 
+-- Replaces the function of an earlier migration: it does not stumble over a send
+-- of its own transaction whose announcement is put off to the commit.
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq.purge_queue(queue_name text)
+RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    q_table text := pgmq.format_table_name($1, 'q');
+    purged  bigint;
+BEGIN
+    PERFORM pgmq._announce_now(q_table);
+    -- Locked before it is counted: what is truncated is what was counted.
+    EXECUTE format('LOCK TABLE pgmq.%I IN ACCESS EXCLUSIVE MODE', q_table);
+    EXECUTE format('SELECT count(*) FROM pgmq.%I', q_table) INTO purged;
+    EXECUTE format('TRUNCATE TABLE pgmq.%I', q_table);
+    RETURN purged;
+END;
+$$;
+-- +goose StatementEnd
+
 -- +goose Down
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq.purge_queue(queue_name text)
+RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    q_table text := pgmq.format_table_name($1, 'q');
+    purged  bigint;
+BEGIN
+    -- Locked before it is counted: what is truncated is what was counted.
+    EXECUTE format('LOCK TABLE pgmq.%I IN ACCESS EXCLUSIVE MODE', q_table);
+    EXECUTE format('SELECT count(*) FROM pgmq.%I', q_table) INTO purged;
+    EXECUTE format('TRUNCATE TABLE pgmq.%I', q_table);
+    RETURN purged;
+END;
+$$;
+-- +goose StatementEnd
 -- +goose StatementBegin
 DO $$
 DECLARE
@@ -440,11 +279,3 @@ DROP FUNCTION pgmq.disable_notify_insert(text);
 DROP FUNCTION pgmq.enable_notify_insert(text, integer);
 DROP FUNCTION pgmq._stop_announcing(text, text);
 DROP FUNCTION pgmq._announce_now(text);
-DROP FUNCTION pgmq._came_up_short(text);
-DROP FUNCTION pgmq.notify_queue_listeners();
-DROP FUNCTION pgmq._nobody_waits(regclass);
-DROP FUNCTION pgmq._announce(text);
-DROP FUNCTION pgmq._announcement_key(text);
-DROP FUNCTION pgmq._announcer(text);
-DROP FUNCTION pgmq._announcer_name(text);
-DROP TABLE pgmq.notify_insert_throttle;
