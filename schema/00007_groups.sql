@@ -47,10 +47,9 @@ AS $$
 DECLARE
     q_table CONSTANT text := format('pgmq.%I', pgmq.format_table_name($1, 'q'));
 BEGIN
-    -- By its name, for which Postgres looks anew: whoever held the queue's lock
-    -- may have dropped it.
-    EXECUTE format('LOCK TABLE %s IN SHARE MODE', q_table);
-    IF NOT pgmq._has_group_index(q_table) THEN
+    IF NOT pgmq._has_group_index(to_regclass(q_table)) THEN
+        -- By its name, for which Postgres looks anew: whoever held the queue's
+        -- lock may have dropped it.
         EXECUTE format('CREATE INDEX ON %s ((%s), msg_id)', q_table, pgmq._group_expression());
     END IF;
 END;

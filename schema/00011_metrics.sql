@@ -58,8 +58,9 @@ DECLARE
     rising   text;
     result   pgmq.metrics_result;
 BEGIN
-    -- First of all, and before its partitions: as everybody who drops it.
-    EXECUTE format('LOCK TABLE %s IN ACCESS SHARE MODE', q_table);
+    -- Locked first of all, before its partitions, as everybody does who drops it;
+    -- and not by LOCK TABLE, which some columns' SELECT does not allow.
+    EXECUTE format('SELECT FROM %s LIMIT 0', q_table);
     partkey := pg_get_partkeydef(q_table::regclass);
     blocks := CASE
         WHEN partkey IS NULL THEN pg_relation_size(q_table::regclass)

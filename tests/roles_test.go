@@ -2,10 +2,16 @@ package tests
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
@@ -14,8 +20,7 @@ import (
 
 const insufficientPrivilege = "42501"
 
-// role makes a role with the README's grants for a queue, and a pool that works
-// under it.
+// role makes a role with some grants, and a pool that works under it.
 func role(t testing.TB, name string, grants ...string) *pgxpool.Pool {
 	t.Helper()
 	return roleOn(t, pgtest.Pool(), name, grants...)
@@ -43,79 +48,128 @@ func forbidden(t testing.TB, what string, err error) {
 	sqlState(t, err, insufficientPrivilege)
 }
 
-func TestAProducerMayOnlySend(t *testing.T) {
-	t.Parallel()
-	ctx, owner := t.Context(), pgtest.Queue[Order](t)
-	id := send(t, owner, Order{ID: 1})
-	pool := role(t, "producer",
-		"GRANT USAGE ON SCHEMA pgmq",
-		tables(owner.Name(), "GRANT INSERT, SELECT (msg_id) ON {Q}"))
-	q := open[Order](t, pool, owner.Name())
-
-	send(t, q, Order{ID: 2})
-	sendBatch(t, q, []Order{{ID: 3}, {ID: 4}}, queue.Headers{"a": 1}, queue.Delay(time.Second))
-
-	_, err := q.Read(ctx, 1)
-	forbidden(t, "read", err)
-	_, err = q.Pop(ctx)
-	forbidden(t, "pop", err)
-	_, err = q.DeleteID(ctx, id)
-	forbidden(t, "delete", err)
-	_, err = q.ArchiveID(ctx, id)
-	forbidden(t, "archive", err)
-	_, err = q.SetVTID(ctx, 0, id)
-	forbidden(t, "set vt", err)
-	mayNotManage(t, pool, owner.Name())
-	equal(t, "messages", length(t, owner), 4)
-}
-
-func TestAConsumerMayReadAndSettleOnly(t *testing.T) {
-	t.Parallel()
-	ctx, owner := t.Context(), pgtest.Queue[Order](t)
-	sendBatch(t, owner, make([]Order, 5))
-	pool := role(t, "consumer",
-		"GRANT USAGE ON SCHEMA pgmq",
-		tables(owner.Name(), "GRANT SELECT, UPDATE (vt, read_ct, last_read_at), DELETE ON {Q}"),
-		tables(owner.Name(), "GRANT INSERT, SELECT (msg_id) ON {A}"))
-	q := open[Order](t, pool, owner.Name())
-
-	msgs := read(t, q, 4)
-	ok(t, q.SetVT(ctx, time.Hour, msgs...))
-	ok(t, q.Delete(ctx, msgs[0]))
-	ok(t, q.Archive(ctx, msgs[1]))
-	_, err := q.ArchiveID(ctx, msgs[2].ID)
-	ok(t, err)
-	_, err = q.Pop(ctx)
-	ok(t, err)
-
-	_, err = q.Send(ctx, Order{})
-	forbidden(t, "send", err)
-	_, err = pool.Exec(ctx, tables(q.Name(), `UPDATE {Q} SET message = NULL`))
-	forbidden(t, "change a body", err)
-	_, err = pool.Exec(ctx, tables(q.Name(), `SELECT message FROM {A}`))
-	forbidden(t, "read the archive", err)
-	mayNotManage(t, pool, owner.Name())
-}
-
-func mayNotManage(t testing.TB, pool *pgxpool.Pool, name string) {
+// documented makes a role with the grants that docs/roles.md has under a
+// heading, for a queue of this name.
+func documented(t testing.TB, heading, name string) *pgxpool.Pool {
 	t.Helper()
-	ctx := t.Context()
-	_, err := queue.Purge(ctx, pool, name)
-	forbidden(t, "purge", err)
-	forbidden(t, "drop", queue.Drop(ctx, pool, name))
-	forbidden(t, "create", queue.Create(ctx, pool, pgtest.Name()))
-	_, err = queue.List(ctx, pool)
-	forbidden(t, "list", err)
-	_, err = pool.Exec(ctx, `INSERT INTO pgmq.meta VALUES ('x', false, false)`)
-	forbidden(t, "write the catalogue", err)
+	text, err := os.ReadFile("../docs/roles.md")
+	ok(t, err)
+	_, section, found := strings.Cut(string(text), "\n## "+heading+"\n")
+	block := regexp.MustCompile("(?s)```sql\n(.*?)```").FindStringSubmatch(section)
+	if !found || block == nil {
+		t.Fatalf("docs/roles.md has no SQL for %s", heading)
+	}
+	statements := strings.NewReplacer("_orders", "_"+name).Replace(block[1])
+	var grants []string
+	for _, grant := range strings.Split(strings.TrimSpace(statements), "\n") {
+		grants = append(grants, strings.TrimSuffix(grant, " TO app;"))
+	}
+	return role(t, strings.ToLower(heading), grants...)
 }
 
-func TestStrangersSeeNothing(t *testing.T) {
+// may are the calls of PGMQ's API, and what a role needs to be to make them.
+var may = map[string][]string{
+	`SELECT pgmq.send($1, '1')`:                              {"Producer"},
+	`SELECT pgmq.send($1, '1', '{}'::jsonb, 5)`:              {"Producer"},
+	`SELECT pgmq.send_batch($1, '{1,2}')`:                    {"Producer"},
+	`SELECT pgmq.read($1, 30, 1)`:                            {"Consumer"},
+	`SELECT pgmq.read_with_poll($1, 30, 1)`:                  {"Consumer"},
+	`SELECT pgmq.read_grouped($1, 30, 1)`:                    {"Consumer"},
+	`SELECT pgmq.read_grouped_rr($1, 30, 1)`:                 {"Consumer"},
+	`SELECT pgmq.read_grouped_head($1, 30, 1)`:               {"Consumer"},
+	`SELECT pgmq.pop($1)`:                                    {"Consumer"},
+	`SELECT pgmq.delete($1, 1::bigint)`:                      {"Consumer"},
+	`SELECT pgmq.delete($1, '{1}'::bigint[])`:                {"Consumer"},
+	`SELECT pgmq.archive($1, 1::bigint)`:                     {"Consumer"},
+	`SELECT pgmq.archive($1, '{1}'::bigint[])`:               {"Consumer"},
+	`SELECT pgmq.set_vt($1, 1::bigint, 5)`:                   {"Consumer"},
+	`SELECT pgmq.metrics($1)`:                                {"Monitor"},
+	`SELECT pgmq.list_queues() WHERE $1 <> ''`:               {"Monitor", "Owner"},
+	`SELECT message FROM {Q} WHERE $1 <> ''`:                 {"Consumer"},
+	`SELECT message FROM {A} WHERE $1 <> ''`:                 {"Auditor"},
+	`UPDATE {Q} SET message = NULL WHERE $1 <> ''`:           nil,
+	`UPDATE {A} SET message = NULL WHERE $1 <> ''`:           nil,
+	`DELETE FROM {A} WHERE $1 <> ''`:                         nil,
+	`INSERT INTO pgmq.meta VALUES ('x' || $1, false, false)`: {"Owner"},
+	`SELECT pgmq.purge_queue($1)`:                            nil,
+	`SELECT pgmq.drop_queue($1)`:                             nil,
+	`SELECT pgmq.create($1 || '2')`:                          {"Owner"},
+	`SELECT pgmq.create_unlogged($1 || '2')`:                 {"Owner"},
+	`SELECT pgmq.create_partitioned($1 || '2')`:              {"Owner"},
+	`SELECT pgmq.convert_archive_partitioned($1)`:            nil,
+	`SELECT pgmq.enable_notify_insert($1)`:                   nil,
+	`SELECT pgmq.bind_topic('a', $1)`:                        {"Owner"},
+	`SELECT pgmq.unbind_topic('a', $1)`:                      {"Owner"},
+	`SELECT pgmq.list_topic_bindings() WHERE $1 <> ''`:       {"Owner"},
+	`SELECT pgmq.create($1 || '2'), pgmq.send($1 || '2', '1'), pgmq.enable_notify_insert($1 || '2'), pgmq.purge_queue($1 || '2'), pgmq.drop_queue($1 || '2')`: {"Owner"},
+}
+
+func TestEachRoleMayDoWhatIsDocumentedAndNoMore(t *testing.T) {
 	t.Parallel()
-	owner := pgtest.Queue[Order](t)
-	q := open[Order](t, role(t, "stranger"), owner.Name())
-	_, err := q.Send(t.Context(), Order{})
-	forbidden(t, "send", err)
-	_, err = q.Read(t.Context(), 1)
+	for _, kind := range []string{"Producer", "Consumer", "Monitor", "Auditor", "Owner"} {
+		q := pgtest.Queue[int](t)
+		sendBatch(t, q, []int{1, 2, 3})
+		pool := documented(t, kind, q.Name())
+		for call, kinds := range may {
+			tx, err := pool.Begin(t.Context())
+			ok(t, err)
+			_, err = tx.Exec(t.Context(), tables(q.Name(), call), q.Name())
+			ok(t, tx.Rollback(t.Context()))
+			if slices.Contains(kinds, kind) {
+				if err != nil {
+					t.Errorf("%s: %s: %v", kind, call, err)
+				}
+				continue
+			}
+			var pg *pgconn.PgError
+			if !errors.As(err, &pg) || pg.Code != insufficientPrivilege {
+				t.Errorf("%s: %s: %v", kind, call, err)
+			}
+		}
+		equal(t, "messages left by the "+kind, length(t, q), 3)
+	}
+}
+
+func TestTheGoAPIWorksWithTheDocumentedGrants(t *testing.T) {
+	t.Parallel()
+	ctx, owner := t.Context(), pgtest.Queue[Order](t)
+	producer := open[Order](t, documented(t, "Producer", owner.Name()), owner.Name())
+	send(t, producer, Order{ID: 1})
+	sendBatch(t, producer, make([]Order, 5), queue.Headers{"a": 1}, queue.Delay(time.Millisecond))
+	_, err := producer.Read(ctx, 1)
 	forbidden(t, "read", err)
+
+	consumer := open[Order](t, documented(t, "Consumer", owner.Name()), owner.Name())
+	msgs := read(t, consumer, 4, queue.Wait(time.Second))
+	ok(t, consumer.SetVT(ctx, time.Hour, msgs...))
+	ok(t, consumer.Delete(ctx, msgs[0]))
+	ok(t, consumer.Archive(ctx, msgs[1]))
+	_, err = consumer.ArchiveID(ctx, msgs[2].ID)
+	ok(t, err)
+	_, err = consumer.Pop(ctx)
+	ok(t, err)
+	_, err = consumer.Send(ctx, Order{})
+	forbidden(t, "send", err)
+
+	stranger := open[Order](t, role(t, "stranger"), owner.Name())
+	_, err = stranger.Send(ctx, Order{})
+	forbidden(t, "send", err)
+	_, err = stranger.Read(ctx, 1)
+	forbidden(t, "read", err)
+}
+
+// Whatever is called under any name on the caller's path, ours calls its own.
+func TestNoFunctionDependsOnTheSearchPath(t *testing.T) {
+	t.Parallel()
+	same(t, "plpgsql functions without a path of their own", values[string](t, pgtest.Pool(), `
+		SELECT p.oid::regprocedure::text
+		FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
+		WHERE p.pronamespace = 'pgmq'::regnamespace AND l.lanname = 'plpgsql' AND p.prokind = 'f'
+			AND NOT coalesce(p.proconfig, '{}') && '{"search_path=pg_catalog, pg_temp"}'`), nil)
+}
+
+func TestNoFunctionLendsItsOwnersRights(t *testing.T) {
+	t.Parallel()
+	same(t, "security definers", values[string](t, pgtest.Pool(), `
+		SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'pgmq'::regnamespace AND prosecdef`), nil)
 }
