@@ -7,7 +7,7 @@ LINT   := go tool -modfile=$(CURDIR)/tools/lint/go.mod golangci-lint
 WITHPG := go -C tests run ./withpg
 MODULES := . tests tools tools/lint
 
-.PHONY: help demo test bench generate verify format
+.PHONY: help demo test bench generate verify format extension deb
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,12 @@ test: ## run all tests against one real Postgres, with the race detector
 
 bench: ## measure send, batch, and read with delete; durable
 	@$(WITHPG) -durable go test -run '^$$' -bench . -benchtime 2s
+
+extension: ## write the migrations as a Postgres extension, to build/extension
+	@go run ./internal/extension/write build/extension
+
+deb: ## pack the extension, for every major version of Postgres, with the command
+	@sh internal/extension/deb.sh build
 
 generate: ## write db/ anew from queries/ and schema/
 	$(SQLC) generate -f ../sqlc.yaml

@@ -22,6 +22,8 @@ BEGIN
     LOOP
         EXECUTE format('ALTER EXTENSION pgmq DROP %s %s', member.type, member.identity);
     END LOOP;
+    -- Ours brings these two, which hold nothing.
+    DROP TABLE IF EXISTS pgmq.template_queue, pgmq.template_archive;
 END $$;
 -- +goose StatementEnd
 

@@ -5,7 +5,7 @@
 -- send ever fails; pgmq.maintain_partitions puts them where they belong.
 
 -- +goose Up
-CREATE TABLE pgmq.partitioned_tables (
+CREATE TABLE IF NOT EXISTS pgmq.partitioned_tables (
     queue_name         varchar NOT NULL REFERENCES pgmq.meta (queue_name) ON DELETE CASCADE,
     prefix             text    NOT NULL CHECK (prefix IN ('q', 'a')),
     partition_interval text    NOT NULL,

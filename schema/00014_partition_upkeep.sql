@@ -3,7 +3,7 @@
 -- +goose Up
 -- Without SET, which would forbid COMMIT: everything is qualified.
 -- +goose StatementBegin
-CREATE PROCEDURE pgmq.maintain_partitions(queue_name text DEFAULT NULL)
+CREATE OR REPLACE PROCEDURE pgmq.maintain_partitions(queue_name text DEFAULT NULL)
 LANGUAGE plpgsql
 AS $$
 DECLARE

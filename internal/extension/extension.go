@@ -1,0 +1,115 @@
+// Package extension writes the migrations as a Postgres extension: the files
+// with which CREATE EXTENSION pgmq works on a server of one's own.
+package extension
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/pgmq-go/pgmq/schema"
+)
+
+// api is the version of PGMQ whose functions the migrations install. Clients
+// look at pg_extension.extversion for it.
+const api = "1.13.1"
+
+const control = `comment = 'A message queue on plain Postgres'
+default_version = '%s'
+schema = pgmq
+relocatable = false
+superuser = false
+trusted = true
+`
+
+// Where the migrations have run already, the extension has nothing to do: a
+// client that asks for it at its start finds it, and all is as it was.
+//
+// Queues are the users' tables, not members: they stay when the extension goes.
+// What lists them is a member, so that pg_dump and pg_restore do right; when the
+// extension comes again, the list is made from the tables.
+const script = `-- Made from the migrations in schema/. Do not edit.
+\echo Use "CREATE EXTENSION pgmq" to load this file. \quit
+DO $extension$
+BEGIN
+    IF to_regclass('pgmq.meta') IS NOT NULL THEN
+        RAISE NOTICE 'schema pgmq is there already, and stays as it is';
+        RETURN;
+    END IF;
+    EXECUTE $migrations$
+%s
+$migrations$;
+
+    INSERT INTO pgmq.meta (queue_name, is_partitioned, is_unlogged)
+    SELECT substr(q.relname, 3), q.relkind = 'p', q.relpersistence = 'u'
+    FROM pg_catalog.pg_class AS q
+    JOIN pg_catalog.pg_class AS a ON a.relnamespace = q.relnamespace AND a.relname = 'a_' || substr(q.relname, 3)
+    WHERE q.relnamespace = 'pgmq'::regnamespace AND q.relname LIKE 'q\_%%'
+        AND q.relkind IN ('r', 'p') AND NOT q.relispartition;
+
+    PERFORM pg_catalog.pg_extension_config_dump('pgmq.meta', '');
+    PERFORM pg_catalog.pg_extension_config_dump('pgmq.topic_bindings', '');
+    PERFORM pg_catalog.pg_extension_config_dump('pgmq.notify_insert_throttle', '');
+    PERFORM pg_catalog.pg_extension_config_dump('pgmq.partitioned_tables', '');
+END $extension$;
+`
+
+// Write puts pgmq.control and the script into dir, which it makes, and returns
+// the extension's version: that of PGMQ's API and the number of the last migration.
+func Write(dir string) (version string, err error) {
+	files, err := fs.Glob(schema.FS, "*.sql")
+	if err != nil {
+		return "", err
+	}
+	var up []string
+	for _, file := range files { // in order: fs.Glob sorts
+		text, err := fs.ReadFile(schema.FS, file)
+		if err != nil {
+			return "", err
+		}
+		statements, err := upOf(string(text))
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", file, err)
+		}
+		up = append(up, statements)
+	}
+	last, _, _ := strings.Cut(files[len(files)-1], "_")
+	n, err := strconv.Atoi(last)
+	if err != nil {
+		return "", err
+	}
+	version = fmt.Sprintf("%s.%d", api, n)
+	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // the server's user reads it
+		return "", err
+	}
+	for name, text := range map[string]string{
+		"pgmq.control":               fmt.Sprintf(control, version),
+		"pgmq--" + version + ".sql": fmt.Sprintf(script, strings.Join(up, "\n")),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil { //nolint:gosec // the server's user reads it
+			return "", err
+		}
+	}
+	return version, nil
+}
+
+var (
+	annotation = regexp.MustCompile(`(?m)^-- \+goose .*\n`)
+	// CREATE EXTENSION makes the schema, so that it is no member.
+	ownSchema = "CREATE SCHEMA IF NOT EXISTS pgmq;\n"
+)
+
+// upOf returns the statements that a migration runs on its way up.
+func upOf(migration string) (string, error) {
+	_, up, ok := strings.Cut(migration, "-- +goose Up\n")
+	up, _, ok2 := strings.Cut(up, "-- +goose Down\n")
+	if !ok || !ok2 || strings.Contains(up, "$migrations$") {
+		return "", errors.New("not a migration of the usual form")
+	}
+	return annotation.ReplaceAllString(strings.Replace(up, ownSchema, "", 1), ""), nil
+}
