@@ -63,8 +63,11 @@ ALTER TABLE pgmq.notify_insert_throttle
     ADD COLUMN IF NOT EXISTS throttle_interval_ms integer DEFAULT 0 NOT NULL,
     ADD COLUMN IF NOT EXISTS last_notified_at timestamptz DEFAULT to_timestamp(0) NOT NULL;
 ALTER TABLE pgmq.notify_insert_throttle SET LOGGED;
-CREATE INDEX IF NOT EXISTS idx_notify_throttle_active
-    ON pgmq.notify_insert_throttle (queue_name, last_notified_at) WHERE throttle_interval_ms > 0;
+-- So that noting the time is a HOT update. PGMQ's index of this name has the time
+-- in it, which prevents that.
+ALTER TABLE pgmq.notify_insert_throttle SET (fillfactor = 50);
+DROP INDEX IF EXISTS pgmq.idx_notify_throttle_active;
+CREATE INDEX idx_notify_throttle_active ON pgmq.notify_insert_throttle (queue_name) WHERE throttle_interval_ms > 0;
 DELETE FROM pgmq.notify_insert_throttle AS t
 WHERE NOT EXISTS (SELECT FROM pgmq.meta AS m WHERE m.queue_name = t.queue_name);
 ALTER TABLE pgmq.notify_insert_throttle

@@ -1,8 +1,6 @@
 package tests
 
 import (
-	"context"
-	"strings"
 	"sync"
 	"testing"
 
@@ -50,6 +48,7 @@ func TestAnnouncementsOfPGMQAreTakenOver(t *testing.T) {
 	pgtest.Migrate(t, pool)
 	same(t, "the rows", values[string](t, pool, `SELECT queue_name || ' ' || throttle_interval_ms FROM pgmq.list_notify_insert_throttles() ORDER BY lower(queue_name)`),
 		[]string{"busy 3600000", "empty 250", "MyQueue 3600000"})
+	equal(t, "indexes with the time in them", value[int](t, pool, `SELECT count(*)::int FROM pg_indexes WHERE tablename = 'notify_insert_throttle' AND indexdef ~ 'last_notified_at'`), 0)
 	equal(t, "persistence", value[string](t, pool, `SELECT relpersistence::text FROM pg_class WHERE oid = 'pgmq.notify_insert_throttle'::regclass`), "p")
 	l := listenIn(t, pool, "busy")
 	three := func() {
@@ -86,28 +85,25 @@ func TestGoingDownEndsAnnouncements(t *testing.T) {
 
 func TestAPartitionedQueueIsAnnounced(t *testing.T) {
 	t.Parallel()
-	pool, name := pgtest.Pool(), "Parts of "+pgtest.Name()
-	exec(t, pool, tables(name, strings.ReplaceAll(`
-		CREATE TABLE {Q} (LIKE pgmq.template_queue INCLUDING DEFAULTS INCLUDING IDENTITY) PARTITION BY RANGE (msg_id);
-		CREATE TABLE {A} (LIKE pgmq.template_archive INCLUDING DEFAULTS);
-		CREATE TABLE pgmq."@ p1" PARTITION OF {Q} FOR VALUES FROM (0) TO (3);
-		INSERT INTO pgmq.meta VALUES ('@', true, false)`, "@", name)))
-	t.Cleanup(func() { _, _ = pool.Exec(context.Background(), `SELECT pgmq.drop_queue($1)`, name) })
+	pool, name := pgtest.Pool(), "Parts_of_"+pgtest.Name()
+	partitioned(t, name, "10", "100")
 	l := listen(t, name)
 	exec(t, pool, `SELECT pgmq.enable_notify_insert($1, $2)`, name, hour)
 	exec(t, pool, `SELECT pgmq.enable_notify_insert($1, $2)`, name, hour)
-	// A partition of later has it as well.
-	exec(t, pool, tables(name, strings.ReplaceAll(`CREATE TABLE pgmq."@ p2" PARTITION OF {Q} DEFAULT`, "@", name)))
-	exec(t, pool, `SELECT pgmq.send_batch($1, '{1,2,3}')`, name)
+	// Three partitions and the default, in one transaction.
+	exec(t, pool, `SELECT pgmq.send_batch($1, array_fill('1'::jsonb, '{45}'))`, name)
 	sendSQL(t, pool, name)
 	equal(t, "announcements", l.heard(t), 1)
-	equal(t, "messages", readSQL(t, pool, name, 9), 4)
+
+	maintain(t, name)
+	equal(t, "announcements of what only moved", l.heard(t), 0)
+	equal(t, "messages", readSQL(t, pool, name, 99), 46)
 	sendSQL(t, pool, name)
 	equal(t, "announcements after a short read", l.heard(t), 1)
-	exec(t, pool, `SELECT pgmq.update_notify_insert($1, 0)`, name)
 	exec(t, pool, `SELECT pgmq.disable_notify_insert($1)`, name)
 	sendSQL(t, pool, name)
 	equal(t, "announcements after the end", l.heard(t), 0)
+	exec(t, pool, `SELECT pgmq.enable_notify_insert($1, $2)`, name, hour)
 	equal(t, "dropped", value[bool](t, pool, `SELECT pgmq.drop_queue($1)`, name), true)
 }
 

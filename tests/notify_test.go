@@ -82,24 +82,6 @@ func readSQL(t testing.TB, db querier, name string, n int) int {
 	return value[int](t, db, `SELECT count(*)::int FROM pgmq.read($1, 3600, $2)`, name, n)
 }
 
-func TestNotifyFunctionsHavePGMQsSignatures(t *testing.T) {
-	t.Parallel()
-	for signature, result := range map[string]string{
-		"enable_notify_insert(queue_name text, throttle_interval_ms integer DEFAULT 250)": "void",
-		"disable_notify_insert(queue_name text)":                                          "void",
-		"update_notify_insert(queue_name text, throttle_interval_ms integer)":             "void",
-		"notify_queue_listeners()":                                                        "trigger",
-		"list_notify_insert_throttles()":                                                  "TABLE(queue_name text, throttle_interval_ms integer, last_notified_at timestamp with time zone)",
-	} {
-		got := values[string](t, pgtest.Pool(), `
-			SELECT pg_get_function_result(oid) || CASE WHEN prosecdef THEN ' security definer' ELSE '' END
-			FROM pg_proc
-			WHERE pronamespace = 'pgmq'::regnamespace
-			AND proname || '(' || pg_get_function_arguments(oid) || ')' = $1`, signature)
-		same(t, signature, got, []string{result})
-	}
-}
-
 func TestNotifyRefusesInPGMQsWords(t *testing.T) {
 	t.Parallel()
 	plain := pgtest.Queue[int](t).Name()
