@@ -2,11 +2,11 @@ package tests
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
@@ -66,40 +66,6 @@ func TestPatternsMatchByPGMQsRules(t *testing.T) {
 		`^`+at+`\.logs\..*$`)
 }
 
-// The index only leaves out what cannot match.
-func TestRoutingByTheIndexIsRoutingByEveryExpression(t *testing.T) {
-	t.Parallel()
-	pool, name := pgtest.Database(t), "bound" // other tests' keys match what is bound here
-	pgtest.Migrate(t, pool)
-	ok(t, queue.Create(t.Context(), pool, name))
-	random := rand.New(rand.NewPCG(1, 2))
-	word := func(letters string) string {
-		var text strings.Builder
-		for range 1 + random.IntN(7) {
-			text.WriteByte(letters[random.IntN(len(letters))])
-		}
-		return text.String()
-	}
-	for range 600 {
-		// Those that are no pattern are refused, and so much the better.
-		_, _ = pool.Exec(t.Context(), `SELECT pgmq.bind_topic($1, $2)`, word("aab..*#"), name)
-	}
-	matched := 0
-	for range 300 {
-		key := word("aab.")
-		if _, err := pool.Exec(t.Context(), `SELECT pgmq.validate_routing_key($1)`, key); err != nil {
-			continue
-		}
-		got := values[string](t, pool, `SELECT pattern FROM pgmq.test_routing($1) ORDER BY pattern`, key)
-		want := values[string](t, pool, `SELECT pattern FROM pgmq.topic_bindings WHERE $1 ~ compiled_regex ORDER BY pattern`, key)
-		same(t, "patterns of "+key, got, want)
-		matched += len(want)
-	}
-	if matched < 100 {
-		t.Fatalf("only %d matches", matched)
-	}
-}
-
 func TestATopicGivesEachQueueOneCopy(t *testing.T) {
 	t.Parallel()
 	pool, at := pgtest.Pool(), topic()
@@ -149,6 +115,89 @@ func TestBindingsFollowTheirQueue(t *testing.T) {
 	equal(t, "copies", value[int](t, pool, `SELECT pgmq.send_topic($1, '1')`, at), 0)
 }
 
+// They hold a queue's lock while it is made, bound or dropped.
+func TestBindingWaitsForWhoeverChangesTheQueue(t *testing.T) {
+	t.Parallel()
+	at, name := topic(), pgtest.Queue[int](t).Name()
+	tx, err := pgtest.Pool().Begin(t.Context())
+	ok(t, err)
+	defer tx.Rollback(t.Context())
+	exec(t, tx, `SELECT pgmq.acquire_queue_lock($1)`, strings.ToUpper(name))
+	impatient := newPool(t, func(c *pgxpool.Config) { c.ConnConfig.RuntimeParams["lock_timeout"] = "20ms" })
+	for _, call := range []string{`bind_topic`, `unbind_topic`} {
+		_, err := impatient.Exec(t.Context(), `SELECT pgmq.`+call+`($1, $2)`, at, name)
+		sqlState(t, err, "55P03")
+	}
+}
+
+func TestQueuesOfAnyNameTakeTopics(t *testing.T) {
+	t.Parallel()
+	pool := routes(t)
+	for i, name := range goodNames {
+		key := fmt.Sprintf("key.%d", i)
+		ok(t, queue.Create(t.Context(), pool, name))
+		exec(t, pool, `SELECT pgmq.bind_topic($1, $2)`, key, name)
+		exec(t, pool, `SELECT pgmq.bind_topic($1, $2)`, key, name)
+		same(t, "bindings", values[string](t, pool, `SELECT queue_name FROM pgmq.list_topic_bindings($1)`, name), []string{name})
+		equal(t, "copies", value[int](t, pool, `SELECT pgmq.send_topic($1, '1')`, key), 1)
+		same(t, "queues", values[string](t, pool, `SELECT queue_name FROM pgmq.send_batch_topic($1, '{1,2}')`, key), []string{name, name})
+		equal(t, "messages", value[int](t, pool, `SELECT count(*)::int FROM pgmq.read($1, 30, 10)`, name), 3)
+		equal(t, "unbound", value[bool](t, pool, `SELECT pgmq.unbind_topic($1, $2)`, key, name), true)
+	}
+}
+
+// What arrives is what was sent, as pgmq-py sends it.
+func TestATopicsCopiesCarryBodyHeadersAndDelay(t *testing.T) {
+	t.Parallel()
+	pool, at := pgtest.Pool(), topic()
+	first, second := pgtest.Queue[Order](t), pgtest.Queue[Order](t)
+	bind(t, at+".*", first.Name())
+	bind(t, at+".#", second.Name())
+	equal(t, "copies", value[int](t, pool,
+		`SELECT pgmq.send_topic(routing_key=>$1::text, msg=>$2::jsonb, headers=>$3::jsonb)`, at+".x", `{"order_id": 1}`, `{"h": "one"}`), 2)
+	same(t, "ids", values[string](t, pool,
+		`SELECT msg_id::text FROM pgmq.send_batch_topic(routing_key=>$1::text, msgs=>$2::jsonb[], headers=>$3::jsonb[])`,
+		at+".x", []string{`{"order_id": 2}`, `{"order_id": 3}`}, []string{`{"h": "two"}`, `{"h": "three"}`}), []string{"2", "3", "2", "3"})
+	equal(t, "copies", value[int](t, pool,
+		`SELECT pgmq.send_topic(routing_key=>$1::text, msg=>$2::jsonb, headers=>$3::jsonb, delay=>$4::integer)`, at+".x", `{"order_id": 4}`, `{}`, 3600), 2)
+	equal(t, "copies", value[int](t, pool,
+		`SELECT pgmq.send_topic(routing_key=>$1::text, msg=>$2::jsonb, delay=>$3::integer)`, at+".x", `{"order_id": 5}`, 3600), 2)
+	for _, q := range []*queue.Queue[Order]{first, second} {
+		msgs := read(t, q, 10)
+		equal(t, "visible", len(msgs), 3)
+		for i, header := range []string{"one", "two", "three"} {
+			equal(t, "order", msgs[i].Body.ID, int64(i+1))
+			equal(t, "header", msgs[i].Headers["h"], any(header))
+		}
+		equal(t, "hidden for an hour", value[int](t, pool, tables(q.Name(),
+			`SELECT count(*)::int FROM {Q} WHERE msg_id > 3 AND vt - enqueued_at BETWEEN '59 min' AND '61 min'`)), 2)
+	}
+}
+
+func TestOneQueueThatIsGoneStopsTheWholeSend(t *testing.T) {
+	t.Parallel()
+	pool, at := pgtest.Pool(), topic()
+	first, second := pgtest.Queue[int](t), pgtest.Queue[int](t)
+	bind(t, at, first.Name())
+	bind(t, at, second.Name())
+	exec(t, pool, tables(second.Name(), `DROP TABLE {Q}`))
+	for _, call := range []string{`send_topic($1, '1')`, `send_batch_topic($1, '{1}')`} {
+		_, err := pool.Exec(t.Context(), `SELECT pgmq.`+call, at)
+		sqlState(t, err, "42P01")
+	}
+	equal(t, "messages", value[int](t, pool, tables(first.Name(), `SELECT count(*)::int FROM {Q}`)), 0)
+}
+
+// As in PGMQ: there is nothing wrong with no delay until somebody needs it.
+func TestANullDelayFailsWhereAQueueMatches(t *testing.T) {
+	t.Parallel()
+	pool, at, name := pgtest.Pool(), topic(), pgtest.Queue[int](t).Name()
+	equal(t, "copies", value[int](t, pool, `SELECT pgmq.send_topic($1, '1', NULL::integer)`, at), 0)
+	bind(t, at, name)
+	_, err := pool.Exec(t.Context(), `SELECT pgmq.send_topic($1, '1', NULL::integer)`, at)
+	sqlState(t, err, "23502")
+}
+
 func TestTopicsRefuseInPGMQsWords(t *testing.T) {
 	t.Parallel()
 	name, long := pgtest.Queue[int](t).Name(), strings.Repeat("k", 256)
@@ -160,7 +209,13 @@ func TestTopicsRefuseInPGMQsWords(t *testing.T) {
 		`validate_routing_key('.a')`:                     "routing_key cannot start with a dot. Got: .a",
 		`validate_routing_key('a.')`:                     "routing_key cannot end with a dot. Got: a.",
 		`validate_routing_key('a..b')`:                   "routing_key cannot contain consecutive dots. Got: a..b",
+		`test_routing('a..b')`:                           "routing_key cannot contain consecutive dots. Got: a..b",
 		`validate_topic_pattern('')`:                     "pattern cannot be NULL or empty",
+		`validate_topic_pattern(NULL)`:                   "pattern cannot be NULL or empty",
+		`validate_topic_pattern('` + long + `')`:         "pattern length cannot exceed 255 characters, got 256 characters",
+		`validate_topic_pattern('.*')`:                   "pattern cannot start with a dot. Got: .*",
+		`validate_topic_pattern('#.')`:                   "pattern cannot end with a dot. Got: #.",
+		`validate_topic_pattern('a.#*')`:                 "pattern cannot contain adjacent wildcards (*# or #*). Separate wildcards with dots. Got: a.#*",
 		`validate_topic_pattern('a b')`:                  "pattern contains invalid characters. Only alphanumeric, dots, hyphens, underscores, *, and # are allowed. Got: a b",
 		`validate_topic_pattern('a.**')`:                 "pattern cannot contain consecutive stars (**). Use # for multi-segment matching. Got: a.**",
 		`validate_topic_pattern('##')`:                   "pattern cannot contain consecutive hashes (##). A single # already matches zero or more segments. Got: ##",
@@ -172,6 +227,9 @@ func TestTopicsRefuseInPGMQsWords(t *testing.T) {
 		`send_topic('a', NULL)`:                          "msg cannot be NULL",
 		`send_topic('a', '1', -1)`:                       "delay cannot be negative, got: -1",
 		`send_topic('a*', '1')`:                          "routing_key contains invalid characters. Only alphanumeric, dots, hyphens, and underscores are allowed. Got: a*",
+		`send_topic('', '1')`:                            "routing_key cannot be NULL or empty",
+		`send_batch_topic('a*', '{1}')`:                  "routing_key contains invalid characters. Only alphanumeric, dots, hyphens, and underscores are allowed. Got: a*",
+		`send_batch_topic('a', '{}')`:                    "msgs cannot be NULL or empty",
 		`send_batch_topic('a', NULL)`:                    "msgs cannot be NULL or empty",
 		`send_batch_topic('a', '{1}', ARRAY[]::jsonb[])`: "headers array length (0) must match msgs array length (1)",
 	} {
@@ -179,32 +237,4 @@ func TestTopicsRefuseInPGMQsWords(t *testing.T) {
 		sqlState(t, err, "P0001")
 		equal(t, call, as[*pgconn.PgError](t, err).Message, want)
 	}
-}
-
-// BenchmarkTopics sends to a key that one of 10,000 bindings matches, and
-// beside it to the queue itself.
-func BenchmarkTopics(b *testing.B) {
-	pool, at, q := pgtest.Pool(), topic(), pgtest.Queue[int](b)
-	for shape, text := range map[string]string{
-		"exact": `'%s.exact.' || i`, "end": `'%s.end' || i || '.*'`, "beginning": `'#.%s.beginning' || i`, "both": `'%s.both.*.x' || i`,
-	} {
-		exec(b, pool, `INSERT INTO pgmq.topic_bindings (pattern, queue_name) SELECT `+fmt.Sprintf(text, at)+`, $1 FROM generate_series(1, 10000) AS i`, q.Name())
-		exec(b, pool, `ANALYZE pgmq.topic_bindings`)
-		key := map[string]string{
-			"exact": at + ".exact.77", "end": at + ".end77.x", "beginning": "x." + at + ".beginning77", "both": at + ".both.y.x77",
-		}[shape]
-		b.Run(shape, func(b *testing.B) {
-			for b.Loop() {
-				if n := value[int](b, pool, `SELECT pgmq.send_topic($1, '1')`, key); n != 1 {
-					b.Fatalf("%d copies", n)
-				}
-			}
-		})
-		exec(b, pool, `DELETE FROM pgmq.topic_bindings WHERE queue_name = $1`, q.Name())
-	}
-	b.Run("queue", func(b *testing.B) {
-		for b.Loop() {
-			exec(b, pool, `SELECT pgmq.send($1, '1')`, q.Name())
-		}
-	})
 }
