@@ -45,9 +45,17 @@ func TestGroupsAreReadInTheirOrder(t *testing.T) {
 		qty  int
 		want string
 	}{
-		{"", 1, "1"}, {"", 3, "1 3 9"}, {"", 5, "1 3 9 2 5"}, {"", 100, "1 3 9 2 5 8 4 6 7"},
-		{"_rr", 1, "1"}, {"_rr", 4, "1 2 4 6"}, {"_rr", 6, "1 2 4 6 3 5"}, {"_rr", 100, "1 2 4 6 3 5 7 9 8"},
-		{"_head", 1, "1"}, {"_head", 3, "1 2 4"}, {"_head", 100, "1 2 4 6"},
+		{"", 1, "1"},
+		{"", 3, "1 3 9"},
+		{"", 5, "1 3 9 2 5"},
+		{"", 100, "1 3 9 2 5 8 4 6 7"},
+		{"_rr", 1, "1"},
+		{"_rr", 4, "1 2 4 6"},
+		{"_rr", 6, "1 2 4 6 3 5"},
+		{"_rr", 100, "1 2 4 6 3 5 7 9 8"},
+		{"_head", 1, "1"},
+		{"_head", 3, "1 2 4"},
+		{"_head", 100, "1 2 4 6"},
 	} {
 		name := grouped(t, messages)
 		equal(t, fmt.Sprintf("read_grouped%s of %d", c.kind, c.qty), readGroups(t, pool, c.kind, name, c.qty), c.want)
@@ -99,7 +107,7 @@ func TestReadersOfDifferentGroupsDoNotBlockEachOther(t *testing.T) {
 		for range 5 {
 			tx, err := pgtest.Pool().Begin(ctx)
 			ok(t, err)
-			defer tx.Rollback(context.WithoutCancel(ctx)) //nolint:errcheck // ends the test
+			defer tx.Rollback(context.WithoutCancel(ctx))
 			exec(t, tx, `SET LOCAL lock_timeout = '1s'`)
 			got = append(got, readGroups(t, tx, kind, name, 1))
 			// The same groups in another queue are other groups.
@@ -117,7 +125,7 @@ func TestAReaderLocksNoGroupThatItDoesNotRead(t *testing.T) {
 	ctx, name := t.Context(), grouped(t, "aaaaabbbbb")
 	tx, err := pgtest.Pool().Begin(ctx)
 	ok(t, err)
-	defer tx.Rollback(context.WithoutCancel(ctx)) //nolint:errcheck // ends the test
+	defer tx.Rollback(context.WithoutCancel(ctx))
 	equal(t, "the first reader's", readGroups(t, tx, "", name, 5), "1 2 3 4 5")
 	equal(t, "the second reader's", readGroups(t, pgtest.Pool(), "", name, 5), "6 7 8 9 10")
 }
@@ -128,7 +136,7 @@ func TestAMessageHeldByAnotherReaderIsNotOvertaken(t *testing.T) {
 	ctx, name := t.Context(), grouped(t, "aaa")
 	tx, err := pgtest.Pool().Begin(ctx)
 	ok(t, err)
-	defer tx.Rollback(context.WithoutCancel(ctx)) //nolint:errcheck // ends the test
+	defer tx.Rollback(context.WithoutCancel(ctx))
 	exec(t, tx, tables(name, `SELECT FROM {Q} WHERE msg_id = 2 FOR UPDATE`))
 	equal(t, "read", readGroups(t, pgtest.Pool(), "", name, 10), "1")
 }

@@ -88,7 +88,7 @@ func Write(dir string) (version string, err error) {
 		return "", err
 	}
 	for name, text := range map[string]string{
-		"pgmq.control":               fmt.Sprintf(control, version),
+		"pgmq.control":              fmt.Sprintf(control, version),
 		"pgmq--" + version + ".sql": fmt.Sprintf(script, strings.Join(up, "\n")),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil { //nolint:gosec // the server's user reads it
