@@ -17,8 +17,8 @@ func TestDoorsGiveIDsAndMessagesInTheOrderSent(t *testing.T) {
 		equalIDs(t, "sent", must[[]int64](t)(d.send(ctx, name, []string{`"a"`, `{"b": [1, null]}`, `null`}, `{"h": 1}`, 0)), 1, 2, 3)
 		got := must[[]delivery](t)(d.read(ctx, name, time.Minute, 2))
 		equal(t, "messages", len(got), 2)
-		equal(t, "the first", got[0], delivery{1, 1, `"a"`, `{"h": 1}`})
-		equal(t, "the second", got[1], delivery{2, 1, `{"b": [1, null]}`, `{"h": 1}`})
+		equal(t, "the first", got[0].text(), `1, read 1: "a" {"h": 1}`)
+		equal(t, "the second", got[1].text(), `2, read 1: {"b": [1, null]} {"h": 1}`)
 		equalIDs(t, "the rest", idsOf(must[[]delivery](t)(d.read(ctx, name, time.Minute, 10))), 3)
 		equalIDs(t, "hidden", idsOf(must[[]delivery](t)(d.read(ctx, name, time.Minute, 10))))
 	})
@@ -75,12 +75,15 @@ func TestDoorsPopTheOldest(t *testing.T) {
 	throughBothDoors(t, func(t *testing.T, d door, name string) {
 		ctx := t.Context()
 		equalIDs(t, "of an empty queue", idsOf(must[[]delivery](t)(d.pop(ctx, name))))
-		must[[]int64](t)(d.send(ctx, name, []string{"1", "2"}, "null", 0))
-		must[[]delivery](t)(d.read(ctx, name, time.Hour, 1))
-		got := must[[]delivery](t)(d.pop(ctx, name))
-		equalIDs(t, "popped", idsOf(got), 2)
-		equal(t, "reads before", got[0].reads, 0)
-		equalIDs(t, "popped again", idsOf(must[[]delivery](t)(d.pop(ctx, name))))
+		must[[]int64](t)(d.send(ctx, name, []string{"1", "2", "3"}, `{"h": "x"}`, 0))
+		must[[]delivery](t)(d.read(ctx, name, time.Hour, 1)) // the oldest is somebody's
+		for _, want := range []string{`2, read 0: 2 {"h": "x"}`, `3, read 0: 3 {"h": "x"}`} {
+			equal(t, "popped", must[[]delivery](t)(d.pop(ctx, name))[0].text(), want)
+		}
+		equalIDs(t, "popped when all are somebody's", idsOf(must[[]delivery](t)(d.pop(ctx, name))))
+		must[[]int64](t)(d.setVT(ctx, name, 0, 1))
+		equal(t, "given back and popped", must[[]delivery](t)(d.pop(ctx, name))[0].text(), `1, read 1: 1 {"h": "x"}`)
+		equalIDs(t, "left", must[[]int64](t)(d.remove(ctx, name, 1, 2, 3)))
 	})
 }
 
@@ -115,21 +118,21 @@ func TestDoorsSayWhenThereIsNoQueue(t *testing.T) {
 	throughBothDoors(t, func(t *testing.T, d door, _ string) {
 		ctx, name := t.Context(), "nowhere"
 		_, err := d.send(ctx, name, []string{"1"}, "null", 0)
-		isNoQueue(t, err)
+		isNoQueue(t, d, err)
 		_, err = d.read(ctx, name, time.Minute, 1)
-		isNoQueue(t, err)
+		isNoQueue(t, d, err)
 		_, err = d.pop(ctx, name)
-		isNoQueue(t, err)
+		isNoQueue(t, d, err)
 		_, err = d.remove(ctx, name, 1)
-		isNoQueue(t, err)
+		isNoQueue(t, d, err)
 		_, err = d.archive(ctx, name, 1)
-		isNoQueue(t, err)
+		isNoQueue(t, d, err)
 		_, err = d.setVT(ctx, name, 0, 1)
-		isNoQueue(t, err)
+		isNoQueue(t, d, err)
 		_, err = d.purge(ctx, name)
-		isNoQueue(t, err)
+		isNoQueue(t, d, err)
 		_, _, err = d.lengths(ctx, name)
-		isNoQueue(t, err)
+		isNoQueue(t, d, err)
 	})
 }
 
@@ -167,10 +170,23 @@ func TestDoorsInATransactionThatRollsBackDidNothing(t *testing.T) {
 		equalIDs(t, "read within", idsOf(must[[]delivery](t)(within.read(ctx, name, time.Hour, 2))), 1, 2)
 		equalIDs(t, "read beside it", idsOf(must[[]delivery](t)(d.read(ctx, name, time.Hour, 2))))
 		must[[]int64](t)(within.remove(ctx, name, 1))
+		must[[]int64](t)(within.archive(ctx, name, 2))
+		equalIDs(t, "popped within", idsOf(must[[]delivery](t)(within.pop(ctx, name))), 3)
 		ok(t, tx.Rollback(context.WithoutCancel(ctx)))
 		got := must[[]delivery](t)(d.read(ctx, name, time.Hour, 10))
 		equalIDs(t, "read afterwards", idsOf(got), 1, 2)
 		equal(t, "reads", got[0].reads, 1)
+		equal(t, "archived", value[int](t, pgtest.Pool(), tables(name, `SELECT count(*)::int FROM {A}`)), 0)
+
+		tx, err = pgtest.Pool().Begin(ctx)
+		ok(t, err)
+		within = inTx(d, tx)
+		equalIDs(t, "given back within", must[[]int64](t)(within.setVT(ctx, name, 0, 1)), 1)
+		equal(t, "purged within", must[int64](t)(within.purge(ctx, name)), 2)
+		equal(t, "dropped within", must[bool](t)(within.drop(ctx, name)), true)
+		ok(t, tx.Rollback(context.WithoutCancel(ctx)))
+		equalIDs(t, "hidden as before", idsOf(must[[]delivery](t)(d.read(ctx, name, time.Hour, 10))))
+		equalIDs(t, "there as before", must[[]int64](t)(d.remove(ctx, name, 1, 2)), 1, 2)
 	})
 }
 

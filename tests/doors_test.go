@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
@@ -23,7 +22,9 @@ type door interface {
 	create(ctx context.Context, name string, storage queue.Storage) error
 	drop(ctx context.Context, name string) (bool, error)
 	purge(ctx context.Context, name string) (int64, error)
+	list(ctx context.Context) ([]string, error)
 	send(ctx context.Context, name string, bodies []string, headers string, delay time.Duration) ([]int64, error)
+	sendAt(ctx context.Context, name, body string, at time.Time) (int64, error)
 	read(ctx context.Context, name string, vt time.Duration, n int) ([]delivery, error)
 	pop(ctx context.Context, name string) ([]delivery, error)
 	remove(ctx context.Context, name string, ids ...int64) ([]int64, error)
@@ -34,9 +35,15 @@ type door interface {
 
 // delivery is a message as both doors hand it out.
 type delivery struct {
-	id            int64
-	reads         int
-	body, headers string
+	id                    int64
+	reads                 int
+	body, headers         string // "" for NULL
+	enqueuedAt, visibleAt time.Time
+}
+
+// text is all of it but the times.
+func (d delivery) text() string {
+	return fmt.Sprintf("%d, read %d: %s %s", d.id, d.reads, d.body, d.headers)
 }
 
 // goDoor is package queue.
@@ -64,6 +71,19 @@ func (d goDoor) drop(ctx context.Context, name string) (bool, error) {
 
 func (d goDoor) purge(ctx context.Context, name string) (int64, error) {
 	return queue.Purge(ctx, d.db, name)
+}
+
+func (d goDoor) list(ctx context.Context) ([]string, error) {
+	infos, err := queue.List(ctx, d.db)
+	var all []string
+	for _, info := range infos {
+		all = append(all, fmt.Sprint(info.Name, " ", info.Partitioned, " ", info.Storage == queue.Unlogged))
+	}
+	return all, err
+}
+
+func (d goDoor) sendAt(ctx context.Context, name, body string, at time.Time) (int64, error) {
+	return d.open(name).Send(ctx, json.RawMessage(body), queue.At(at))
 }
 
 func (d goDoor) send(ctx context.Context, name string, bodies []string, headers string, delay time.Duration) ([]int64, error) {
@@ -96,7 +116,7 @@ func (d goDoor) pop(ctx context.Context, name string) ([]delivery, error) {
 func deliveries(msgs []*queue.Message[json.RawMessage]) []delivery {
 	var all []delivery
 	for _, m := range msgs {
-		all = append(all, delivery{m.ID, m.Reads, string(m.Body), string(m.RawHeaders())})
+		all = append(all, delivery{m.ID, m.Reads, string(m.Body), string(m.RawHeaders()), m.EnqueuedAt, m.VisibleAt})
 	}
 	return all
 }
@@ -121,6 +141,9 @@ func (d goDoor) lengths(ctx context.Context, name string) (all, visible int64, e
 // sqlDoor is the functions in schema pgmq.
 type sqlDoor struct{ db queue.DB }
 
+// selectDelivery reads what toDelivery takes.
+const selectDelivery = `SELECT msg_id, read_ct, coalesce(message::text, ''), coalesce(headers::text, ''), enqueued_at, vt FROM pgmq.`
+
 func rowsOf[V any](ctx context.Context, db queue.DB, scan pgx.RowToFunc[V], sql string, args ...any) ([]V, error) {
 	rows, err := db.Query(ctx, sql, args...)
 	if err != nil {
@@ -139,11 +162,7 @@ func oneOf[V any](ctx context.Context, db queue.DB, sql string, args ...any) (V,
 
 func toDelivery(row pgx.CollectableRow) (delivery, error) {
 	var d delivery
-	var headers *string
-	err := row.Scan(&d.id, &d.reads, &d.body, &headers)
-	if headers != nil {
-		d.headers = *headers
-	}
+	err := row.Scan(&d.id, &d.reads, &d.body, &d.headers, &d.enqueuedAt, &d.visibleAt)
 	return d, err
 }
 
@@ -164,6 +183,15 @@ func (d sqlDoor) purge(ctx context.Context, name string) (int64, error) {
 	return oneOf[int64](ctx, d.db, `SELECT pgmq.purge_queue($1)`, name)
 }
 
+func (d sqlDoor) list(ctx context.Context) ([]string, error) {
+	return rowsOf(ctx, d.db, pgx.RowTo[string],
+		`SELECT concat_ws(' ', queue_name, is_partitioned::text, is_unlogged::text) FROM pgmq.list_queues() ORDER BY queue_name COLLATE "C"`)
+}
+
+func (d sqlDoor) sendAt(ctx context.Context, name, body string, at time.Time) (int64, error) {
+	return oneOf[int64](ctx, d.db, `SELECT * FROM pgmq.send($1, $2::jsonb, $3::timestamptz)`, name, body, at)
+}
+
 func (d sqlDoor) send(ctx context.Context, name string, bodies []string, headers string, delay time.Duration) ([]int64, error) {
 	return rowsOf(ctx, d.db, pgx.RowTo[int64],
 		`SELECT * FROM pgmq.send_batch($1, $2::jsonb[], array_fill(nullif($3, 'null')::jsonb, ARRAY[cardinality($2::jsonb[])]), $4::integer)`,
@@ -171,11 +199,11 @@ func (d sqlDoor) send(ctx context.Context, name string, bodies []string, headers
 }
 
 func (d sqlDoor) read(ctx context.Context, name string, vt time.Duration, n int) ([]delivery, error) {
-	return rowsOf(ctx, d.db, toDelivery, `SELECT msg_id, read_ct, message::text, headers::text FROM pgmq.read($1, $2, $3)`, name, int(vt.Seconds()), n)
+	return rowsOf(ctx, d.db, toDelivery, selectDelivery+`read($1, $2, $3)`, name, int(vt.Seconds()), n)
 }
 
 func (d sqlDoor) pop(ctx context.Context, name string) ([]delivery, error) {
-	return rowsOf(ctx, d.db, toDelivery, `SELECT msg_id, read_ct, message::text, headers::text FROM pgmq.pop($1)`, name)
+	return rowsOf(ctx, d.db, toDelivery, selectDelivery+`pop($1)`, name)
 }
 
 func (d sqlDoor) remove(ctx context.Context, name string, ids ...int64) ([]int64, error) {
@@ -233,13 +261,18 @@ func equalIDs(t testing.TB, what string, got []int64, want ...int64) {
 	equal(t, what, fmt.Sprint(slices.Sorted(slices.Values(got))), fmt.Sprint(want))
 }
 
-func isNoQueue(t testing.TB, err error) {
+// isNoQueue wants the server's own error through both doors, and a name for it
+// through Go's.
+func isNoQueue(t testing.TB, d door, err error) {
 	t.Helper()
-	equal(t, "SQLSTATE", as[*pgconn.PgError](t, err).Code, "42P01")
+	sqlState(t, err, "42P01")
+	if _, isGo := d.(goDoor); isGo {
+		is(t, err, queue.ErrNoQueue)
+	}
 }
 
 // everyName is a name of every shape.
-var everyName = []string{
-	"Capitals", "hyphen-ated", "dotted.name", "with space", `"quoted"`, `back\slash`, "größe", "キュー", "ñandú-Ω",
-	strings.Repeat("n", 47), strings.Repeat("ü", 30), "%s", "select", "a,b", "1",
-}
+var everyName = append([]string{
+	"Capitals", "hyphen-ated", "dotted.name", `"quoted"`, "größe", "キュー", "ñandú-Ω",
+	strings.Repeat("ü", 30) + "1", "%s", "select", "a,b", "1",
+}, goodNames...)

@@ -11,15 +11,6 @@ import (
 	"github.com/pgmq-go/pgmq/queue"
 )
 
-func TestCreateIsIdempotentAndKeepsWhatIsThere(t *testing.T) {
-	t.Parallel()
-	q := pgtest.Queue[int](t)
-	id := send(t, q, 1)
-	ok(t, queue.Create(t.Context(), pgtest.Pool(), q.Name()))
-	ok(t, queue.Create(t.Context(), pgtest.Pool(), q.Name(), queue.Unlogged))
-	equal(t, "the id", readOne(t, q).ID, id)
-}
-
 func TestOneNameMayBeCreatedBy16AtOnce(t *testing.T) {
 	t.Parallel()
 	name := pgtest.Queue[int](t).Name() // dropped at the end, and once before
@@ -71,24 +62,6 @@ func TestListReturnsEveryQueueByName(t *testing.T) {
 		}
 		got.CreatedAt = time.Time{}
 		equal(t, "the info", got, want)
-	}
-}
-
-func TestPurgeCountsHiddenMessagesTooAndKeepsTheArchive(t *testing.T) {
-	t.Parallel()
-	ctx, q := t.Context(), pgtest.Queue[int](t)
-	sent := sendBatch(t, q, make([]int, 6))
-	read(t, q, 2)
-	_, err := q.ArchiveID(ctx, sent[0])
-	ok(t, err)
-	for _, want := range []int64{5, 0} {
-		purged, err := queue.Purge(ctx, pgtest.Pool(), q.Name())
-		ok(t, err)
-		equal(t, "the number purged", purged, want)
-	}
-	equal(t, "the archive", value[int64](t, pgtest.Pool(), tables(q.Name(), "SELECT msg_id FROM {A}")), sent[0])
-	if id := send(t, q, 1); id <= sent[5] {
-		t.Errorf("id %d was given out again", id)
 	}
 }
 

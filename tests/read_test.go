@@ -2,31 +2,12 @@ package tests
 
 import (
 	"math"
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
 )
-
-func TestReadReturnsTheOldestVisibleMessagesInOrder(t *testing.T) {
-	t.Parallel()
-	q := pgtest.Queue[int](t)
-	sent := sendBatch(t, q, make([]int, 50))
-	_, err := q.SetVTID(t.Context(), time.Hour, sent[0], sent[3])
-	ok(t, err)
-	// Rows that were rewritten lie elsewhere on the disk, but are no younger.
-	_, err = q.SetVTID(t.Context(), 0, sent[1], sent[5], sent[20])
-	ok(t, err)
-
-	if got, want := ids(read(t, q, 4)), []int64{sent[1], sent[2], sent[4], sent[5]}; !slices.Equal(got, want) {
-		t.Errorf("read %v, not %v", got, want)
-	}
-	if got, want := ids(read(t, q, 100)), sent[6:]; !slices.Equal(got, want) {
-		t.Errorf("then read %v, not %v", got, want)
-	}
-}
 
 func TestReadOfAnEmptyQueueReturnsNothingAndNoError(t *testing.T) {
 	t.Parallel()
@@ -52,34 +33,6 @@ func TestVTHidesAMessageFromOtherReadersUntilItsEnd(t *testing.T) {
 	}
 	readNone(t, q)
 	readNone(t, other)
-}
-
-func TestEveryReadCountsOneDelivery(t *testing.T) {
-	t.Parallel()
-	q := pgtest.Queue[int](t)
-	id := send(t, q, 1)
-	for delivery := 1; delivery <= 4; delivery++ {
-		m := readOne(t, q)
-		equal(t, "Reads", m.Reads, delivery)
-		_, err := q.SetVTID(t.Context(), 0, id)
-		ok(t, err)
-	}
-}
-
-func TestTimesOfAMessageAreTheServers(t *testing.T) {
-	t.Parallel()
-	q := pgtest.Queue[int](t)
-	before := serverTime(t)
-	send(t, q, 1)
-	between := serverTime(t)
-	m := readOne(t, q, queue.VT(time.Hour))
-	after := serverTime(t)
-	if m.EnqueuedAt.Before(before) || m.EnqueuedAt.After(between) {
-		t.Errorf("EnqueuedAt is %v, not between %v and %v", m.EnqueuedAt, before, between)
-	}
-	if readAt := m.VisibleAt.Add(-time.Hour); readAt.Before(between) || readAt.After(after) {
-		t.Errorf("VisibleAt is %v, not an hour after a read between %v and %v", m.VisibleAt, between, after)
-	}
 }
 
 func TestVTIs30SecondsUnlessGiven(t *testing.T) {

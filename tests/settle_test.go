@@ -107,33 +107,22 @@ func TestTheArchiveKeepsEverything(t *testing.T) {
 	equal(t, "messages", length(t, q), 0)
 }
 
-func TestByIDFormsReturnThoseThatExisted(t *testing.T) {
+func TestByIDFormsOfNoIDsDoNothing(t *testing.T) {
 	t.Parallel()
 	q := pgtest.Queue[Order](t)
-	sent := sendBatch(t, q, make([]Order, 4))
-	read(t, q, 4)
-	existed, err := q.SetVTID(t.Context(), 0, sent[0], 999)
-	ok(t, err)
-	equal(t, "set vt", len(existed), 1)
-	equal(t, "visible again", readOne(t, q).ID, sent[0])
-	existed, err = q.DeleteID(t.Context(), sent[0], sent[1], -3)
-	ok(t, err)
-	equal(t, "deleted", len(existed), 2)
-	existed, err = q.ArchiveID(t.Context(), sent[1], sent[2])
-	ok(t, err)
-	if !slices.Equal(existed, []int64{sent[2]}) {
-		t.Fatalf("archived %v", existed)
-	}
-	_, err = q.SetVTID(t.Context(), -1, 1)
-	is(t, err, queue.ErrOption)
+	id := send(t, q, Order{})
 	for _, nothing := range []func(...int64) ([]int64, error){
 		func(ids ...int64) ([]int64, error) { return q.DeleteID(t.Context(), ids...) },
 		func(ids ...int64) ([]int64, error) { return q.ArchiveID(t.Context(), ids...) },
+		func(ids ...int64) ([]int64, error) { return q.SetVTID(t.Context(), time.Hour, ids...) },
 	} {
 		existed, err := nothing()
 		ok(t, err)
 		equal(t, "of no ids", len(existed), 0)
 	}
+	_, err := q.SetVTID(t.Context(), -1, id)
+	is(t, err, queue.ErrOption)
+	equal(t, "the message is as it was", readOne(t, q).ID, id)
 }
 
 func TestSettlingTakesOnlyWhatWasReadHere(t *testing.T) {
