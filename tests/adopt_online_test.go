@@ -101,6 +101,9 @@ func (c *oldClients) work(ctx context.Context, conn *pgx.Conn, queue, body strin
 	for _, popped := range c.call(ctx, conn, `SELECT coalesce(message ->> 'body', '') FROM pgmq.pop($1)`, queue) {
 		c.note(c.finished, popped)
 	}
+	if rand.IntN(10) == 0 {
+		c.call(ctx, conn, `SELECT msg_id::text FROM pgmq.read_with_poll($1, 0, 1, 1, 10)`, queue)
+	}
 	c.call(ctx, conn, `SELECT queue_length::text FROM pgmq.metrics($1)`, queue)
 }
 

@@ -66,7 +66,7 @@ DECLARE
     stop_at timestamp := clock_timestamp() + max_poll_seconds * interval '1 second';
 BEGIN
     WHILE clock_timestamp() < stop_at LOOP
-        RETURN QUERY SELECT * FROM pgmq.read(queue_name, vt, qty, conditional);
+        RETURN QUERY SELECT m.msg_id, m.read_ct, m.enqueued_at, m.last_read_at, m.vt, m.message, m.headers FROM pgmq.read(queue_name, vt, qty, conditional) AS m;
         EXIT WHEN FOUND;
         PERFORM pg_sleep(poll_interval_ms / 1000.0);
     END LOOP;

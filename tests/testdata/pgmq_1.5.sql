@@ -128,7 +128,7 @@ DECLARE
     stop_at timestamp := clock_timestamp() + max_poll_seconds * interval '1 second';
 BEGIN
     WHILE clock_timestamp() < stop_at LOOP
-        RETURN QUERY SELECT * FROM pgmq.read(queue_name, vt, qty, conditional);
+        RETURN QUERY SELECT m.msg_id, m.read_ct, m.enqueued_at, m.vt, m.message, m.headers FROM pgmq.read(queue_name, vt, qty, conditional) AS m;
         EXIT WHEN FOUND;
         PERFORM pg_sleep(poll_interval_ms / 1000.0);
     END LOOP;
@@ -138,7 +138,7 @@ BEGIN
     RETURN QUERY EXECUTE format(
         'DELETE FROM pgmq.%1$I WHERE msg_id = (
             SELECT msg_id FROM pgmq.%1$I WHERE vt <= now() ORDER BY msg_id LIMIT 1 FOR UPDATE SKIP LOCKED
-        ) RETURNING msg_id, read_ct, enqueued_at, vt, message, headers', pgmq.format_table_name(queue_name, 'q'));
+        ) RETURNING *', pgmq.format_table_name(queue_name, 'q'));
 END $$;
 CREATE OR REPLACE FUNCTION pgmq.archive(queue_name text, msg_ids bigint[]) RETURNS SETOF bigint LANGUAGE plpgsql AS $$
 BEGIN
@@ -152,8 +152,7 @@ END $$;
 CREATE FUNCTION pgmq.set_vt(queue_name text, msg_id bigint, vt integer) RETURNS SETOF pgmq.message_record LANGUAGE plpgsql AS $$
 BEGIN
     RETURN QUERY EXECUTE format(
-        'UPDATE pgmq.%I SET vt = clock_timestamp() + $2 * interval ''1 second'' WHERE msg_id = $1
-        RETURNING msg_id, read_ct, enqueued_at, vt, message, headers',
+        'UPDATE pgmq.%I SET vt = clock_timestamp() + $2 * interval ''1 second'' WHERE msg_id = $1 RETURNING *',
         pgmq.format_table_name(queue_name, 'q')) USING msg_id, vt;
 END $$;
 CREATE OR REPLACE FUNCTION pgmq.metrics(queue_name text) RETURNS pgmq.metrics_result LANGUAGE plpgsql AS $$

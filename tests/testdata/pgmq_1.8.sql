@@ -5,14 +5,13 @@ BEGIN
     RETURN QUERY EXECUTE format(
         'DELETE FROM pgmq.%1$I WHERE msg_id = ANY (ARRAY(
             SELECT msg_id FROM pgmq.%1$I WHERE vt <= clock_timestamp() ORDER BY msg_id LIMIT $1 FOR UPDATE SKIP LOCKED
-        )) RETURNING msg_id, read_ct, enqueued_at, vt, message, headers',
+        )) RETURNING *',
         pgmq.format_table_name(queue_name, 'q')) USING qty;
 END $$;
 CREATE FUNCTION pgmq.set_vt(queue_name text, msg_ids bigint[], vt integer) RETURNS SETOF pgmq.message_record LANGUAGE plpgsql AS $$
 BEGIN
     RETURN QUERY EXECUTE format(
-        'UPDATE pgmq.%I SET vt = clock_timestamp() + $2 * interval ''1 second'' WHERE msg_id = ANY ($1)
-        RETURNING msg_id, read_ct, enqueued_at, vt, message, headers',
+        'UPDATE pgmq.%I SET vt = clock_timestamp() + $2 * interval ''1 second'' WHERE msg_id = ANY ($1) RETURNING *',
         pgmq.format_table_name(queue_name, 'q')) USING msg_ids, vt;
 END $$;
 CREATE FUNCTION pgmq.create_fifo_index(queue_name text) RETURNS void LANGUAGE plpgsql AS $$
