@@ -11,6 +11,7 @@
 DO $$
 DECLARE
     member record;
+    old    text;
 BEGIN
     FOR member IN
         SELECT o.type, o.identity
@@ -24,6 +25,47 @@ BEGIN
     END LOOP;
     -- Ours brings these two, which hold nothing.
     DROP TABLE IF EXISTS pgmq.template_queue, pgmq.template_archive;
+
+    -- A later migration adds columns, and needs each queue for itself for that
+    -- moment. Until then PGMQ's functions stay, but calls that wait for that
+    -- migration must not get new columns by a star, and polls that find nothing
+    -- must let go of the table: an exception undoes its lock.
+    FOR old IN
+        SELECT CASE WHEN p.proname ~ '_with_poll$' THEN
+            format(
+                'CREATE OR REPLACE FUNCTION pgmq.%I(%s) RETURNS SETOF pgmq.message_record LANGUAGE plpgsql AS %L',
+                p.proname, pg_get_function_arguments(p.oid), format(
+                    'DECLARE
+                        stop_at CONSTANT timestamptz := clock_timestamp() + make_interval(secs => $4);
+                    BEGIN
+                        WHILE clock_timestamp() < stop_at LOOP
+                            BEGIN
+                                RETURN QUERY SELECT %s FROM pgmq.%I($1, $2, $3 %s) AS message_record;
+                                IF FOUND THEN
+                                    RETURN;
+                                END IF;
+                                RAISE no_data_found;
+                            EXCEPTION WHEN no_data_found THEN
+                                PERFORM pg_sleep($5 / 1000.0);
+                            END;
+                        END LOOP;
+                    END',
+                    record_.columns, replace(p.proname, '_with_poll', ''), CASE p.pronargs WHEN 6 THEN ', $6' END
+                )
+            )
+        ELSE
+            regexp_replace(pg_get_functiondef(p.oid), 'RETURNING\s+\*', 'RETURNING ' || record_.columns, 'gi')
+        END
+        FROM pg_catalog.pg_proc AS p, LATERAL (
+            SELECT string_agg(CASE WHEN p.proname ~ '_with_poll$' THEN 'message_record.' ELSE '' END || quote_ident(attname), ', ' ORDER BY attnum) AS columns
+            FROM pg_catalog.pg_attribute
+            WHERE attrelid = to_regclass('pgmq.message_record') AND attnum > 0 AND NOT attisdropped
+        ) AS record_
+        WHERE p.pronamespace = to_regnamespace('pgmq') AND p.prorettype = to_regtype('pgmq.message_record')
+            AND (p.prosrc ~* 'RETURNING\s+\*' OR p.proname ~ '^read.*_with_poll$')
+    LOOP
+        EXECUTE old;
+    END LOOP;
 END $$;
 -- +goose StatementEnd
 

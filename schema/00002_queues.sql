@@ -165,7 +165,14 @@ COMMENT ON FUNCTION pgmq.purge_queue IS
     'Removes every message of a queue, hidden ones included, and returns how many. The archive stays. Waits for open transactions that touched the queue.';
 
 -- Up to PGMQ 1.4 it had a default, which cannot be replaced away.
-DROP FUNCTION IF EXISTS pgmq.drop_queue(text, boolean);
+-- +goose StatementBegin
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_catalog.pg_proc WHERE oid = to_regprocedure('pgmq.drop_queue(text, boolean)') AND pronargdefaults > 0) THEN
+        DROP FUNCTION pgmq.drop_queue(text, boolean);
+    END IF;
+END $$;
+-- +goose StatementEnd
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.drop_queue(queue_name text)

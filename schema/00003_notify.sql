@@ -18,13 +18,90 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    -- What PGMQ's latest version has. It is replaced where it stands: with its
+    -- privileges, and not under the feet of calls that have just begun.
+    latest CONSTANT text := $latest$
+        _belongs_to_pgmq(table_name text) boolean
+        _create_fifo_index_if_not_exists(queue_name text) void
+        _ensure_pg_partman_installed() void
+        _extension_exists(extension_name text) boolean
+        _get_partition_col(partition_interval text) text
+        _get_pg_partman_major_version() integer
+        _get_pg_partman_schema() text
+        _send_batch(queue_name text, msgs jsonb[], headers jsonb[], delay timestamptz) SETOF bigint
+        _validate_batch_params(msgs jsonb[], headers jsonb[]) void
+        archive(queue_name text, msg_id bigint) boolean
+        archive(queue_name text, msg_ids bigint[]) SETOF bigint
+        bind_topic(pattern text, queue_name text) void
+        convert_archive_partitioned(table_name text, partition_interval text DEFAULT '10000'::text, retention_interval text DEFAULT '100000'::text, leading_partition integer DEFAULT 10) void
+        create_fifo_index(queue_name text) void
+        create_fifo_indexes_all() void
+        create_partitioned(queue_name text, partition_interval text DEFAULT '10000'::text, retention_interval text DEFAULT '100000'::text, premake integer DEFAULT 4) void
+        delete(queue_name text, msg_id bigint) boolean
+        delete(queue_name text, msg_ids bigint[]) SETOF bigint
+        detach_archive(queue_name text) void
+        disable_notify_insert(queue_name text) void
+        enable_notify_insert(queue_name text, throttle_interval_ms integer DEFAULT 250) void
+        list_notify_insert_throttles() TABLE(queue_name text, throttle_interval_ms integer, last_notified_at timestamptz)
+        list_topic_bindings() TABLE(pattern text, queue_name text, bound_at timestamptz, compiled_regex text)
+        list_topic_bindings(queue_name text) TABLE(pattern text, queue_name text, bound_at timestamptz, compiled_regex text)
+        metrics(queue_name text) pgmq.metrics_result
+        metrics_all() SETOF pgmq.metrics_result
+        notify_queue_listeners() trigger
+        pop(queue_name text, qty integer DEFAULT 1) SETOF pgmq.message_record
+        read(queue_name text, vt integer, qty integer, conditional jsonb DEFAULT '{}'::jsonb) SETOF pgmq.message_record
+        read_grouped(queue_name text, vt integer, qty integer) SETOF pgmq.message_record
+        read_grouped_head(queue_name text, vt integer, qty integer) SETOF pgmq.message_record
+        read_grouped_head_with_poll(queue_name text, vt integer, qty integer, max_poll_seconds integer DEFAULT 5, poll_interval_ms integer DEFAULT 100) SETOF pgmq.message_record
+        read_grouped_rr(queue_name text, vt integer, qty integer) SETOF pgmq.message_record
+        read_grouped_rr_with_poll(queue_name text, vt integer, qty integer, max_poll_seconds integer DEFAULT 5, poll_interval_ms integer DEFAULT 100) SETOF pgmq.message_record
+        read_grouped_with_poll(queue_name text, vt integer, qty integer, max_poll_seconds integer DEFAULT 5, poll_interval_ms integer DEFAULT 100) SETOF pgmq.message_record
+        read_with_poll(queue_name text, vt integer, qty integer, max_poll_seconds integer DEFAULT 5, poll_interval_ms integer DEFAULT 100, conditional jsonb DEFAULT '{}'::jsonb) SETOF pgmq.message_record
+        send(queue_name text, msg jsonb) SETOF bigint
+        send(queue_name text, msg jsonb, delay integer) SETOF bigint
+        send(queue_name text, msg jsonb, delay timestamptz) SETOF bigint
+        send(queue_name text, msg jsonb, headers jsonb) SETOF bigint
+        send(queue_name text, msg jsonb, headers jsonb, delay integer) SETOF bigint
+        send(queue_name text, msg jsonb, headers jsonb, delay timestamptz) SETOF bigint
+        send_batch(queue_name text, msgs jsonb[]) SETOF bigint
+        send_batch(queue_name text, msgs jsonb[], delay integer) SETOF bigint
+        send_batch(queue_name text, msgs jsonb[], delay timestamptz) SETOF bigint
+        send_batch(queue_name text, msgs jsonb[], headers jsonb[]) SETOF bigint
+        send_batch(queue_name text, msgs jsonb[], headers jsonb[], delay integer) SETOF bigint
+        send_batch(queue_name text, msgs jsonb[], headers jsonb[], delay timestamptz) SETOF bigint
+        send_batch_topic(routing_key text, msgs jsonb[]) TABLE(queue_name text, msg_id bigint)
+        send_batch_topic(routing_key text, msgs jsonb[], delay integer) TABLE(queue_name text, msg_id bigint)
+        send_batch_topic(routing_key text, msgs jsonb[], delay timestamptz) TABLE(queue_name text, msg_id bigint)
+        send_batch_topic(routing_key text, msgs jsonb[], headers jsonb[]) TABLE(queue_name text, msg_id bigint)
+        send_batch_topic(routing_key text, msgs jsonb[], headers jsonb[], delay integer) TABLE(queue_name text, msg_id bigint)
+        send_batch_topic(routing_key text, msgs jsonb[], headers jsonb[], delay timestamptz) TABLE(queue_name text, msg_id bigint)
+        send_topic(routing_key text, msg jsonb) integer
+        send_topic(routing_key text, msg jsonb, delay integer) integer
+        send_topic(routing_key text, msg jsonb, headers jsonb, delay integer) integer
+        set_vt(queue_name text, msg_id bigint, vt integer) SETOF pgmq.message_record
+        set_vt(queue_name text, msg_id bigint, vt timestamptz) SETOF pgmq.message_record
+        set_vt(queue_name text, msg_ids bigint[], vt integer) SETOF pgmq.message_record
+        set_vt(queue_name text, msg_ids bigint[], vt timestamptz) SETOF pgmq.message_record
+        test_routing(routing_key text) TABLE(pattern text, queue_name text, compiled_regex text)
+        unbind_topic(pattern text, queue_name text) boolean
+        update_notify_insert(queue_name text, throttle_interval_ms integer) void
+        validate_routing_key(routing_key text) boolean
+        validate_topic_pattern(pattern text) boolean
+    $latest$;
     old regprocedure;
 BEGIN
     FOR old IN
-        SELECT oid FROM pg_proc WHERE pronamespace = 'pgmq'::regnamespace AND proname = ANY ($1)
+        SELECT oid
+        FROM pg_proc
+        WHERE pronamespace = 'pgmq'::regnamespace AND proname = ANY ($1) AND (prokind <> 'f' OR strpos(latest, format(
+            E' %s(%s) %s\n',
+            proname,
+            replace(pg_get_function_arguments(oid), 'timestamp with time zone', 'timestamptz'),
+            replace(pg_get_function_result(oid), 'timestamp with time zone', 'timestamptz')
+        )) = 0)
     LOOP
         BEGIN
-            EXECUTE format('DROP FUNCTION %s', old);
+            EXECUTE format('DROP ROUTINE %s', old);
         EXCEPTION WHEN dependent_objects_still_exist THEN
             -- A view or a trigger stands on it: replacing keeps both.
             RAISE NOTICE '% is in use, and replaced where it stands', old;
@@ -34,7 +111,7 @@ END;
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq._retire IS
-    'Drops every function of these names: older versions of PGMQ had other overloads and defaults.';
+    'Drops the functions of these names that older versions of PGMQ had with other arguments, defaults or results.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq._listed_name(queue_name text)

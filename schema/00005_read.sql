@@ -8,33 +8,54 @@
 -- +goose StatementBegin
 DO $$
 DECLARE
-    incomplete CONSTANT text[] := ARRAY(
-        SELECT format('pgmq.%I', c.relname)
-        FROM pg_catalog.pg_class AS c
-        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND NOT a.attisdropped
-        WHERE c.relnamespace = 'pgmq'::regnamespace
-            AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname ~ '^[qa]_'
-        GROUP BY c.relname
-        HAVING array_agg(a.attname::text) @> '{msg_id, read_ct, enqueued_at, vt, message}'
-            AND NOT array_agg(a.attname::text) @> '{last_read_at, headers}'
-        ORDER BY c.relname
+    patience   CONSTANT text := current_setting('lock_timeout');
+    record_    CONSTANT oid := (SELECT typrelid FROM pg_catalog.pg_type WHERE oid = 'pgmq.message_record'::regtype);
+    attributes CONSTANT text[] := ARRAY(
+        SELECT attname::text FROM pg_catalog.pg_attribute WHERE attrelid = record_ AND NOT attisdropped
     );
-    patience CONSTANT text := current_setting('lock_timeout');
+    misled     CONSTANT text := (
+        SELECT string_agg(DISTINCT pg_describe_object(classid, objid, 0), ', ')
+        FROM pg_catalog.pg_depend
+        WHERE refclassid = 'pg_catalog.pg_class'::regclass AND refobjid = record_ AND refobjsubid > 3
+    );
+    incomplete text[];
     incomplete_table text;
+    give_up_at timestamptz;
 BEGIN
+    IF 'last_read_at' <> ALL (attributes) AND misled IS NOT NULL THEN
+        RAISE EXCEPTION 'the columns of pgmq.message_record move, and % would read the wrong ones', misled
+            USING ERRCODE = 'dependent_objects_still_exist',
+                  HINT = 'The queues were not changed. Drop it, migrate again, and create it anew.';
+    END IF;
+
     -- All locks or none, and never a long wait: whoever waits for a table's lock
     -- makes everybody behind it wait as well.
-    FOR attempt IN 1..60 LOOP
-        EXIT WHEN incomplete = '{}';
+    FOR attempt IN 1..30 LOOP
+        incomplete := ARRAY(
+            SELECT format('pgmq.%I', c.relname)
+            FROM pg_catalog.pg_class AS c
+            JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND NOT a.attisdropped
+            WHERE c.relnamespace = 'pgmq'::regnamespace
+                AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname ~ '^[qa]_'
+            GROUP BY c.relname
+            HAVING array_agg(a.attname::text) @> '{msg_id, read_ct, enqueued_at, vt, message}'
+                AND NOT array_agg(a.attname::text) @> '{last_read_at, headers}'
+            ORDER BY c.relname
+        );
+        give_up_at := clock_timestamp() + interval '500 ms' * (1 + attempt / 15);
         BEGIN
-            PERFORM set_config('lock_timeout', '500ms', true);
-            EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', array_to_string(incomplete, ', '));
+            FOREACH incomplete_table IN ARRAY incomplete LOOP
+                PERFORM set_config('lock_timeout', format(
+                    '%sms', greatest(1, round(1000 * extract(epoch FROM give_up_at - clock_timestamp())))
+                ), true);
+                EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', incomplete_table);
+            END LOOP;
             EXIT;
-        EXCEPTION WHEN lock_not_available THEN
-            IF attempt = 60 THEN
+        EXCEPTION WHEN lock_not_available OR undefined_table THEN
+            IF attempt = 30 THEN
                 RAISE EXCEPTION 'the tables of the queues are in use by open transactions'
                     USING ERRCODE = 'lock_not_available',
-                          HINT = 'Nothing was changed. End the transactions that hold them, and migrate again.';
+                          HINT = 'The queues were not changed. End the transactions that hold them, and migrate again.';
             END IF;
             PERFORM pg_sleep(0.5);
         END;
@@ -52,24 +73,19 @@ BEGIN
 
     -- Changed in place, attribute by attribute: dropping the type would drop
     -- every function of the users that returns it.
-    IF NOT EXISTS (
-        SELECT FROM pg_catalog.pg_attribute AS a
-        JOIN pg_catalog.pg_type AS t ON t.typrelid = a.attrelid
-        WHERE t.oid = 'pgmq.message_record'::regtype AND a.attname = 'last_read_at' AND NOT a.attisdropped
-    ) THEN
+    IF 'last_read_at' <> ALL (attributes) THEN
         ALTER TYPE pgmq.message_record RENAME ATTRIBUTE vt TO last_read_at;
         ALTER TYPE pgmq.message_record RENAME ATTRIBUTE message TO vt;
         ALTER TYPE pgmq.message_record ALTER ATTRIBUTE vt SET DATA TYPE timestamptz;
-        IF EXISTS (
-            SELECT FROM pg_catalog.pg_attribute AS a
-            JOIN pg_catalog.pg_type AS t ON t.typrelid = a.attrelid
-            WHERE t.oid = 'pgmq.message_record'::regtype AND a.attname = 'headers' AND NOT a.attisdropped
-        ) THEN
+        IF 'headers' = ANY (attributes) THEN
             ALTER TYPE pgmq.message_record RENAME ATTRIBUTE headers TO message;
         ELSE
             ALTER TYPE pgmq.message_record ADD ATTRIBUTE message jsonb;
         END IF;
         ALTER TYPE pgmq.message_record ADD ATTRIBUTE headers jsonb;
+        -- Sessions have plans that expect the old attributes. A change of the
+        -- schema's privileges ends every plan, a change of a type does not.
+        GRANT USAGE ON SCHEMA pgmq TO pg_monitor;
     END IF;
 
     PERFORM pgmq._retire('{read, read_with_poll, pop, delete, archive, set_vt, detach_archive}');
@@ -184,11 +200,19 @@ DECLARE
     pause   CONSTANT interval := make_interval(secs => greatest(coalesce($6, 100), 1) / 1000.0);
 BEGIN
     WHILE stop_at IS NULL OR clock_timestamp() < stop_at LOOP
-        RETURN QUERY EXECUTE format(
-            'SELECT * FROM pgmq.%I($1, $2, $3 %s)', $1, CASE WHEN $7 IS NOT NULL THEN ', $4' END
-        ) USING $2, $3, $4, $7;
-        EXIT WHEN FOUND;
-        PERFORM pg_sleep_for(least(pause, stop_at - clock_timestamp()));
+        -- A look that finds nothing is undone, and with it the lock on the table:
+        -- who waits must not keep others from altering or dropping a queue.
+        BEGIN
+            RETURN QUERY EXECUTE format(
+                'SELECT * FROM pgmq.%I($1, $2, $3 %s)', $1, CASE WHEN $7 IS NOT NULL THEN ', $4' END
+            ) USING $2, $3, $4, $7;
+            IF FOUND THEN
+                RETURN;
+            END IF;
+            RAISE no_data_found;
+        EXCEPTION WHEN no_data_found THEN
+            PERFORM pg_sleep_for(least(pause, stop_at - clock_timestamp()));
+        END;
     END LOOP;
 END;
 $$;

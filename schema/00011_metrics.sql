@@ -14,6 +14,8 @@ BEGIN
             WHERE t.oid = 'pgmq.metrics_result'::regtype AND a.attname = attribute AND NOT a.attisdropped
         ) THEN
             EXECUTE format('ALTER TYPE pgmq.metrics_result ADD ATTRIBUTE %I bigint', attribute);
+            -- Ends the plans that expect the old attributes.
+            GRANT USAGE ON SCHEMA pgmq TO pg_monitor;
         END IF;
     END LOOP;
     PERFORM pgmq._retire('{metrics, metrics_all}');
