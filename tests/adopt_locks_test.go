@@ -58,13 +58,13 @@ func TestAdoptionGivesWayToOpenTransactions(t *testing.T) {
 				if <-done == nil {
 					t.Fatal("the migration went through a locked queue")
 				}
-				same(t, "rows", kept(t, pool), before)
+				keeps(t, pool, before)
 				equal(t, "id", value[int](t, pool, `SELECT pgmq.send('fast', '{}')`), 24)
 				exec(t, pool, `DELETE FROM pgmq.q_fast WHERE msg_id = 24`)
 				ok(t, holder.Rollback(t.Context()))
 				ok(t, schema.Migrate(t.Context(), sqlDB(t, pool)))
 			}
-			same(t, "rows", kept(t, pool), before)
+			keeps(t, pool, before)
 			exec(t, pool, `SELECT pgmq.create('made by us'); SELECT pgmq._renew_storage('orders')`)
 			same(t, "storage", storage(t, pool, "q_orders"), storage(t, pool, "q_made by us"))
 		})
@@ -86,10 +86,10 @@ func TestAdoptionThatCannotGetAQueueSaysSo(t *testing.T) {
 	err = schema.Migrate(t.Context(), sqlDB(t, pool))
 	sqlState(t, err, "55P03")
 	equal(t, "its words", as[*pgconn.PgError](t, err).Message, "the tables of the queues are in use by open transactions")
-	same(t, "rows", kept(t, pool), before)
+	keeps(t, pool, before)
 	ok(t, holder.Rollback(t.Context()))
 	ok(t, schema.Migrate(t.Context(), sqlDB(t, pool)))
-	same(t, "rows", kept(t, pool), before)
+	keeps(t, pool, before)
 }
 
 // PGMQ's own polls hold a lock on their queue for as long as they wait.
