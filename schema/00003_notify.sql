@@ -136,6 +136,31 @@ CREATE TABLE IF NOT EXISTS pgmq.notify_insert_throttle (
     last_notified_at     timestamptz DEFAULT to_timestamp(0) NOT NULL
 );
 COMMENT ON TABLE pgmq.notify_insert_throttle IS 'One row for every queue whose messages are announced.';
+-- PGMQ's senders hold a row of it until they commit: an open transaction must not
+-- make the others wait behind this for long.
+-- +goose StatementBegin
+DO $$
+DECLARE
+    patience CONSTANT text := current_setting('lock_timeout');
+BEGIN
+    FOR attempt IN 1..30 LOOP
+        BEGIN
+            PERFORM set_config('lock_timeout', '500ms', true);
+            LOCK TABLE pgmq.meta IN SHARE ROW EXCLUSIVE MODE;
+            LOCK TABLE pgmq.notify_insert_throttle IN ACCESS EXCLUSIVE MODE;
+            EXIT;
+        EXCEPTION WHEN lock_not_available THEN
+            IF attempt = 30 THEN
+                RAISE EXCEPTION 'pgmq.meta or pgmq.notify_insert_throttle is in use by open transactions'
+                    USING ERRCODE = 'lock_not_available',
+                          HINT = 'The queues were not changed. End the transactions that hold them, and migrate again.';
+            END IF;
+            PERFORM pg_sleep(0.5);
+        END;
+    END LOOP;
+    PERFORM set_config('lock_timeout', patience, true);
+END $$;
+-- +goose StatementEnd
 ALTER TABLE pgmq.notify_insert_throttle
     ADD COLUMN IF NOT EXISTS throttle_interval_ms integer DEFAULT 0 NOT NULL,
     ADD COLUMN IF NOT EXISTS last_notified_at timestamptz DEFAULT to_timestamp(0) NOT NULL;

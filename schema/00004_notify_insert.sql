@@ -184,36 +184,6 @@ $$;
 COMMENT ON FUNCTION pgmq.list_notify_insert_throttles IS
     'The queues whose messages are announced, by name. last_notified_at moves at most once in an interval.';
 
--- The triggers of an older PGMQ are made anew. Until then they announce every
--- transaction.
--- +goose StatementBegin
-DO $$
-DECLARE
-    queue    record;
-    patience CONSTANT text := current_setting('lock_timeout');
-BEGIN
-    FOR queue IN
-        SELECT m.queue_name, max(t.throttle_interval_ms) AS throttle_interval_ms
-        FROM pgmq.meta AS m
-        JOIN pg_catalog.pg_trigger AS g ON g.tgname = 'trigger_notify_queue_insert_listeners'
-            AND g.tgrelid = to_regclass(format('pgmq.%I', pgmq.format_table_name(m.queue_name, 'q')))
-        LEFT JOIN pgmq.notify_insert_throttle AS t
-            ON pgmq.format_table_name(t.queue_name, 'q') = pgmq.format_table_name(m.queue_name, 'q')
-        GROUP BY m.queue_name
-        ORDER BY m.queue_name
-    LOOP
-        BEGIN
-            PERFORM set_config('lock_timeout', '2s', true);
-            PERFORM pgmq.enable_notify_insert(queue.queue_name, coalesce(queue.throttle_interval_ms, 250));
-        EXCEPTION WHEN lock_not_available THEN
-            RAISE NOTICE 'queue % is in use and keeps its old trigger', quote_ident(queue.queue_name)
-                USING HINT = format('Run this when it is quiet: SELECT pgmq.enable_notify_insert(%L)', queue.queue_name);
-        END;
-    END LOOP;
-    PERFORM set_config('lock_timeout', patience, true);
-END $$;
--- +goose StatementEnd
-
 -- Replaces the function of an earlier migration: it does not stumble over a send
 -- of its own transaction whose announcement is put off to the commit.
 -- +goose StatementBegin

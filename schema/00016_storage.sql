@@ -1,6 +1,7 @@
 -- +goose NO TRANSACTION
--- Brings the storage of every queue to that of the template: queues of an
--- earlier version of this schema, and those that PGMQ made.
+-- Brings the storage of every queue to that of the template, and its trigger for
+-- announcements to ours: queues of an earlier version of this schema, and those
+-- that PGMQ made, whose triggers announce every transaction.
 
 -- +goose Up
 -- +goose StatementBegin
@@ -33,13 +34,27 @@ DECLARE
     ordered  CONSTANT boolean := pgmq._has_group_index(q) OR 32 * 1024 * 1024 < (
         SELECT pg_relation_size(q) + coalesce(sum(pg_relation_size(relid)), 0) FROM pg_partition_tree(q)
     );
+    -- MyQueue and myqueue are one: the name that was announced is kept.
+    old_trigger CONSTANT boolean := EXISTS (
+        SELECT FROM pg_trigger
+        WHERE tgrelid = q AND tgname = 'trigger_notify_queue_insert_listeners' AND NOT tginitdeferred
+    );
+    announced   record;
 BEGIN
-    IF q IS NULL OR options IS NULL AND needless IS NULL AND ordered THEN
+    IF q IS NULL OR options IS NULL AND needless IS NULL AND ordered AND NOT old_trigger THEN
         RETURN false;
     END IF;
+    SELECT m.queue_name, coalesce(t.throttle_interval_ms, 250) AS throttle_interval_ms
+    INTO announced
+    FROM pgmq.meta AS m LEFT JOIN pgmq.notify_insert_throttle AS t ON t.queue_name = m.queue_name
+    WHERE pgmq.format_table_name(m.queue_name, 'q') = q_table
+    ORDER BY t.queue_name IS NULL, m.queue_name
+    LIMIT 1;
+
     FOR attempt IN 1..20 LOOP
         BEGIN
             PERFORM set_config('lock_timeout', '500ms', true);
+            PERFORM pgmq.acquire_queue_lock($1);
             EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', q);
             PERFORM set_config('lock_timeout', patience, true);
             IF options IS NOT NULL THEN
@@ -50,6 +65,9 @@ BEGIN
             END IF;
             IF NOT ordered THEN
                 PERFORM pgmq._create_fifo_index_if_not_exists($1);
+            END IF;
+            IF old_trigger THEN
+                PERFORM pgmq.enable_notify_insert(announced.queue_name, announced.throttle_interval_ms);
             END IF;
             RETURN true;
         EXCEPTION WHEN lock_not_available THEN
@@ -64,7 +82,7 @@ END;
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq._renew_storage IS
-    'Gives a queue the storage parameters and indexes of the template; true when something was changed. A queue beyond 32 MB gets the index on groups by pgmq.create_fifo_index only.';
+    'Gives a queue the storage parameters and indexes of the template, and its announcements our trigger; true when something was changed. A queue beyond 32 MB gets the index on groups by pgmq.create_fifo_index only.';
 
 -- One transaction for each queue, so that no lock is held for the next one.
 -- +goose StatementBegin

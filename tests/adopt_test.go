@@ -29,8 +29,14 @@ func testdata(t testing.TB, pool *pgxpool.Pool, name string) {
 // every version before, and has messages since 1.4.
 func installPGMQ(t testing.TB, pool *pgxpool.Pool, version string) {
 	t.Helper()
+	bringPGMQ(t, pool, version, func(v string) { testdata(t, pool, "pgmq_"+v) })
+}
+
+// bringPGMQ is installPGMQ with another way to bring a version.
+func bringPGMQ(t testing.TB, pool *pgxpool.Pool, version string, bring func(version string)) {
+	t.Helper()
 	for _, v := range pgmqVersions[:slices.Index(pgmqVersions, version)+1] {
-		testdata(t, pool, "pgmq_"+v)
+		bring(v)
 		if v == "1.4" {
 			testdata(t, pool, "pgmq_data")
 		}
@@ -197,6 +203,14 @@ func adoptedQueuesWork(t testing.TB, pool *pgxpool.Pool) {
 	ok(t, q.Delete(ctx, msgs[1:]...))
 	id := send(t, q, map[string]any{"new": true}, queue.Headers{"a": 1})
 	equal(t, "id", id, 24)
+
+	for _, call := range []string{
+		`SELECT msg_id FROM pgmq.read('parted', 60, 1)`,
+		`SELECT pgmq.send('parted', '{}', '{"x-pgmq-group": "a"}'::jsonb)`, `SELECT msg_id FROM pgmq.read_grouped('parted', 60, 1)`,
+		`SELECT pgmq.archive('parted', ARRAY[12])`, `SELECT msg_id FROM pgmq.pop('parted')`,
+	} {
+		equal(t, "rows of "+call, len(values[int64](t, pool, call)), 1)
+	}
 
 	dropped := value[bool](t, pool, `SELECT pgmq.drop_queue('myqueue') AND pgmq.drop_queue('Orphan')`)
 	equal(t, "dropped", dropped, true)

@@ -4,7 +4,7 @@ DO $$
 DECLARE
     t regclass;
 BEGIN
-    FOR t IN SELECT oid FROM pg_class WHERE relnamespace = 'pgmq'::regnamespace AND relkind = 'r' AND relname ~ '^[qa]_' LOOP
+    FOR t IN SELECT oid FROM pg_class WHERE relnamespace = 'pgmq'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition AND relname ~ '^[qa]_' LOOP
         EXECUTE format('ALTER TABLE %s ADD COLUMN last_read_at timestamptz', t);
     END LOOP;
 END $$;

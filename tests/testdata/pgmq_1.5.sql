@@ -3,7 +3,7 @@ DO $$
 DECLARE
     t regclass;
 BEGIN
-    FOR t IN SELECT oid FROM pg_class WHERE relnamespace = 'pgmq'::regnamespace AND relkind = 'r' AND relname ~ '^[qa]_' LOOP
+    FOR t IN SELECT oid FROM pg_class WHERE relnamespace = 'pgmq'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition AND relname ~ '^[qa]_' LOOP
         EXECUTE format('ALTER TABLE %s ADD COLUMN headers jsonb', t);
     END LOOP;
 END $$;
