@@ -41,8 +41,15 @@ type Message struct {
 	Headers json.RawMessage
 }
 
+// One row for every queue whose messages are announced.
+type NotifyThrottle struct {
+	QueueName          string
+	ThrottleIntervalMs int32
+	LastNotifiedAt     time.Time
+}
+
 // The tables whose partitions are made and dropped by pgmq.maintain_partitions, and how.
-type PgmqPartitionedTable struct {
+type PartitionedTable struct {
 	QueueName         string
 	Prefix            string
 	PartitionInterval string
@@ -51,18 +58,18 @@ type PgmqPartitionedTable struct {
 	DropUnread        bool
 }
 
-// Which queues get what is sent to routing keys of a pattern.
-type PgmqTopicBinding struct {
-	Pattern       string
-	QueueName     string
-	BoundAt       time.Time
-	CompiledRegex pgtype.Text
-}
-
 // One row per queue.
 type Queue struct {
 	QueueName     string
 	IsPartitioned bool
 	IsUnlogged    bool
 	CreatedAt     time.Time
+}
+
+// Which queues get what is sent to routing keys of a pattern.
+type TopicBinding struct {
+	Pattern       string
+	QueueName     string
+	BoundAt       time.Time
+	CompiledRegex pgtype.Text
 }
