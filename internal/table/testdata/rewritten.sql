@@ -90,6 +90,9 @@ LOCK TABLE "pgmq"."q_a""b", "pgmq"."a_a""b" IN ACCESS EXCLUSIVE MODE
 -- name: Lower :one
 SELECT lower($1::text)::text AS name
 
+-- name: Maintain :exec
+CALL pgmq.maintain_partitions($1::text)
+
 -- name: Pop :many
 WITH next AS MATERIALIZED (
     SELECT msg_id
