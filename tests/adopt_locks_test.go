@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/schema"
@@ -48,13 +49,14 @@ func TestAdoptionGivesWayToOpenTransactions(t *testing.T) {
 			}
 			// Those that sort before and after, one that is announced as well, and
 			// the one that is held.
+			clients := poolLike(t, pool, func(c *pgxpool.Config) { c.ConnConfig.RuntimeParams["statement_timeout"] = "5s" })
 			slowest := time.Duration(0)
 			for end := time.Now().Add(3 * time.Second); time.Now().Before(end); {
 				for _, name := range []string{"latest", "MyQueue", "fast", "orders"} {
 					start := time.Now()
-					exec(t, pool, `SELECT pgmq.read($1, 0, 0)`, name)
+					exec(t, clients, `SELECT pgmq.read($1, 0, 0)`, name)
 					if name != "orders" {
-						sender, err := pool.Begin(t.Context())
+						sender, err := clients.Begin(t.Context())
 						ok(t, err)
 						exec(t, sender, `SELECT pgmq.send($1, '{}')`, name)
 						ok(t, sender.Rollback(t.Context()))
@@ -116,8 +118,8 @@ func TestAdoptionIsNotHeldUpByLongPolls(t *testing.T) {
 	installPGMQ(t, pool, "1.8")
 	stop := make(chan struct{})
 	errs := make(chan error)
-	const pollers = 3
-	for range pollers {
+	const pollers = 5
+	for i := range pollers {
 		conn, err := pgx.Connect(t.Context(), dsn(pool))
 		ok(t, err)
 		go func() {
@@ -128,7 +130,7 @@ func TestAdoptionIsNotHeldUpByLongPolls(t *testing.T) {
 					errs <- nil
 					return
 				default:
-					if _, err := conn.Exec(t.Context(), `SELECT msg_id, message FROM pgmq.read_with_poll('empty', 30, 1, 3, 50)`); err != nil {
+					if _, err := conn.Exec(t.Context(), `SELECT msg_id, message FROM pgmq.read_with_poll('empty', 30, 1, $1, 50)`, 3+i); err != nil {
 						errs <- err
 						return
 					}
