@@ -12,16 +12,22 @@ import (
 )
 
 const send = `-- name: Send :one
-INSERT INTO pgmq.template_queue (vt, message, headers)
-VALUES (
-    coalesce($1::timestamptz, statement_timestamp() + $2::interval),
-    $3::jsonb,
-    $4::jsonb
+WITH sent AS (
+    INSERT INTO pgmq.template_queue (vt, message, headers)
+    VALUES (
+        coalesce($2::timestamptz, statement_timestamp() + $3::interval),
+        $4::jsonb,
+        $5::jsonb
+    )
+    RETURNING msg_id
 )
-RETURNING msg_id
+SELECT msg_id
+FROM sent
+WHERE pgmq._wake((parse_ident('pgmq.template_queue'))[2], $1::boolean) IS NOT NULL
 `
 
 type SendParams struct {
+	Alone     bool
 	VisibleAt *time.Time
 	Delay     time.Duration
 	Message   json.RawMessage
@@ -29,9 +35,12 @@ type SendParams struct {
 }
 
 // Send adds one message and returns its id. It is visible at the given time,
-// or else after the delay.
+// or else after the delay. Alone says that this statement is a transaction of
+// its own: see pgmq._wake.
+// Asked of the row that there is, which is after the INSERT.
 func (q *Queries) Send(ctx context.Context, db DBTX, arg SendParams) (int64, error) {
 	row := db.QueryRow(ctx, send,
+		arg.Alone,
 		arg.VisibleAt,
 		arg.Delay,
 		arg.Message,
@@ -43,17 +52,25 @@ func (q *Queries) Send(ctx context.Context, db DBTX, arg SendParams) (int64, err
 }
 
 const sendBatch = `-- name: SendBatch :many
-INSERT INTO pgmq.template_queue (vt, message, headers)
-SELECT
-    coalesce($1::timestamptz, statement_timestamp() + $2::interval),
-    body.message,
-    $3::jsonb
-FROM ROWS FROM (unnest($4::jsonb[])) WITH ORDINALITY AS body (message, ord)
-ORDER BY body.ord
-RETURNING msg_id
+WITH sent AS (
+    INSERT INTO pgmq.template_queue (vt, message, headers)
+    SELECT
+        coalesce($2::timestamptz, statement_timestamp() + $3::interval),
+        body.message,
+        $4::jsonb
+    FROM ROWS FROM (unnest($5::jsonb[])) WITH ORDINALITY AS body (message, ord)
+    ORDER BY body.ord
+    RETURNING msg_id
+)
+SELECT (CASE
+    WHEN (SELECT pgmq._wake((parse_ident('pgmq.template_queue'))[2], $1::boolean)) IS NOT NULL
+        THEN msg_id
+END)::bigint AS msg_id
+FROM sent
 `
 
 type SendBatchParams struct {
+	Alone     bool
 	VisibleAt *time.Time
 	Delay     time.Duration
 	Headers   json.RawMessage
@@ -61,9 +78,12 @@ type SendBatchParams struct {
 }
 
 // SendBatch adds any number of messages in one statement, all or none. Ids are
-// drawn, and returned, in the order of the array.
+// drawn, and returned, in the order of the array. Alone is as in Send.
+// A sub-select of the result, not of a condition: it is asked once, when the
+// first message is in. As a condition it would be asked before.
 func (q *Queries) SendBatch(ctx context.Context, db DBTX, arg SendBatchParams) ([]int64, error) {
 	rows, err := db.Query(ctx, sendBatch,
+		arg.Alone,
 		arg.VisibleAt,
 		arg.Delay,
 		arg.Headers,

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/pgmq-go/pgmq/db"
+	"github.com/pgmq-go/pgmq/internal/table"
 )
 
 // Send adds a message to the queue and returns its id. When it returns without
@@ -34,6 +35,7 @@ func (q *Queue[T]) send(ctx context.Context, body T, opts []SendOption) (int64, 
 		return 0, &EncodeError{Err: err}
 	}
 	id, err := queries.Send(ctx, q.db, db.SendParams{
+		Alone:     table.Alone(q.db),
 		VisibleAt: o.at,
 		Delay:     o.delay,
 		Message:   raw,
@@ -77,6 +79,7 @@ func (q *Queue[T]) sendBatch(ctx context.Context, bodies []T, opts []SendOption)
 		raws[i] = raw
 	}
 	ids, err := queries.SendBatch(ctx, q.db, db.SendBatchParams{
+		Alone:     table.Alone(q.db),
 		VisibleAt: o.at,
 		Delay:     o.delay,
 		Messages:  raws,

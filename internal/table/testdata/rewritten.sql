@@ -1,3 +1,6 @@
+-- name: Announce :exec
+SELECT pgmq._wake((parse_ident('"pgmq"."q_a""b"'))[2])
+
 -- name: Archive :many
 WITH receipt AS (
     SELECT r.msg_id, r.read_ct, r.last_read_at
@@ -29,6 +32,9 @@ SELECT msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers
 FROM moved
 RETURNING msg_id
 
+-- name: Await :exec
+SELECT pg_advisory_lock_shared(pgmq._wait_key((parse_ident('"pgmq"."q_a""b"'))[2]))
+
 -- name: Bury :exec
 INSERT INTO "pgmq"."a_a""b" (msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers)
 VALUES (
@@ -51,6 +57,16 @@ SELECT pgmq.create($1::text)
 
 -- name: CreateUnlogged :exec
 SELECT pgmq.create_unlogged($1::text)
+
+-- name: DeadLetter :many
+SELECT pgmq._bury(
+    $1::text,
+    $2::text,
+    $3::bigint[],
+    $4::integer[],
+    $5::timestamptz[],
+    $6::jsonb[]
+)::bigint AS msg_id
 
 -- name: Delete :many
 WITH receipt AS (
@@ -79,6 +95,23 @@ SELECT msg_id
 FROM "pgmq"."q_a""b"
 WHERE msg_id = ANY ($1::bigint[])
 
+-- name: GiveBack :many
+WITH receipt AS (
+    SELECT r.msg_id, r.read_ct, r.last_read_at
+    FROM ROWS FROM (
+        unnest($1::bigint[]),
+        unnest($2::integer[]),
+        unnest($3::timestamptz[])
+    ) AS r (msg_id, read_ct, last_read_at)
+)
+UPDATE "pgmq"."q_a""b" AS q
+SET
+    vt = statement_timestamp(),
+    read_ct = q.read_ct - 1
+FROM receipt AS r
+WHERE q.msg_id = r.msg_id AND q.read_ct = r.read_ct AND q.last_read_at = r.last_read_at
+RETURNING q.msg_id
+
 -- name: List :many
 SELECT queue_name, is_partitioned, is_unlogged, created_at
 FROM pgmq.meta
@@ -93,6 +126,13 @@ SELECT lower($1::text)::text AS name
 -- name: Maintain :exec
 CALL pgmq.maintain_partitions($1::text)
 
+-- name: Outlook :one
+SELECT
+    coalesce(date_part('epoch', min(vt)) - date_part('epoch', statement_timestamp()), 'Infinity')::double precision AS due_in,
+    pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest_running,
+    pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next_id
+FROM "pgmq"."q_a""b"
+
 -- name: Pop :many
 WITH next AS MATERIALIZED (
     SELECT msg_id
@@ -106,6 +146,22 @@ DELETE FROM "pgmq"."q_a""b" AS q
 USING next
 WHERE q.msg_id = next.msg_id
 RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers
+
+-- name: Postpone :many
+WITH receipt AS (
+    SELECT r.msg_id, r.read_ct, r.last_read_at, statement_timestamp() + r.delay * interval '1 second' AS vt
+    FROM ROWS FROM (
+        unnest($1::bigint[]),
+        unnest($2::integer[]),
+        unnest($3::timestamptz[]),
+        unnest($4::double precision[])
+    ) AS r (msg_id, read_ct, last_read_at, delay)
+)
+UPDATE "pgmq"."q_a""b" AS q
+SET vt = r.vt
+FROM receipt AS r
+WHERE q.msg_id = r.msg_id AND q.read_ct = r.read_ct AND q.last_read_at = r.last_read_at
+RETURNING q.msg_id
 
 -- name: Purge :one
 SELECT pgmq.purge_queue($1::text)::bigint AS purged
@@ -128,24 +184,47 @@ FROM next
 WHERE q.msg_id = next.msg_id
 RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers
 
+-- name: Redrive :many
+SELECT pgmq._redrive(
+    $1::text,
+    $2::text,
+    $3::integer,
+    $4::bigint[],
+    $5::jsonb,
+    $6::text,
+    $7::timestamptz
+)::bigint AS msg_id
+
 -- name: Send :one
-INSERT INTO "pgmq"."q_a""b" (vt, message, headers)
-VALUES (
-    coalesce($1::timestamptz, statement_timestamp() + $2::interval),
-    $3::jsonb,
-    $4::jsonb
+WITH sent AS (
+    INSERT INTO "pgmq"."q_a""b" (vt, message, headers)
+    VALUES (
+        coalesce($2::timestamptz, statement_timestamp() + $3::interval),
+        $4::jsonb,
+        $5::jsonb
+    )
+    RETURNING msg_id
 )
-RETURNING msg_id
+SELECT msg_id
+FROM sent
+WHERE pgmq._wake((parse_ident('"pgmq"."q_a""b"'))[2], $1::boolean) IS NOT NULL
 
 -- name: SendBatch :many
-INSERT INTO "pgmq"."q_a""b" (vt, message, headers)
-SELECT
-    coalesce($1::timestamptz, statement_timestamp() + $2::interval),
-    body.message,
-    $3::jsonb
-FROM ROWS FROM (unnest($4::jsonb[])) WITH ORDINALITY AS body (message, ord)
-ORDER BY body.ord
-RETURNING msg_id
+WITH sent AS (
+    INSERT INTO "pgmq"."q_a""b" (vt, message, headers)
+    SELECT
+        coalesce($2::timestamptz, statement_timestamp() + $3::interval),
+        body.message,
+        $4::jsonb
+    FROM ROWS FROM (unnest($5::jsonb[])) WITH ORDINALITY AS body (message, ord)
+    ORDER BY body.ord
+    RETURNING msg_id
+)
+SELECT (CASE
+    WHEN (SELECT pgmq._wake((parse_ident('"pgmq"."q_a""b"'))[2], $1::boolean)) IS NOT NULL
+        THEN msg_id
+END)::bigint AS msg_id
+FROM sent
 
 -- name: SetVT :many
 WITH receipt AS (
@@ -176,3 +255,9 @@ SELECT
     coalesce(max(enqueued_at), to_timestamp(0))::timestamptz AS newest,
     statement_timestamp()::timestamptz AS at
 FROM "pgmq"."q_a""b"
+
+-- name: TableName :one
+SELECT ((parse_ident('"pgmq"."q_a""b"'))[2])::text AS name
+
+-- name: Unawait :exec
+SELECT pg_advisory_unlock_shared(pgmq._wait_key((parse_ident('"pgmq"."q_a""b"'))[2]))

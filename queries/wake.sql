@@ -1,0 +1,29 @@
+-- name: TableName :one
+-- TableName is the name of the queue's table: the payload of a notification on
+-- the channel pgmq.wake.
+SELECT ((parse_ident('pgmq.template_queue'))[2])::text AS name;
+
+-- name: Await :exec
+-- Await has senders announce, from now until Unawait or the end of the session.
+-- It is for the connection that listens. What runs already may have asked before:
+-- see Outlook.
+SELECT pg_advisory_lock_shared(pgmq._wait_key((parse_ident('pgmq.template_queue'))[2]));
+
+-- name: Unawait :exec
+-- Unawait undoes one Await of this session.
+SELECT pg_advisory_unlock_shared(pgmq._wait_key((parse_ident('pgmq.template_queue'))[2]));
+
+-- name: Announce :exec
+-- Announce wakes one who waits, for messages that were given back.
+SELECT pgmq._wake((parse_ident('pgmq.template_queue'))[2]);
+
+-- name: Outlook :one
+-- Outlook tells how many seconds it is until the next message is visible: 0 or
+-- less when one is, infinity when the queue is empty. Transactions before
+-- oldest_running have ended, and what they sent is in it; those from next_id on
+-- have not sent yet.
+SELECT
+    coalesce(date_part('epoch', min(vt)) - date_part('epoch', statement_timestamp()), 'Infinity')::double precision AS due_in,
+    pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest_running,
+    pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next_id
+FROM pgmq.template_queue;
