@@ -2,14 +2,7 @@ package generics
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
-)
-
-// The pause between two tries of Poll doubles from the first to the last.
-const (
-	firstPause = 5 * time.Millisecond
-	lastPause  = 250 * time.Millisecond
 )
 
 // Poll calls try until it returns true or an error, or until the limit has
@@ -20,13 +13,14 @@ const (
 // It returns try's error, or ctx's when ctx ends during a pause.
 func Poll(ctx context.Context, limit time.Duration, try func(context.Context) (bool, error)) error {
 	deadline := time.Now().Add(limit)
-	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+	pause := Exponential(5*time.Millisecond, 250*time.Millisecond)
+	for attempt := 1; ; attempt++ {
 		done, err := try(ctx)
 		left := time.Until(deadline)
 		if done || err != nil || left <= 0 {
 			return err
 		}
-		timer := time.NewTimer(min(left, pause-rand.N(pause/2)))
+		timer := time.NewTimer(min(left, pause(attempt)))
 		select {
 		case <-timer.C:
 		case <-ctx.Done():

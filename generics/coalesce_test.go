@@ -1,0 +1,266 @@
+package generics_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pgmq-go/pgmq/generics"
+)
+
+// flushes records batches; each flush takes a second and multiplies by ten.
+type flushes struct{ batches [][]int }
+
+func (f *flushes) flush(_ context.Context, batch []int) []generics.Result[int] {
+	f.batches = append(f.batches, batch)
+	time.Sleep(time.Second)
+	results := make([]generics.Result[int], len(batch))
+	for i, in := range batch {
+		results[i].Value = 10 * in
+	}
+	return results
+}
+
+func (f *flushes) want(t *testing.T, batches ...[]int) {
+	t.Helper()
+	if !slices.EqualFunc(f.batches, batches, slices.Equal) {
+		t.Errorf("batches %v, not %v", f.batches, batches)
+	}
+}
+
+// doing starts Do and returns where its error will be; a value must be right.
+func doing(ctx context.Context, t *testing.T, c *generics.Coalescer[int, int], in int) chan error {
+	err := make(chan error, 1)
+	go func() {
+		out, e := c.Do(ctx, in)
+		if e == nil && out != 10*in {
+			t.Errorf("%d for %d", out, in)
+		}
+		err <- e
+	}()
+	synctest.Wait() // so that calls come in order
+	return err
+}
+
+func TestALoneCallIsFlushedAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		c := generics.NewCoalescer(10, func(_ context.Context, batch []int) []generics.Result[int] {
+			if time.Since(start) != 0 {
+				t.Errorf("after %v", time.Since(start))
+			}
+			return []generics.Result[int]{{Value: batch[0]}}
+		})
+		if out, err := c.Do(t.Context(), 7); out != 7 || err != nil {
+			t.Error(out, err)
+		}
+	})
+}
+
+func TestCallsGatherWhileAFlushIsUnderWay(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var f flushes
+		c := generics.NewCoalescer(3, f.flush)
+		start := time.Now()
+		var all []chan error
+		for in := range 6 {
+			all = append(all, doing(t.Context(), t, c, in))
+		}
+		for in, err := range all {
+			if e := <-err; e != nil {
+				t.Error(e)
+			}
+			if after, want := time.Since(start), []time.Duration{1, 2, 2, 2, 3, 3}[in]*time.Second; after != want {
+				t.Errorf("%d after %v, not %v", in, after, want)
+			}
+		}
+		f.want(t, []int{0}, []int{1, 2, 3}, []int{4, 5})
+	})
+}
+
+func TestAMostBelowOneIsOne(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var f flushes
+		c := generics.NewCoalescer(0, f.flush)
+		for in := range 3 {
+			doing(t.Context(), t, c, in)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		f.want(t, []int{0}, []int{1}, []int{2})
+	})
+}
+
+func TestAnEndedContextIsNotFlushed(t *testing.T) {
+	t.Parallel()
+	var f flushes
+	cause := errors.New("the cause")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(cause)
+	if _, err := generics.NewCoalescer(1, f.flush).Do(ctx, 1); err != cause {
+		t.Error(err)
+	}
+	f.want(t)
+}
+
+func TestAWaitingCallMayLeaveAndIsNeverFlushed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var f flushes
+		c := generics.NewCoalescer(10, f.flush)
+		cause := errors.New("the cause")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		stays := doing(t.Context(), t, c, 0)
+		leaves := doing(ctx, t, c, 1)
+		follows := doing(t.Context(), t, c, 2)
+		cancel(cause)
+		if err := <-leaves; err != cause || errors.Is(err, generics.ErrUnknown) {
+			t.Error(err)
+		}
+		if err := errors.Join(<-stays, <-follows); err != nil {
+			t.Error(err)
+		}
+		f.want(t, []int{0}, []int{2})
+	})
+}
+
+func TestAFlushedCallMayLeaveWithAnUnknownOutcome(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var f flushes
+		c := generics.NewCoalescer(10, f.flush)
+		ctx, cancel := context.WithCancel(t.Context())
+		start := time.Now()
+		doing(t.Context(), t, c, 0)
+		leads, leaves, stays := doing(ctx, t, c, 1), doing(ctx, t, c, 2), doing(t.Context(), t, c, 3)
+		time.Sleep(1500 * time.Millisecond)
+		cancel()
+		err := <-leaves
+		if !errors.Is(err, generics.ErrUnknown) || !errors.Is(err, context.Canceled) || time.Since(start) != 1500*time.Millisecond {
+			t.Error(time.Since(start), err)
+		}
+		// The leader's own end neither ends the flush nor hides its result.
+		if err := errors.Join(<-leads, <-stays); err != nil || time.Since(start) != 2*time.Second {
+			t.Error(time.Since(start), err)
+		}
+		f.want(t, []int{0}, []int{1, 2, 3})
+	})
+}
+
+func TestTheFlushHasItsLeadersValuesAndNoEnd(t *testing.T) {
+	t.Parallel()
+	type key struct{}
+	ctx, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "value"))
+	c := generics.NewCoalescer(1, func(ctx context.Context, _ []int) []generics.Result[int] {
+		cancel()
+		if ctx.Value(key{}) != "value" || ctx.Err() != nil {
+			t.Error(ctx)
+		}
+		return make([]generics.Result[int], 1)
+	})
+	if _, err := c.Do(ctx, 1); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAPanicGoesOnInTheLeaderAndHangsNobody(t *testing.T) {
+	t.Parallel()
+	for name, broken := range map[string]func() []generics.Result[int]{
+		"panic":           func() []generics.Result[int] { panic("broken") },
+		"too few results": func() []generics.Result[int] { return nil },
+		"Goexit":          func() []generics.Result[int] { runtime.Goexit(); return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var f flushes
+				panicked := make(chan any, 1)
+				c := generics.NewCoalescer(2, func(ctx context.Context, batch []int) []generics.Result[int] {
+					if batch[0] == 1 {
+						return broken()
+					}
+					return f.flush(ctx, batch)
+				})
+				doing(t.Context(), t, c, 0)
+				go func() {
+					defer func() { panicked <- recover() }()
+					c.Do(t.Context(), 1)
+				}()
+				synctest.Wait()
+				same, next := doing(t.Context(), t, c, 2), doing(t.Context(), t, c, 3)
+				if p := <-panicked; (p == nil) != (name == "Goexit") {
+					t.Error("panicked with", p)
+				}
+				if err := <-same; !errors.Is(err, generics.ErrUnknown) {
+					t.Error(err)
+				}
+				if err := <-next; err != nil {
+					t.Error(err)
+				}
+				f.want(t, []int{0}, []int{3})
+			})
+		})
+	}
+}
+
+// Leaders are chosen and leave at the same moments. Every call ends (synctest
+// sees to it), and all but those that said they left were flushed.
+func TestNoWakeUpIsLostUnderLoad(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var (
+			all                              sync.WaitGroup
+			flushed, answered, unknown, left atomic.Int64
+			underWay                         atomic.Bool
+		)
+		c := generics.NewCoalescer(4, func(_ context.Context, batch []int) []generics.Result[int] {
+			if !underWay.CompareAndSwap(false, true) {
+				t.Error("two flushes at once")
+			}
+			defer underWay.Store(false)
+			runtime.Gosched()
+			flushed.Add(int64(len(batch)))
+			results := make([]generics.Result[int], len(batch))
+			for i, in := range batch {
+				results[i].Value = 10 * in
+			}
+			return results
+		})
+		const callers, calls = 16, 500
+		for caller := range callers {
+			all.Go(func() {
+				for i := range calls {
+					ctx, cancel := context.WithCancel(t.Context())
+					if (caller+i)%3 == 0 {
+						go cancel()
+					}
+					out, err := c.Do(ctx, i)
+					cancel()
+					switch {
+					case err == nil && out == 10*i:
+						answered.Add(1)
+					case errors.Is(err, generics.ErrUnknown):
+						unknown.Add(1)
+					case err == context.Canceled:
+						left.Add(1)
+					default:
+						t.Error(out, err)
+					}
+				}
+			})
+		}
+		all.Wait()
+		if answered.Load()+unknown.Load() != flushed.Load() || flushed.Load()+left.Load() != callers*calls {
+			t.Errorf("%d flushed, %d answered, %d unknown, %d left", flushed.Load(), answered.Load(), unknown.Load(), left.Load())
+		}
+	})
+}
