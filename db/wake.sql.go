@@ -7,6 +7,7 @@ package db
 
 import (
 	"context"
+	"time"
 )
 
 const announce = `-- name: Announce :exec
@@ -20,15 +21,47 @@ func (q *Queries) Announce(ctx context.Context, db DBTX) error {
 }
 
 const await = `-- name: Await :exec
-SELECT pg_advisory_lock_shared(pgmq._wait_key((parse_ident('pgmq.template_queue'))[2]))
+SELECT pg_advisory_lock_shared(pgmq._wait_key($1::text))
 `
 
-// Await has senders announce, from now until Unawait or the end of the session.
-// It is for the connection that listens. What runs already may have asked before:
-// see Outlook.
-func (q *Queries) Await(ctx context.Context, db DBTX) error {
-	_, err := db.Exec(ctx, await)
+// Await has senders to a table's queue announce, from now until Unawait or the
+// end of the session. It is for the connection that listens. What runs already
+// may have asked before: see Outlook.
+func (q *Queries) Await(ctx context.Context, db DBTX, queueTable string) error {
+	_, err := db.Exec(ctx, await, queueTable)
 	return err
+}
+
+const find = `-- name: Find :one
+SELECT
+    (parse_ident('pgmq.template_queue'))[2]::text AS name,
+    (to_regclass('pgmq.template_queue') IS NOT NULL)::boolean AS found
+`
+
+type FindRow struct {
+	Name  string
+	Found bool
+}
+
+// Find tells whether the queue is there, and the name of its table: the payload
+// of a notification on the channel pgmq.wake.
+func (q *Queries) Find(ctx context.Context, db DBTX) (FindRow, error) {
+	row := db.QueryRow(ctx, find)
+	var i FindRow
+	err := row.Scan(&i.Name, &i.Found)
+	return i, err
+}
+
+const now = `-- name: Now :one
+SELECT statement_timestamp()::timestamptz AS now
+`
+
+// Now is the server's clock.
+func (q *Queries) Now(ctx context.Context, db DBTX) (time.Time, error) {
+	row := db.QueryRow(ctx, now)
+	var now time.Time
+	err := row.Scan(&now)
+	return now, err
 }
 
 const outlook = `-- name: Outlook :one
@@ -56,25 +89,12 @@ func (q *Queries) Outlook(ctx context.Context, db DBTX) (OutlookRow, error) {
 	return i, err
 }
 
-const tableName = `-- name: TableName :one
-SELECT ((parse_ident('pgmq.template_queue'))[2])::text AS name
-`
-
-// TableName is the name of the queue's table: the payload of a notification on
-// the channel pgmq.wake.
-func (q *Queries) TableName(ctx context.Context, db DBTX) (string, error) {
-	row := db.QueryRow(ctx, tableName)
-	var name string
-	err := row.Scan(&name)
-	return name, err
-}
-
 const unawait = `-- name: Unawait :exec
-SELECT pg_advisory_unlock_shared(pgmq._wait_key((parse_ident('pgmq.template_queue'))[2]))
+SELECT pg_advisory_unlock_shared(pgmq._wait_key($1::text))
 `
 
 // Unawait undoes one Await of this session.
-func (q *Queries) Unawait(ctx context.Context, db DBTX) error {
-	_, err := db.Exec(ctx, unawait)
+func (q *Queries) Unawait(ctx context.Context, db DBTX, queueTable string) error {
+	_, err := db.Exec(ctx, unawait, queueTable)
 	return err
 }

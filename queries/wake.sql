@@ -1,17 +1,19 @@
--- name: TableName :one
--- TableName is the name of the queue's table: the payload of a notification on
--- the channel pgmq.wake.
-SELECT ((parse_ident('pgmq.template_queue'))[2])::text AS name;
+-- name: Find :one
+-- Find tells whether the queue is there, and the name of its table: the payload
+-- of a notification on the channel pgmq.wake.
+SELECT
+    (parse_ident('pgmq.template_queue'))[2]::text AS name,
+    (to_regclass('pgmq.template_queue') IS NOT NULL)::boolean AS found;
 
 -- name: Await :exec
--- Await has senders announce, from now until Unawait or the end of the session.
--- It is for the connection that listens. What runs already may have asked before:
--- see Outlook.
-SELECT pg_advisory_lock_shared(pgmq._wait_key((parse_ident('pgmq.template_queue'))[2]));
+-- Await has senders to a table's queue announce, from now until Unawait or the
+-- end of the session. It is for the connection that listens. What runs already
+-- may have asked before: see Outlook.
+SELECT pg_advisory_lock_shared(pgmq._wait_key(sqlc.arg('queue_table')::text));
 
 -- name: Unawait :exec
 -- Unawait undoes one Await of this session.
-SELECT pg_advisory_unlock_shared(pgmq._wait_key((parse_ident('pgmq.template_queue'))[2]));
+SELECT pg_advisory_unlock_shared(pgmq._wait_key(sqlc.arg('queue_table')::text));
 
 -- name: Announce :exec
 -- Announce wakes one who waits, for messages that were given back.
@@ -27,3 +29,7 @@ SELECT
     pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest_running,
     pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next_id
 FROM pgmq.template_queue;
+
+-- name: Now :one
+-- Now is the server's clock.
+SELECT statement_timestamp()::timestamptz AS now;

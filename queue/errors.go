@@ -24,6 +24,9 @@ var (
 	ErrNoSchema = errors.New(`schema pgmq is not installed: run "pgmq migrate up" or schema.Migrate`)
 	// ErrName is returned for a name that no queue can have.
 	ErrName = errors.New("invalid queue name")
+	// ErrStopped is the cause of a handler's ctx when Grace is over, and the error
+	// of a Consume whose handlers did not end by then.
+	ErrStopped = errors.New("the consumer stopped while handlers were running")
 	// ErrOption is returned for an option or argument out of its range.
 	ErrOption = errors.New("invalid option")
 )

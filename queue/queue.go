@@ -55,9 +55,11 @@ func (q *Queue[T]) Name() string { return q.name }
 
 // handle is a queue without its T: one name, its tables, and where they are.
 type handle struct {
-	name  string
-	table *table.Table
-	db    db.DBTX // runs queries against the tables of this queue
+	name     string
+	table    *table.Table
+	source   DB      // the pool, connection or transaction itself
+	db       db.DBTX // runs queries on it, against the tables of this queue
+	observer Observer
 }
 
 func open(db DB, name string) (handle, error) {
@@ -74,7 +76,7 @@ func open(db DB, name string) (handle, error) {
 // on returns the handle with its queries bound to another pool, connection or
 // transaction.
 func (h handle) on(db DB) handle {
-	h.db = h.table.Bind(db)
+	h.source, h.db = db, h.table.Bind(db)
 	return h
 }
 

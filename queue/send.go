@@ -22,6 +22,7 @@ func (q *Queue[T]) Send(ctx context.Context, body T, opts ...SendOption) (int64,
 	if err != nil {
 		return 0, q.fail("send", err)
 	}
+	q.tell(ctx, Event{Kind: Sent, ID: id, Count: 1})
 	return id, nil
 }
 
@@ -57,6 +58,9 @@ func (q *Queue[T]) SendBatch(ctx context.Context, bodies []T, opts ...SendOption
 	ids, err := q.sendBatch(ctx, bodies, opts)
 	if err != nil {
 		return nil, q.fail("send batch", err)
+	}
+	if len(ids) > 0 {
+		q.tell(ctx, Event{Kind: Sent, ID: ids[0], Count: len(ids)})
 	}
 	return ids, nil
 }

@@ -1,0 +1,196 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pgmq-go/pgmq/db"
+)
+
+// job is one delivery of a message, from its fetch until it is settled.
+type job struct {
+	c       *consumer
+	row     db.Message
+	fetched time.Time
+
+	// What the worker found.
+	undecoded bool
+	err       error
+	act       act
+	after     time.Duration // of actRetry
+	reason    string        // of actDeadLetter and actDiscard
+	settled   bool          // by its receipt; else the lease had passed to another
+	unsettled error         // why it could not even be tried
+	began     time.Time
+	took      time.Duration
+
+	// Guarded by leases.mu.
+	stage  stage
+	since  time.Time // when it got there
+	until  time.Time // the lease holds until then at least, by this process's clock
+	lost   error     // why it does not any more
+	cancel context.CancelCauseFunc
+}
+
+// parcel is what one call of a handler is for: one message, or a batch.
+type parcel []*job
+
+// stage is where a job is in the consumer.
+type stage int
+
+const (
+	waiting stage = iota // fetched, and no worker has it yet
+	running              // with a handler
+	leaving              // its handler is done, or its row is locked by our own transaction
+)
+
+// leases are the messages that a consumer holds.
+type leases struct {
+	mu   sync.Mutex
+	jobs map[*job]struct{}
+}
+
+func (l *leases) add(jobs []*job) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.jobs == nil {
+		l.jobs = map[*job]struct{}{}
+	}
+	for _, j := range jobs {
+		l.jobs[j] = struct{}{}
+	}
+}
+
+func (l *leases) remove(jobs []*job) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, j := range jobs {
+		delete(l.jobs, j)
+	}
+}
+
+// move puts jobs into a stage; cancel is what ends their handler's ctx.
+func (l *leases) move(jobs []*job, to stage, cancel context.CancelCauseFunc) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, j := range jobs {
+		j.stage, j.since, j.cancel = to, time.Now(), cancel
+	}
+}
+
+// lose takes a lease for lost, unless its job is past caring.
+func (l *leases) lose(j *job, why error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, held := l.jobs[j]; !held || j.stage == leaving || j.lost != nil {
+		return
+	}
+	j.lost = why
+	if j.cancel != nil {
+		j.cancel(why)
+	}
+}
+
+func (l *leases) whyLost(j *job) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return j.lost
+}
+
+// renewed notes that leases hold for longer.
+func (l *leases) renewed(jobs []*job, until time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, j := range jobs {
+		j.until = until
+	}
+}
+
+// receiptsOf are the receipts of jobs.
+func receiptsOf(jobs []*job) receipts {
+	var r receipts
+	for _, j := range jobs {
+		r.MsgIDs = append(r.MsgIDs, j.row.MsgID)
+		r.ReadCts = append(r.ReadCts, j.row.ReadCt)
+		var at time.Time
+		if j.row.LastReadAt != nil {
+			at = *j.row.LastReadAt
+		}
+		r.LastReadAts = append(r.LastReadAts, at)
+	}
+	return r
+}
+
+// Why a message is a dead letter, in its header.
+const (
+	reasonMaxReads    = "max reads"
+	reasonUndecodable = "undecodable"
+	reasonDeadLetter  = "dead letter" // the handler said so
+	reasonDiscarded   = "discarded"
+)
+
+var errMaxReads = errors.New("the last delivery that MaxReads allows did not end")
+
+// decide says what becomes of a job after its handler.
+func (j *job) decide() {
+	o, reads := j.c.o, int(j.row.ReadCt)
+	v, told := errors.AsType[*verdict](j.err)
+	switch {
+	case j.settled:
+		j.act = actNothing
+	case j.err == nil:
+		j.act = o.done
+	case j.undecoded:
+		j.act, j.reason = actDeadLetter, reasonUndecodable
+	case errors.Is(j.err, errMaxReads):
+		j.act, j.reason = actDeadLetter, reasonMaxReads
+	case told && v.act == actDeadLetter:
+		j.act, j.reason = actDeadLetter, reasonDeadLetter
+	case told && v.act == actDiscard:
+		j.act, j.reason = actDiscard, reasonDiscarded
+	case o.maxReads > 0 && reads >= o.maxReads:
+		j.act, j.reason = actDeadLetter, reasonMaxReads
+	case told:
+		j.act, j.after = actRetry, v.after
+	case j.c.handlers.Err() != nil && errors.Is(j.err, context.Canceled):
+		j.act = actRetry // we interrupted it; another may go on at once
+	default:
+		j.act, j.after = actRetry, max(o.backoff(reads), 0)
+	}
+}
+
+// note is what a dead letter says of its death.
+type note struct {
+	Reason string `json:"reason"`
+	Error  string `json:"error,omitempty"`
+	Stack  string `json:"stack,omitempty"`
+}
+
+func (j *job) note() note {
+	const most = 4 << 10 // bytes of a text
+	n := note{Reason: j.reason}
+	err := j.err
+	if v, told := errors.AsType[*verdict](err); told {
+		err = v.err
+	}
+	if err != nil {
+		n.Error = storableText(err.Error(), most)
+	}
+	if p, ok := errors.AsType[*PanicError](err); ok {
+		n.Stack = storableText(string(p.Stack), most)
+	}
+	return n
+}
+
+// storableText returns text that a jsonb can hold, of at most that many bytes.
+func storableText(text string, most int) string {
+	text = strings.ReplaceAll(text[:min(len(text), most)], "\x00", "")
+	return strings.ToValidUTF8(text, "")
+}
+
+// lapsed is the loss of a lease that could not be extended.
+func lapsed(why string) error { return fmt.Errorf("%w: %s", ErrLeaseLost, why) }

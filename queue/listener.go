@@ -1,0 +1,227 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgmq-go/pgmq/generics"
+)
+
+// wakeChannel is where pgmq._wake announces; the payload is the queue's table.
+const wakeChannel = "pgmq.wake"
+
+const (
+	answerTime = 5 * time.Second  // what the server has to answer a small question
+	heartbeat  = 15 * time.Second // how often a silent connection is asked whether it lives
+)
+
+// errNotListening is the answer to what needs the listening connection.
+var errNotListening = errors.New("there is no listening connection")
+
+// listener is the one connection on which all consumers of a pool wait. It is
+// there from the first consumer to the last.
+//
+// While a consumer waits, the connection holds a shared advisory lock of its
+// queue, by which senders know that they should announce. The lock ends with the
+// connection, whatever becomes of the process.
+type listener struct {
+	pool  *pgxpool.Pool
+	bells generics.Bells[string] // by table; a ring is for one consumer
+
+	users int                // guarded by listeners.mu
+	stop  context.CancelFunc // ends run
+	gone  chan struct{}      // closed when run has ended
+
+	awaited map[string]bool // tables whose senders announce; of run alone
+
+	mu        sync.Mutex
+	listening bool
+	failed    error // why it does not listen; nil while it has not tried
+	calls     []call
+	interrupt context.CancelFunc // ends a wait for notifications; nil outside of it
+}
+
+// call is something to do on the connection.
+type call struct {
+	do   func(context.Context, *pgx.Conn) error
+	done chan error // has room for the answer
+}
+
+// listeners are those in use: package state, so that any number of consumers of
+// a pool share one connection. It is empty while nobody consumes.
+var listeners = struct {
+	mu     sync.Mutex
+	byPool map[*pgxpool.Pool]*listener
+}{byPool: map[*pgxpool.Pool]*listener{}}
+
+// listen returns the listener of a pool. Whoever calls it must call leave.
+func listen(pool *pgxpool.Pool) *listener {
+	listeners.mu.Lock()
+	defer listeners.mu.Unlock()
+	l := listeners.byPool[pool]
+	if l == nil {
+		l = &listener{pool: pool, gone: make(chan struct{})}
+		var ctx context.Context
+		ctx, l.stop = context.WithCancel(context.Background())
+		listeners.byPool[pool] = l
+		go l.run(ctx)
+	}
+	l.users++
+	return l
+}
+
+// leave gives the listener up. The last one ends it, and waits for its end.
+func (l *listener) leave() {
+	listeners.mu.Lock()
+	l.users--
+	last := l.users == 0
+	if last {
+		delete(listeners.byPool, l.pool)
+	}
+	listeners.mu.Unlock()
+	if last {
+		l.stop()
+		<-l.gone
+	}
+}
+
+// run connects and serves, again and again.
+func (l *listener) run(ctx context.Context) {
+	defer close(l.gone)
+	pause := generics.Exponential(100*time.Millisecond, 30*time.Second)
+	for attempt := 1; ; attempt++ {
+		conn, err := l.connect(ctx)
+		if err == nil {
+			attempt = 1
+			l.turn(true, nil)
+			err = l.serve(ctx, conn)
+		}
+		l.turn(false, err)
+		if !sleep(ctx, pause(attempt)) {
+			return
+		}
+	}
+}
+
+// turn notes whether the connection listens, and has everybody look again: what
+// happened meanwhile was not heard.
+func (l *listener) turn(listening bool, failed error) {
+	l.mu.Lock()
+	calls := l.calls
+	l.listening, l.failed, l.calls = listening, failed, nil
+	l.mu.Unlock()
+	for _, c := range calls {
+		c.done <- errNotListening
+	}
+	l.bells.RingAll()
+}
+
+// state tells whether the connection listens, and if not, why, which is nil
+// before the first attempt has ended.
+func (l *listener) state() (listening bool, failed error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.listening, l.failed
+}
+
+// do runs f on the listening connection. The error is errNotListening when there
+// is none, or it ended; f is not run twice.
+func (l *listener) do(ctx context.Context, f func(context.Context, *pgx.Conn) error) error {
+	c := call{do: f, done: make(chan error, 1)}
+	l.mu.Lock()
+	if !l.listening {
+		l.mu.Unlock()
+		return errNotListening
+	}
+	l.calls = append(l.calls, c)
+	if l.interrupt != nil {
+		l.interrupt()
+	}
+	l.mu.Unlock()
+	select {
+	case err := <-c.done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// await has senders to a queue announce from now on, until the next
+// announcement, for which the bell rings.
+func (l *listener) await(ctx context.Context, table string) error {
+	return l.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		if l.awaited[table] {
+			return nil
+		}
+		err := queries.Await(ctx, conn, table)
+		if err == nil {
+			l.awaited[table] = true
+		}
+		return err
+	})
+}
+
+// serve does what is asked for on the connection, and listens in between, until
+// the connection or ctx ends.
+func (l *listener) serve(ctx context.Context, conn *pgx.Conn) error {
+	defer hangUp(ctx, conn)
+	l.awaited = map[string]bool{}
+	for {
+		l.mu.Lock()
+		calls := l.calls
+		l.calls = nil
+		silence, cancel := context.WithTimeout(ctx, heartbeat)
+		if len(calls) == 0 {
+			l.interrupt = cancel
+		}
+		l.mu.Unlock()
+
+		var err error
+		if len(calls) == 0 {
+			err = l.hear(ctx, silence, conn)
+		}
+		cancel()
+		for _, c := range calls {
+			answer, cancel := context.WithTimeout(ctx, answerTime)
+			err = c.do(answer, conn)
+			cancel()
+			c.done <- err
+		}
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case conn.IsClosed():
+			return errors.Join(errors.New("the listening connection ended"), err)
+		}
+	}
+}
+
+// hear waits for one announcement, and rings. When silence ends without one it
+// asks whether the connection is alive.
+func (l *listener) hear(ctx, silence context.Context, conn *pgx.Conn) error {
+	n, err := conn.WaitForNotification(silence)
+	l.mu.Lock()
+	l.interrupt = nil
+	l.mu.Unlock()
+	answer, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	switch {
+	case n == nil && errors.Is(silence.Err(), context.DeadlineExceeded):
+		return conn.Ping(answer)
+	case n == nil:
+		return err
+	case n.Channel != wakeChannel:
+		return nil
+	}
+	l.bells.Ring(n.Payload)
+	if !l.awaited[n.Payload] {
+		return nil
+	}
+	delete(l.awaited, n.Payload)
+	return queries.Unawait(answer, conn, n.Payload)
+}

@@ -1,0 +1,99 @@
+package queue
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// errUnheard is the fault of a pooler that hands each transaction to another
+// session.
+var errUnheard = errors.New("notifications do not arrive through this connection pooler")
+
+// connect makes the listening connection as the pool makes its own, but beside
+// the pool: it takes no place there, and does not wait for one.
+func (l *listener) connect(ctx context.Context) (*pgx.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*answerTime)
+	defer cancel()
+	config := l.pool.Config()
+	connConfig := config.ConnConfig
+	connConfig.OnNotification = nil // else WaitForNotification would not return them
+	if config.BeforeConnect != nil {
+		if err := config.BeforeConnect(ctx, connConfig); err != nil {
+			return nil, err
+		}
+	}
+	conn, err := pgx.ConnectConfig(ctx, connConfig)
+	if err != nil {
+		return nil, err
+	}
+	if config.AfterConnect != nil {
+		err = config.AfterConnect(ctx, conn)
+	}
+	if err == nil {
+		err = l.prepare(ctx, conn)
+	}
+	if err != nil {
+		hangUp(ctx, conn)
+		return nil, err
+	}
+	return conn, nil
+}
+
+// prepare has a connection listen, if what it hears will reach us.
+func (l *listener) prepare(ctx context.Context, conn *pgx.Conn) error {
+	var session uint32
+	if err := conn.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&session); err != nil {
+		return err
+	}
+	// A pooler makes up the number that it gives to its clients.
+	if session != conn.PgConn().PID() {
+		if err := l.hears(ctx, conn); err != nil {
+			return err
+		}
+	}
+	// A row lock of somebody else must not keep it from hearing.
+	_, err := conn.Exec(ctx, fmt.Sprintf(`SET lock_timeout = '2s'; LISTEN %s`, pgx.Identifier{wakeChannel}.Sanitize()))
+	return err
+}
+
+// hears tells whether a session keeps what it listens to, by calling it from
+// another one.
+func (l *listener) hears(ctx context.Context, conn *pgx.Conn) error {
+	echo := "pgmq.echo." + rand.Text()
+	if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{echo}.Sanitize()); err != nil {
+		return err
+	}
+	if _, err := l.pool.Exec(ctx, "SELECT pg_notify($1, '')", echo); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	if _, err := conn.WaitForNotification(ctx); err != nil {
+		return fmt.Errorf("%w: %w", errUnheard, err)
+	}
+	return nil
+}
+
+// hangUp closes a connection, politely if that is quick.
+func hangUp(ctx context.Context, conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = conn.Close(ctx)
+}
+
+// sleep waits for d, and tells whether ctx goes on.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}

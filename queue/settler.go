@@ -1,0 +1,184 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/pgmq-go/pgmq/db"
+	"github.com/pgmq-go/pgmq/generics"
+)
+
+// mostSettled is how many parcels are settled together.
+const mostSettled = 1000
+
+// finish settles a parcel. The worker is free by then.
+func (c *consumer) finish(p parcel) {
+	c.held.move(p, leaving, nil)
+	defer c.held.remove(p)
+	for _, j := range p {
+		if c.held.whyLost(j) == nil {
+			j.decide()
+		}
+	}
+	_, err := c.settler.Do(c.life, p)
+	for _, j := range p {
+		c.report(j, err)
+	}
+}
+
+// report tells how a delivery ended.
+func (c *consumer) report(j *job, err error) {
+	e := Event{Kind: Settled, ID: j.row.MsgID, Count: 1, Reads: int(j.row.ReadCt), Took: j.took, Err: j.err}
+	lost := c.held.whyLost(j)
+	switch {
+	case lost != nil && !j.settled:
+		e.Kind, e.Err = LeaseLost, errors.Join(lost, j.err)
+	case !j.settled:
+		if err == nil {
+			err = j.unsettled
+		}
+		e.Kind, e.Err = LeaseLost, errors.Join(lapsed("its result was not recorded"), err, j.err)
+	case j.act == actRetry:
+		e.Kind, e.RetryIn = Retried, j.after
+	case j.act == actDeadLetter:
+		e.Kind = DeadLettered
+	case j.act == actDiscard:
+		e.Kind = Discarded
+	}
+	c.tell(c.life, e)
+}
+
+// settle does for the jobs of many parcels what was decided, with one statement
+// for each kind.
+func (c *consumer) settle(_ context.Context, parcels []parcel) []generics.Result[struct{}] {
+	byAct := map[act][]*job{}
+	for _, p := range parcels {
+		for _, j := range p {
+			byAct[j.act] = append(byAct[j.act], j)
+		}
+	}
+	for act, jobs := range byAct {
+		if act == actNothing {
+			continue
+		}
+		results := generics.Halve(jobs, func(part []*job) ([]bool, error) { return c.settleAll(act, part) }, divisible)
+		for i, j := range jobs {
+			j.settled, j.unsettled = results[i].Value, results[i].Err
+			if j.unsettled != nil && permanent(j.unsettled) {
+				c.broken(j.unsettled)
+			}
+		}
+	}
+	return make([]generics.Result[struct{}], len(parcels))
+}
+
+// settleAll returns for each job whether its receipt held.
+func (c *consumer) settleAll(act act, jobs []*job) (held []bool, err error) {
+	err = c.persist(c.life, func(ctx context.Context) error {
+		c.statements.Lock()
+		defer c.statements.Unlock()
+		ids, err := c.record(ctx, c.pool(), act, jobs)
+		if err != nil {
+			return err
+		}
+		if act == actRetry {
+			c.announce(ctx)
+		}
+		there := make(map[int64]bool, len(ids))
+		for _, id := range ids {
+			there[id] = true
+		}
+		held = make([]bool, len(jobs))
+		for i, j := range jobs {
+			held[i] = there[j.row.MsgID]
+		}
+		return nil
+	})
+	return held, err
+}
+
+// record settles jobs in one statement and returns the ids whose receipts held.
+func (c *consumer) record(ctx context.Context, on DB, act act, jobs []*job) ([]int64, error) {
+	r, bound := receiptsOf(jobs), c.table.Bind(on)
+	switch act {
+	case actDelete:
+		return queries.Delete(ctx, bound, db.DeleteParams(r))
+	case actArchive:
+		return queries.Archive(ctx, bound, db.ArchiveParams(r))
+	case actRetry:
+		delays := make([]float64, len(jobs))
+		for i, j := range jobs {
+			delays[i] = j.after.Seconds()
+		}
+		return queries.Postpone(ctx, bound, db.PostponeParams{
+			MsgIDs: r.MsgIDs, ReadCts: r.ReadCts, LastReadAts: r.LastReadAts, Delays: delays,
+		})
+	}
+	notes := make([]json.RawMessage, len(jobs))
+	for i, j := range jobs {
+		notes[i], _ = json.Marshal(j.note()) // strings only
+	}
+	var target pgtype.Text // NULL is the archive
+	if act == actDeadLetter && c.o.deadLetterTo != "" {
+		target = pgtype.Text{String: c.o.deadLetterTo, Valid: true}
+	}
+	return queries.DeadLetter(ctx, bound, db.DeadLetterParams{
+		Source: c.name, Target: target, MsgIDs: r.MsgIDs, ReadCts: r.ReadCts, LastReadAts: r.LastReadAts, Notes: notes,
+	})
+}
+
+// inTx runs a handler in a transaction that settles its message as well.
+func (c *consumer) inTx(ctx context.Context, j *job, handle func(pgx.Tx) error) error {
+	err := pgx.BeginFunc(ctx, c.pool(), func(tx pgx.Tx) error {
+		if err := handle(tx); err != nil {
+			return err
+		}
+		// Its row will be locked until the commit: no beat must wait for it.
+		c.held.move(parcel{j}, leaving, nil)
+		ids, err := c.record(ctx, tx, c.o.done, parcel{j})
+		if err == nil && len(ids) == 0 {
+			err = lapsed("another has the message, or it is gone")
+		}
+		return err
+	})
+	j.settled = err == nil
+	return err
+}
+
+// giveBack makes messages visible again that no handler has had, as if they had
+// not been read.
+func (c *consumer) giveBack(parcels []parcel) {
+	var jobs []*job
+	for _, p := range parcels {
+		jobs = append(jobs, p...)
+	}
+	c.held.move(jobs, leaving, nil)
+	defer c.held.remove(jobs)
+	ctx, cancel := context.WithTimeout(c.life, answerTime)
+	defer cancel()
+	c.statements.Lock()
+	ids, err := queries.GiveBack(ctx, c.db, db.GiveBackParams(receiptsOf(jobs)))
+	c.statements.Unlock()
+	if err != nil {
+		c.outage(ctx, err) // they come back when their VT ends
+		return
+	}
+	c.announce(ctx)
+	reads := map[int64]int32{}
+	for _, j := range jobs {
+		reads[j.row.MsgID] = j.row.ReadCt - 1
+	}
+	for _, id := range ids {
+		c.tell(ctx, Event{Kind: Returned, ID: id, Count: 1, Reads: int(reads[id])})
+	}
+}
+
+// announce has those who wait look anew at what is due.
+func (c *consumer) announce(ctx context.Context) {
+	c.listener.bells.Ring(c.key)
+	_ = queries.Announce(ctx, c.db) // a hint: they will look anyhow
+}
