@@ -1,0 +1,138 @@
+package generics_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pgmq-go/pgmq/generics"
+)
+
+// load is a run of a pump with 4 workers, whose jobs know when they were fetched.
+type load struct {
+	ahead int
+	fetch time.Duration                   // how long a fetch takes
+	takes func(job int) time.Duration     // how long a job takes
+	sees  func(job int, wait time.Duration) // gets how long it waited for a worker
+}
+
+// run ends after ten seconds, and returns how many jobs were started.
+func (l load) run(t *testing.T) (started int) {
+	var next, out, count atomic.Int64
+	p := &generics.Pump[func() time.Duration]{
+		Workers: 4, Ahead: l.ahead,
+		Fetch: func(_ context.Context, room func() int) ([]func() time.Duration, error) {
+			time.Sleep(l.fetch)
+			jobs := make([]func() time.Duration, room())
+			if n := out.Add(int64(len(jobs))); n > int64(4+l.ahead) {
+				t.Errorf("%d jobs were out", n)
+			}
+			fetched := time.Now()
+			for i := range jobs {
+				job := int(next.Add(1))
+				jobs[i] = func() time.Duration {
+					count.Add(1)
+					l.sees(job, time.Since(fetched))
+					return l.takes(job)
+				}
+			}
+			return jobs, nil
+		},
+		Run:    func(job func() time.Duration) { time.Sleep(job()); out.Add(-1) },
+		Finish: func(func() time.Duration) {},
+		Return: func([]func() time.Duration) {},
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := p.Work(ctx); err != nil {
+		t.Error(err)
+	}
+	return int(count.Load())
+}
+
+func TestLongJobsAreNotFetchedAhead(t *testing.T) {
+	t.Parallel()
+	for name, takes := range map[string]func(int) time.Duration{
+		"in step":   func(int) time.Duration { return time.Second },
+		"staggered": func(job int) time.Duration { return time.Second + time.Duration(job%4)*time.Millisecond },
+		"at random": func(int) time.Duration { return 100*time.Millisecond + rand.N(2*time.Second) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				load{ahead: 1000, takes: takes, sees: func(job int, wait time.Duration) {
+					if wait != 0 {
+						t.Errorf("job %d waited %v", job, wait)
+					}
+				}}.run(t)
+			})
+		})
+	}
+}
+
+func TestJobsAreFetchedAheadForAboutFiftyMilliseconds(t *testing.T) {
+	t.Parallel()
+	for _, length := range []time.Duration{time.Millisecond, 5 * time.Millisecond, 10 * time.Millisecond} {
+		t.Run(length.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var longest atomic.Int64
+				started := load{
+					ahead: 1000, fetch: 10 * time.Millisecond,
+					takes: func(int) time.Duration { return length },
+					sees: func(_ int, wait time.Duration) {
+						for old := longest.Load(); int64(wait) > old && !longest.CompareAndSwap(old, int64(wait)); {
+							old = longest.Load()
+						}
+					},
+				}.run(t)
+				// The workers are kept busy, whatever a fetch takes …
+				if most := 4 * int(10*time.Second/length); started < most*95/100 {
+					t.Errorf("%d of %d jobs", started, most)
+				}
+				// … and no job waits for long.
+				if wait := time.Duration(longest.Load()); wait < 10*time.Millisecond || wait > 100*time.Millisecond {
+					t.Errorf("a job waited %v", wait)
+				}
+			})
+		})
+	}
+}
+
+func TestJobsThatGetLongAreFetchedAheadNoMore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		load{
+			ahead: 100,
+			takes: func(job int) time.Duration {
+				if job <= 10_000 {
+					return time.Millisecond
+				}
+				return time.Second
+			},
+			sees: func(job int, wait time.Duration) {
+				if job > 10_000+2*104 && wait != 0 { // what was out, and one fetch more
+					t.Errorf("job %d waited %v", job, wait)
+				}
+			},
+		}.run(t)
+	})
+}
+
+func TestASlowFetchIsMadeUpForByFetchingMore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		started := load{
+			ahead: 1000, fetch: 100 * time.Millisecond,
+			takes: func(int) time.Duration { return 100 * time.Microsecond },
+			sees:  func(int, time.Duration) {},
+		}.run(t)
+		// Each of the 100 fetches brings half of Ahead or more, after the first few.
+		if started < 45_000 {
+			t.Errorf("only %d jobs", started)
+		}
+	})
+}
