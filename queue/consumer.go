@@ -22,7 +22,7 @@ const statementTime = 30 * time.Second
 // Messages go through it in parcels: the pump fetches them (fetch.go), runs their
 // handler in a worker, and has them settled, many at a time, when the worker is
 // free again (settler.go). Beside it one goroutine extends the leases of all that
-// is held (keep.go).
+// is held, and another notices when one ends all the same (keep.go).
 type consumer struct {
 	handle
 	o        consumeOptions
@@ -39,6 +39,7 @@ type consumer struct {
 	failure  atomic.Pointer[error]
 
 	statements sync.Mutex  // a beat and a settling must not overtake each other
+	bodySize   int         // bytes, of the latest messages on average
 	awaited    time.Time   // when senders were last asked to announce
 	down       atomic.Bool // an outage was told and is not over
 	polling    atomic.Bool // it was told that wake-ups do not arrive
@@ -71,11 +72,12 @@ func (c *consumer) open(ctx context.Context) (end func(), err error) {
 		return nil, err
 	}
 	c.listener = listen(c.pool())
-	var keeper sync.WaitGroup
-	keeper.Go(func() { c.keep(life) })
+	var keepers sync.WaitGroup
+	keepers.Go(func() { c.keep(life) })
+	keepers.Go(func() { c.watch(life) })
 	return func() {
 		endLife()
-		keeper.Wait()
+		keepers.Wait()
 		c.listener.leave()
 	}, nil
 }

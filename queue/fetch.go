@@ -3,6 +3,7 @@ package queue
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -18,6 +19,8 @@ const (
 	// messages are announced: for what was sent by a plain INSERT, and for
 	// leases of dead processes that began since the last look.
 	quietTime = 15 * time.Second
+	// mostFetched is how many bytes of bodies are fetched at once, about.
+	mostFetched = 16 << 20
 )
 
 // fetch returns parcels of messages, at least one, as soon as there are some.
@@ -60,10 +63,11 @@ func (c *consumer) pack(ctx context.Context, jobs []*job) ([]parcel, error) {
 
 // claim reads up to n messages, through outages.
 func (c *consumer) claim(ctx context.Context, n int) (jobs []*job, err error) {
+	n = max(1, min(n, mostFetched/max(c.bodySize, 64)))
 	err = c.persist(ctx, func(attempt context.Context) error {
 		conn, err := c.pool().Acquire(attempt)
 		if err != nil {
-			return err
+			return fmt.Errorf("connection of the pool: %w", err)
 		}
 		defer conn.Release()
 		// A read that has begun is waited for: what it hides must be known.
@@ -75,9 +79,12 @@ func (c *consumer) claim(ctx context.Context, n int) (jobs []*job, err error) {
 			return err
 		}
 		slices.SortFunc(rows, func(a, b db.Message) int { return cmp.Compare(a.MsgID, b.MsgID) })
+		size := 0
 		for _, row := range rows {
+			size += len(row.Message) + len(row.Headers)
 			jobs = append(jobs, &job{c: c, row: row, fetched: time.Now(), until: now.Add(c.o.vt)})
 		}
+		c.bodySize = size / max(len(rows), 1)
 		c.held.add(jobs)
 		return nil
 	})

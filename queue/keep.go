@@ -18,14 +18,26 @@ func (c *consumer) keep(ctx context.Context) {
 	beat := c.o.vt / 3
 	for next := beat; sleep(ctx, next); {
 		c.returnStale(beat)
-		err := c.extend(ctx)
 		next = beat
-		if err != nil && ctx.Err() == nil {
+		if err := c.extend(ctx); err != nil && ctx.Err() == nil {
 			c.outage(ctx, err)
 			next = beat / 4
 		}
-		if lapse := c.lapse(time.Now()); lapse < next {
-			next = lapse
+	}
+}
+
+// watch takes the leases for lost that nobody extended in time, until ctx ends:
+// another may have the message by then. It asks no server, so none can stall it.
+func (c *consumer) watch(ctx context.Context) {
+	for next := c.o.vt; sleep(ctx, next); {
+		next = c.o.vt
+		now := time.Now()
+		for j, until := range c.held.ends() {
+			if left := until.Sub(now); left > 0 {
+				next = min(next, left)
+				continue
+			}
+			c.held.lose(j, lapsed(fmt.Sprintf("it was not extended in time, or its MaxLease of %v is over", c.o.maxLease)))
 		}
 	}
 }
@@ -80,20 +92,6 @@ func (c *consumer) extend(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// lapse takes the leases for lost that nobody extended in time: another may have
-// the message by now. It returns when the next one ends.
-func (c *consumer) lapse(now time.Time) time.Duration {
-	next := c.o.vt
-	for j, until := range c.held.ends() {
-		if left := until.Sub(now); left > 0 {
-			next = min(next, left)
-			continue
-		}
-		c.held.lose(j, lapsed(fmt.Sprintf("it was not extended in time, or its MaxLease of %v is over", c.o.maxLease)))
-	}
-	return next
 }
 
 // extensible returns the jobs whose leases are to go on: those that a handler

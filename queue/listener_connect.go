@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 )
 
 // errUnheard is the fault of a pooler that hands each transaction to another
@@ -22,6 +24,10 @@ func (l *listener) connect(ctx context.Context) (*pgx.Conn, error) {
 	config := l.pool.Config()
 	connConfig := config.ConnConfig
 	connConfig.OnNotification = nil // else WaitForNotification would not return them
+	// A wait that is interrupted must leave the connection as it is.
+	connConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.DeadlineContextWatcherHandler{Conn: conn.Conn()}
+	}
 	if config.BeforeConnect != nil {
 		if err := config.BeforeConnect(ctx, connConfig); err != nil {
 			return nil, err

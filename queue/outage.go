@@ -59,7 +59,9 @@ func (c *consumer) persist(ctx context.Context, try func(context.Context) error)
 		case ctx.Err() != nil, permanent(err), divisible(err):
 			return err
 		}
-		c.outage(ctx, err)
+		if attempt > 1 { // a lone failure is a connection that was cut
+			c.outage(ctx, err)
+		}
 		if !sleep(ctx, pause(attempt)) {
 			return context.Cause(ctx)
 		}
