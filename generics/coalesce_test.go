@@ -106,7 +106,7 @@ func TestAnEndedContextIsNotFlushed(t *testing.T) {
 	cause := errors.New("the cause")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(cause)
-	if _, err := generics.NewCoalescer(1, f.flush).Do(ctx, 1); err != cause {
+	if _, err := generics.NewCoalescer(1, f.flush).Do(ctx, 1); !errors.Is(err, cause) {
 		t.Error(err)
 	}
 	f.want(t)
@@ -123,7 +123,7 @@ func TestAWaitingCallMayLeaveAndIsNeverFlushed(t *testing.T) {
 		leaves := doing(ctx, t, c, 1)
 		follows := doing(t.Context(), t, c, 2)
 		cancel(cause)
-		if err := <-leaves; err != cause || errors.Is(err, generics.ErrUnknown) {
+		if err := <-leaves; !errors.Is(err, cause) || errors.Is(err, generics.ErrUnknown) {
 			t.Error(err)
 		}
 		if err := errors.Join(<-stays, <-follows); err != nil {
@@ -212,6 +212,25 @@ func TestAPanicGoesOnInTheLeaderAndHangsNobody(t *testing.T) {
 	}
 }
 
+func BenchmarkCoalescer(b *testing.B) {
+	c := generics.NewCoalescer(100, func(_ context.Context, batch []int) []generics.Result[int] {
+		return make([]generics.Result[int], len(batch))
+	})
+	b.Run("alone", func(b *testing.B) {
+		for b.Loop() {
+			c.Do(b.Context(), 1)
+		}
+	})
+	b.Run("64 callers a processor", func(b *testing.B) {
+		b.SetParallelism(64)
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				c.Do(b.Context(), 1)
+			}
+		})
+	})
+}
+
 // Leaders are chosen and leave at the same moments. Every call ends (synctest
 // sees to it), and all but those that said they left were flushed.
 func TestNoWakeUpIsLostUnderLoad(t *testing.T) {
@@ -250,7 +269,7 @@ func TestNoWakeUpIsLostUnderLoad(t *testing.T) {
 						answered.Add(1)
 					case errors.Is(err, generics.ErrUnknown):
 						unknown.Add(1)
-					case err == context.Canceled:
+					case errors.Is(err, context.Canceled):
 						left.Add(1)
 					default:
 						t.Error(out, err)

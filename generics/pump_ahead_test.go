@@ -14,8 +14,8 @@ import (
 // load is a run of a pump with 4 workers, whose jobs know when they were fetched.
 type load struct {
 	ahead int
-	fetch time.Duration                   // how long a fetch takes
-	takes func(job int) time.Duration     // how long a job takes
+	fetch time.Duration                     // how long a fetch takes
+	takes func(job int) time.Duration       // how long a job takes
 	sees  func(job int, wait time.Duration) // gets how long it waited for a worker
 }
 

@@ -194,7 +194,7 @@ func TestAnErrorOfFetchEndsThePump(t *testing.T) {
 			Finish: nothing,
 			Return: func(jobs []int) { returned = append(returned, jobs...) },
 		}
-		if err := p.Work(t.Context()); err != failure || time.Since(start) != time.Second {
+		if err := p.Work(t.Context()); !errors.Is(err, failure) || time.Since(start) != time.Second {
 			t.Error(time.Since(start), err)
 		}
 		if !slices.Equal(returned, []int{2}) {
@@ -327,7 +327,7 @@ func TestRecallTakesUnstartedJobsBack(t *testing.T) {
 		if !ended(t, done) {
 			t.Fatal("it goes on")
 		}
-		all := append(ran, recalled...)
+		all := slices.Concat(ran, recalled)
 		slices.Sort(all)
 		if !slices.Equal(all, upTo(112)[100:]) {
 			t.Errorf("%v ran, %v were recalled", ran, recalled)
