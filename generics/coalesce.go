@@ -72,11 +72,7 @@ func (c *Coalescer[In, Out]) Do(ctx context.Context, in In) (Out, error) {
 		if c.leave(me) {
 			return none, context.Cause(ctx)
 		}
-		select {
-		case <-me.done: // just in time
-		default:
-			return none, fmt.Errorf("%w: %w", ErrUnknown, context.Cause(ctx))
-		}
+		return none, fmt.Errorf("%w: %w", ErrUnknown, context.Cause(ctx))
 	}
 	return me.result.Value, me.result.Err
 }

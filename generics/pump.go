@@ -17,10 +17,11 @@ type Pump[J any] struct {
 	// Workers is how many jobs Run at once; below 1 counts as 1.
 	Workers int
 
-	// Ahead is the most that may be fetched before a worker is free for them;
-	// 0, the default, is none. How much of it is used follows the jobs: none at
-	// first, more while jobs are short, and never more than the workers take up
-	// in about 50 ms, so that long jobs are not hoarded.
+	// Ahead is the most that may be fetched before a worker is free for them; 0,
+	// the default, or below is none. How much of it is used, the look-ahead,
+	// follows the jobs: none at first, more while jobs are short, and about what
+	// the workers take up in 50 ms, so that long jobs are not hoarded. When it
+	// falls, what was fetched stays; see Recall.
 	Ahead int
 
 	// Fetch waits until there are jobs and takes at most room() of them. It asks

@@ -13,18 +13,20 @@ import (
 
 // load is a run of a pump with 4 workers, whose jobs know when they were fetched.
 type load struct {
+	lasts time.Duration // how long the pump works
 	ahead int
-	fetch time.Duration                   // how long a fetch takes
-	takes func(job int) time.Duration     // how long a job takes
+	fetch time.Duration                     // how long a fetch takes
+	takes func(job int) time.Duration       // how long a job takes
 	sees  func(job int, wait time.Duration) // gets how long it waited for a worker
 }
 
-// run ends after ten seconds, and returns how many jobs were started.
-func (l load) run(t *testing.T) (started int) {
+// run returns how many jobs were started, and how often some were fetched.
+func (l load) run(t *testing.T) (started, fetches int) {
 	var next, out, count atomic.Int64
 	p := &generics.Pump[func() time.Duration]{
 		Workers: 4, Ahead: l.ahead,
 		Fetch: func(_ context.Context, room func() int) ([]func() time.Duration, error) {
+			fetches++
 			time.Sleep(l.fetch)
 			jobs := make([]func() time.Duration, room())
 			if n := out.Add(int64(len(jobs))); n > int64(4+l.ahead) {
@@ -45,12 +47,12 @@ func (l load) run(t *testing.T) (started int) {
 		Finish: func(func() time.Duration) {},
 		Return: func([]func() time.Duration) {},
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), l.lasts)
 	defer cancel()
 	if err := p.Work(ctx); err != nil {
 		t.Error(err)
 	}
-	return int(count.Load())
+	return int(count.Load()), fetches
 }
 
 func TestLongJobsAreNotFetchedAhead(t *testing.T) {
@@ -63,7 +65,7 @@ func TestLongJobsAreNotFetchedAhead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				load{ahead: 1000, takes: takes, sees: func(job int, wait time.Duration) {
+				load{lasts: time.Minute, ahead: 1000, takes: takes, sees: func(job int, wait time.Duration) {
 					if wait != 0 {
 						t.Errorf("job %d waited %v", job, wait)
 					}
@@ -80,8 +82,8 @@ func TestJobsAreFetchedAheadForAboutFiftyMilliseconds(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				var longest atomic.Int64
-				started := load{
-					ahead: 1000, fetch: 10 * time.Millisecond,
+				started, _ := load{
+					lasts: 10 * time.Second, ahead: 1000, fetch: 10 * time.Millisecond,
 					takes: func(int) time.Duration { return length },
 					sees: func(_ int, wait time.Duration) {
 						for old := longest.Load(); int64(wait) > old && !longest.CompareAndSwap(old, int64(wait)); {
@@ -106,7 +108,7 @@ func TestJobsThatGetLongAreFetchedAheadNoMore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		load{
-			ahead: 100,
+			lasts: time.Minute, ahead: 100,
 			takes: func(job int) time.Duration {
 				if job <= 10_000 {
 					return time.Millisecond
@@ -114,7 +116,7 @@ func TestJobsThatGetLongAreFetchedAheadNoMore(t *testing.T) {
 				return time.Second
 			},
 			sees: func(job int, wait time.Duration) {
-				if job > 10_000+2*104 && wait != 0 { // what was out, and one fetch more
+				if job > 10_000+120 && wait != 0 { // what was out, and a few
 					t.Errorf("job %d waited %v", job, wait)
 				}
 			},
@@ -125,14 +127,28 @@ func TestJobsThatGetLongAreFetchedAheadNoMore(t *testing.T) {
 func TestASlowFetchIsMadeUpForByFetchingMore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		started := load{
-			ahead: 1000, fetch: 100 * time.Millisecond,
+		started, _ := load{
+			lasts: 10 * time.Second, ahead: 1000, fetch: 100 * time.Millisecond,
 			takes: func(int) time.Duration { return 100 * time.Microsecond },
 			sees:  func(int, time.Duration) {},
 		}.run(t)
 		// Each of the 100 fetches brings half of Ahead or more, after the first few.
 		if started < 45_000 {
 			t.Errorf("only %d jobs", started)
+		}
+	})
+}
+
+func TestFetchingAheadDoesNotComeInCrumbs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		started, fetches := load{
+			lasts: 10 * time.Second, ahead: 100,
+			takes: func(int) time.Duration { return time.Millisecond },
+			sees:  func(int, time.Duration) {},
+		}.run(t)
+		if started/fetches < 45 { // half of Ahead, less the first few
+			t.Errorf("%d jobs in %d fetches", started, fetches)
 		}
 	})
 }

@@ -1,0 +1,109 @@
+package generics_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pgmq-go/pgmq/generics"
+)
+
+// The chosen call is cancelled at the very moment when it is to lead.
+func TestALeaderThatLeavesIsReplaced(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for range 500 {
+			ctx, cancel := context.WithCancel(t.Context())
+			c := generics.NewCoalescer(10, func(_ context.Context, batch []int) []generics.Result[int] {
+				time.Sleep(time.Second)
+				cancel()
+				return make([]generics.Result[int], len(batch))
+			})
+			doing(t.Context(), t, c, 0)
+			leaves, stays := doing(ctx, t, c, 0), doing(t.Context(), t, c, 0)
+			if err := <-leaves; !errors.Is(err, context.Canceled) || errors.Is(err, generics.ErrUnknown) {
+				t.Error(err)
+			}
+			if err := <-stays; err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// Leaders are chosen and leave at the same moments. Every call ends (synctest
+// sees to it), and all but those that said they left were flushed.
+func TestNoWakeUpIsLostUnderLoad(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var (
+			all                              sync.WaitGroup
+			flushed, answered, unknown, left atomic.Int64
+			underWay                         atomic.Bool
+		)
+		c := generics.NewCoalescer(4, func(_ context.Context, batch []int) []generics.Result[int] {
+			if !underWay.CompareAndSwap(false, true) {
+				t.Error("two flushes at once")
+			}
+			defer underWay.Store(false)
+			runtime.Gosched()
+			flushed.Add(int64(len(batch)))
+			results := make([]generics.Result[int], len(batch))
+			for i, in := range batch {
+				results[i].Value = 10 * in
+			}
+			return results
+		})
+		const callers, calls = 16, 500
+		for caller := range callers {
+			all.Go(func() {
+				for i := range calls {
+					ctx, cancel := context.WithCancel(t.Context())
+					if (caller+i)%3 == 0 {
+						go cancel()
+					}
+					out, err := c.Do(ctx, i)
+					cancel()
+					switch {
+					case err == nil && out == 10*i:
+						answered.Add(1)
+					case errors.Is(err, generics.ErrUnknown):
+						unknown.Add(1)
+					case errors.Is(err, context.Canceled):
+						left.Add(1)
+					default:
+						t.Error(out, err)
+					}
+				}
+			})
+		}
+		all.Wait()
+		if answered.Load()+unknown.Load() != flushed.Load() || flushed.Load()+left.Load() != callers*calls {
+			t.Errorf("%d flushed, %d answered, %d unknown, %d left", flushed.Load(), answered.Load(), unknown.Load(), left.Load())
+		}
+	})
+}
+
+func BenchmarkCoalescer(b *testing.B) {
+	c := generics.NewCoalescer(100, func(_ context.Context, batch []int) []generics.Result[int] {
+		return make([]generics.Result[int], len(batch))
+	})
+	b.Run("alone", func(b *testing.B) {
+		for b.Loop() {
+			c.Do(b.Context(), 1)
+		}
+	})
+	b.Run("64 callers a processor", func(b *testing.B) {
+		b.SetParallelism(64)
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				c.Do(b.Context(), 1)
+			}
+		})
+	})
+}
