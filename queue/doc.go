@@ -8,11 +8,14 @@
 //	orders, err := queue.New[OrderPlaced](pool, "orders")
 //	id, err := orders.Send(ctx, OrderPlaced{OrderID: 42})
 //
-//	msgs, err := orders.Read(ctx, 10, queue.VT(time.Minute))
-//	for _, m := range msgs {
-//		ship(m.Body.OrderID)
-//		err = orders.Delete(ctx, m)
-//	}
+//	err = orders.Consume(ctx, func(ctx context.Context, m *queue.Message[OrderPlaced]) error {
+//		return ship(ctx, m.Body.OrderID)
+//	}, queue.Workers(8))
+//
+// [Queue.Consume] and its kin do the reading and the settling: they keep the
+// lease of a message while its handler works, retry what fails, put aside what
+// always fails ([DeadLetterTo], [Redrive]), and end when they are asked to.
+// [Queue.Read], [Queue.Delete] and the rest are what they are made of.
 //
 // The tables and their semantics are PGMQ's, so every PGMQ client can take part.
 // They are made by the migrations of package schema, or the command pgmq, before
@@ -26,7 +29,8 @@
 //     of a read. If somebody else has read the message since, they leave it alone
 //     and say so with [ErrLeaseLost].
 //   - Exactly-once effect, where the writes are in the same database: send and
-//     settle inside the transaction that writes, with [Queue.WithTx].
+//     settle inside the transaction that writes, with [Queue.WithTx] or
+//     [Queue.ConsumeTx].
 //
 // # Bodies
 //
@@ -38,8 +42,8 @@
 // # Errors
 //
 // Every error names the queue and the operation. errors.Is finds [ErrEmpty],
-// [ErrNotFound], [ErrLeaseLost], [ErrNoQueue], [ErrNoSchema], [ErrName] and
-// [ErrOption]; errors.As finds [*EncodeError], [*DecodeError], [*LeaseLostError],
+// [ErrNotFound], [ErrLeaseLost], [ErrNoQueue], [ErrNoSchema], [ErrName],
+// [ErrStopped] and [ErrOption]; errors.As finds [*EncodeError], [*DecodeError], [*LeaseLostError],
 // and a [*pgconn.PgError] of the server.
 //
 // [*pgconn.PgError]: https://pkg.go.dev/github.com/jackc/pgx/v5/pgconn#PgError

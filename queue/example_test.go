@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"os/signal"
+	"syscall"
 	"testing"
 	"time"
 
@@ -29,11 +31,20 @@ type OrderPlaced struct {
 }
 
 func Example() {
-	ctx, pool := context.Background(), pgtest.Pool()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	pool := pgtest.Pool()
 	exec(ctx, "CREATE TABLE orders (id bigint, customer text)")
+	ship := func(_ context.Context, order int64) error {
+		fmt.Println("shipped", order)
+		stop() // it is an example
+		return nil
+	}
 
-	if err := queue.Create(ctx, pool, "orders"); err != nil {
-		log.Fatal(err)
+	for _, name := range []string{"orders", "orders_dead"} {
+		if err := queue.Create(ctx, pool, name); err != nil {
+			log.Fatal(err)
+		}
 	}
 	orders, err := queue.New[OrderPlaced](pool, "orders")
 	if err != nil {
@@ -52,21 +63,15 @@ func Example() {
 		log.Fatal(err)
 	}
 
-	// Hidden from other readers for a minute; back after that, unless deleted.
-	msgs, err := orders.Read(ctx, 10, queue.VT(time.Minute), queue.Wait(5*time.Second))
+	// Work until SIGTERM, then finish what was started.
+	err = orders.Consume(ctx, func(ctx context.Context, m *queue.Message[OrderPlaced]) error {
+		return ship(ctx, m.Body.OrderID) // an error: again later, five times at most
+	}, queue.Workers(8), queue.MaxReads(5), queue.DeadLetterTo("orders_dead"))
 	if err != nil {
 		log.Fatal(err)
 	}
-	for _, m := range msgs {
-		ship(m.Body.OrderID)
-		if err := orders.Delete(ctx, m); err != nil {
-			log.Fatal(err)
-		}
-	}
 	// Output: shipped 42
 }
-
-func ship(order int64) { fmt.Println("shipped", order) }
 
 func exec(ctx context.Context, sql string) {
 	if _, err := pgtest.Pool().Exec(ctx, sql); err != nil {

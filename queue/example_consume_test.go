@@ -1,0 +1,200 @@
+package queue_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgmq-go/pgmq/internal/pgtest"
+	"github.com/pgmq-go/pgmq/queue"
+)
+
+// A handler says what becomes of its message.
+func ExampleQueue_Consume() {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	invites, dead := fresh[string]("invites"), fresh[string]("invites_dead")
+	if _, err := invites.SendBatch(ctx, []string{"ada@example.org", "nonsense"}); err != nil {
+		log.Fatal(err)
+	}
+
+	err := invites.Consume(ctx, func(ctx context.Context, m *queue.Message[string]) error {
+		switch {
+		case !strings.Contains(m.Body, "@"):
+			stop() // it is an example
+			return queue.DeadLetter(errors.New("this is no address"))
+		case m.Reads == 1:
+			return queue.RetryIn(10*time.Millisecond, errors.New("the mail server is busy"))
+		}
+		fmt.Println("invited", m.Body)
+		return nil
+	}, queue.Workers(1), queue.DeadLetterTo(dead.Name()))
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	letters, err := dead.Read(context.Background(), 1)
+	if err != nil {
+		log.Fatal(err)
+	}
+	why := letters[0].Headers["x-pgmq-dead-letter"].(map[string]any)
+	fmt.Println(letters[0].Body, "is dead:", why["error"])
+	// Output: nonsense is dead: this is no address
+}
+
+// The effect and the settling commit together: exactly-once effect.
+func ExampleQueue_ConsumeTx() {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	exec(ctx, "CREATE TABLE balance (cents bigint); INSERT INTO balance VALUES (0)")
+	deposits := fresh[int64]("deposits")
+	if _, err := deposits.Send(ctx, 995); err != nil {
+		log.Fatal(err)
+	}
+
+	err := deposits.ConsumeTx(ctx, func(ctx context.Context, tx pgx.Tx, m *queue.Message[int64]) error {
+		if _, err := tx.Exec(ctx, "UPDATE balance SET cents = cents + $1", m.Body); err != nil {
+			return err
+		}
+		if m.Reads == 1 {
+			return queue.RetryIn(0, errors.New("something else failed")) // the update is undone
+		}
+		stop() // it is an example
+		return nil
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	var cents int64
+	err = pgtest.Pool().QueryRow(context.Background(), "SELECT cents FROM balance").Scan(&cents)
+	fmt.Println(cents, err)
+	// Output: 995 <nil>
+}
+
+// Messages that are cheaper by the dozen.
+func ExampleQueue_ConsumeBatch() {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	rows := fresh[int]("rows")
+	if _, err := rows.SendBatch(ctx, []int{1, 2, 3, 4, 5}); err != nil {
+		log.Fatal(err)
+	}
+
+	err := rows.ConsumeBatch(ctx, func(_ context.Context, msgs []*queue.Message[int]) error {
+		failed := queue.Failures{}
+		for _, m := range msgs {
+			if m.Body == 3 {
+				failed[m.ID] = queue.Discard(errors.New("nobody wants a 3"))
+			}
+		}
+		fmt.Println(len(msgs), "rows,", len(failed), "failed")
+		stop() // it is an example
+		return failed
+	}, queue.Batch{N: 100, Wait: 50 * time.Millisecond})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output: 5 rows, 1 failed
+}
+
+// A loop instead of a handler.
+func ExampleQueue_Messages() {
+	ctx, notes := context.Background(), fresh[string]("notes")
+	if _, err := notes.SendBatch(ctx, []string{"one", "two"}); err != nil {
+		log.Fatal(err)
+	}
+
+	for m, err := range notes.Messages(ctx, queue.Wait(100*time.Millisecond)) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(m.Body)
+		if err := notes.Delete(ctx, m); err != nil {
+			log.Fatal(err)
+		}
+	}
+	// Output:
+	// one
+	// two
+}
+
+// When the cause is mended, dead letters go back.
+func ExampleRedrive() {
+	ctx, pool := context.Background(), pgtest.Pool()
+	letters, letterbox := fresh[string]("letters"), fresh[string]("letters_dead")
+	if _, err := letterbox.SendBatch(ctx, []string{"a", "b"}); err != nil {
+		log.Fatal(err)
+	}
+
+	moved, err := queue.Redrive(ctx, pool, letterbox.Name(), letters.Name(), queue.Rate(100))
+	fmt.Println("moved", moved, err)
+	// Output: moved 2 <nil>
+}
+
+// Several consumers, one shutdown, one error.
+func ExampleRun() {
+	ctx, stop := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer stop()
+	cats, dogs := fresh[string]("cats"), fresh[string]("dogs")
+	feed := func(context.Context, *queue.Message[string]) error { return nil }
+
+	err := queue.Run(ctx,
+		func(ctx context.Context) error { return cats.Consume(ctx, feed) },
+		func(ctx context.Context) error { return dogs.Consume(ctx, feed, queue.Workers(2)) },
+	)
+	fmt.Println(err)
+	// Output: <nil>
+}
+
+// Middleware wraps a handler; an observer hears of everything.
+func ExampleChain() {
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	parcels := fresh[string]("parcels").Observe(func(_ context.Context, e queue.Event) {
+		if e.Kind == queue.Settled {
+			fmt.Println(e.Queue, "settled message", e.ID)
+			stop() // it is an example
+		}
+	})
+	traced := func(next queue.Handler[string]) queue.Handler[string] {
+		return func(ctx context.Context, m *queue.Message[string]) error {
+			fmt.Println("trace", m.Headers["trace"])
+			return next(ctx, m)
+		}
+	}
+	if _, err := parcels.Send(ctx, "a book", queue.Headers{"trace": "4bf92f35"}); err != nil {
+		log.Fatal(err)
+	}
+
+	deliver := func(context.Context, *queue.Message[string]) error { return nil }
+	err := parcels.Consume(ctx, queue.Chain(deliver, traced, queue.Timeout[string](time.Minute)))
+	if err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// trace 4bf92f35
+	// parcels settled message 1
+}
+
+// The log of a consumer, as it is without an observer but where you want it.
+func ExampleLog() {
+	hides := &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{} // so that the output of the example is known
+		}
+		return a
+	}}
+	pings := fresh[string]("pings").Observe(queue.Log(slog.New(slog.NewTextHandler(os.Stdout, hides))))
+	if _, err := pings.Send(context.Background(), "ping"); err != nil {
+		log.Fatal(err)
+	}
+	// Output: level=DEBUG msg="pgmq: sent" queue=pings id=1
+}
