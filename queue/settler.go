@@ -33,15 +33,13 @@ func (c *consumer) finish(p parcel) {
 // report tells how a delivery ended.
 func (c *consumer) report(j *job, err error) {
 	e := Event{Kind: Settled, ID: j.row.MsgID, Count: 1, Reads: int(j.row.ReadCt), Took: j.took, Err: j.err}
-	lost := c.held.whyLost(j)
 	switch {
-	case lost != nil && !j.settled:
-		e.Kind, e.Err = LeaseLost, errors.Join(lost, j.err)
 	case !j.settled:
-		if err == nil {
-			err = j.unsettled
+		why := c.held.whyLost(j)
+		if why == nil {
+			why = lapsed("its result was not recorded")
 		}
-		e.Kind, e.Err = LeaseLost, errors.Join(lapsed("its result was not recorded"), err, j.err)
+		e.Kind, e.Err = LeaseLost, errors.Join(why, err, j.unsettled, j.err)
 	case j.act == actRetry:
 		e.Kind, e.RetryIn = Retried, j.after
 	case j.act == actDeadLetter:

@@ -51,10 +51,14 @@ func TestALostLeaseEndsTheHandlersContextAndNothingIsRecorded(t *testing.T) {
 			t.Error(context.Cause(ctx))
 		}
 		return nil // as if it were done
-	}, queue.VT(500*time.Millisecond))
+	}, queue.VT(6*time.Second))
 	<-began
 	steal(t, q.Name(), id)
+	start := time.Now()
 	eventually(t, "it is told", func() bool { return len(c.of(queue.LeaseLost)) == 1 })
+	if took := time.Since(start); took > 4*time.Second {
+		t.Errorf("the loss was noticed after %v, not with the next extension", took)
+	}
 	is(t, c.of(queue.LeaseLost)[0].Err, queue.ErrLeaseLost)
 	equal(t, "messages", length(t, q), 1)
 	equal(t, "settled", len(c.of(queue.Settled)), 0)

@@ -92,3 +92,31 @@ func TestConsumeTxKeepsTheLeaseOfALongTransaction(t *testing.T) {
 	equal(t, "deliveries", len(c.of(queue.Delivered)), 1)
 	equal(t, "rows", value[int](t, pgtest.Pool(), `SELECT count(*)::int FROM `+table), 1)
 }
+
+// A message whose transaction takes long to commit has its row locked.
+func TestASlowCommitDoesNotCostTheOthersTheirLeases(t *testing.T) {
+	t.Parallel()
+	q, table := pgtest.Queue[Order](t), ledger(t)
+	exec(t, pgtest.Pool(), `
+		CREATE FUNCTION `+table+`_slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(2); RETURN NULL; END';
+		CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON `+table+` DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION `+table+`_slow()`)
+	sendBatch(t, q, make([]Order, 2))
+	c := background(t, q, func(ctx context.Context, q *queue.Queue[Order]) error {
+		return q.ConsumeTx(ctx, func(ctx context.Context, tx pgx.Tx, m *queue.Message[Order]) error {
+			if m.ID == 1 {
+				_, err := tx.Exec(ctx, `INSERT INTO `+table+` VALUES (1)`)
+				return err
+			}
+			select {
+			case <-time.After(2500 * time.Millisecond):
+			case <-ctx.Done():
+				t.Error(context.Cause(ctx))
+			}
+			return nil
+		}, queue.VT(600*time.Millisecond))
+	})
+	eventually(t, "both are done", func() bool { return length(t, q) == 0 })
+	ok(t, c.end())
+	equal(t, "deliveries", len(c.of(queue.Delivered)), 2)
+	exec(t, pgtest.Pool(), `DROP FUNCTION `+table+`_slow CASCADE`)
+}
