@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	osexec "os/exec"
 	"path/filepath"
@@ -167,12 +168,35 @@ func TestDemoSettlesEveryEarthquakeOnce(t *testing.T) {
 	t.Parallel()
 	pgmq, pool := command(t), pgtest.Database(t)
 	out := output(t, pgmq("demo", "--database-url", dsn(pool)))
-	contains(t, strings.Join(strings.Fields(out), " "), "sent 1,707", "redelivered 102", "archived 128", "deleted 1,579",
-		"Each of the 1,707 messages was settled exactly once.", "Hualian", "quakes by magnitude")
+	contains(t, strings.Join(strings.Fields(out), " "),
+		"sent 1,707", "delivered 1,862", "retried 127", "returned", "dead letters 28", "redriven 28", "deleted 1,707",
+		`15 dead letter 1 read no handler for type "explosion"`, `13 max reads 3 reads no handler for type "quarry blast"`,
+		"Each of the 1,707 messages was settled exactly once. Both queues are empty.", "Hualian", "quakes by magnitude")
 	if strings.ContainsAny(out, "\x1b\r") {
 		t.Fatalf("control codes in what is no terminal: %q", out)
 	}
 	equal(t, "queues left in a given database", value[int](t, pool, `SELECT count(*)::int FROM pgmq.meta`), 0)
+}
+
+// blast is a line that the first handler of the demo refuses.
+const blast = `{"id": "x1", "time_ms": 1517428617820, "type": "explo\u001b[31msion"}`
+
+func TestDemoTellsTheSameOfOtherPeoplesLines(t *testing.T) {
+	t.Parallel()
+	pgmq, pool := command(t), pgtest.Database(t)
+	carry := func(lines string) string {
+		demo := pgmq("demo", "--input", "-", "--database-url", dsn(pool))
+		demo.Stdin = strings.NewReader(lines)
+		return strings.Join(strings.Fields(output(t, demo)), " ")
+	}
+	plain := carry(strings.Repeat("1\n", 1000))
+	contains(t, plain, "sent 1,000", "delivered 1,061", "retried 61", "dead letters 0", "deleted 1,000", "Each of the 1,000 messages")
+	if strings.Contains(plain, "say why") || strings.Contains(plain, "magnitude") {
+		t.Fatalf("numbers are no quakes:\n%s", plain)
+	}
+	quake := carry(strings.Repeat("1\n", 1000) + blast)
+	contains(t, quake, "dead letters 1", "redriven 1", "deleted 1,001", "Each of the 1,001 messages", "explo\\x1b[31msion")
+	equal(t, "escapes of somebody else", strings.Count(quake, "\x1b"), 0)
 }
 
 func TestDemoReportsLinesThatAreNotJSON(t *testing.T) {
@@ -205,7 +229,15 @@ func TestDemoLeavesNothingBehindWhenInterrupted(t *testing.T) {
 	ok(t, demo.Start())
 	exited := sync.OnceValue(demo.Wait)
 	defer exited()
-	eventually(t, "the demo has a queue", func() bool { return len(queueNames(t, pool)) == 1 })
+	eventually(t, "the demo has its queues", func() bool { return len(queueNames(t, pool)) == 2 })
+	_, err = io.WriteString(stdin, strings.Repeat(blast+"\n", 100))
+	ok(t, err)
+	dead := queueNames(t, pool)[1]
+	eventually(t, "there are dead letters", func() bool {
+		stats, err := queue.Stats(t.Context(), pool, dead)
+		ok(t, err)
+		return stats.Length == 100
+	})
 
 	ok(t, demo.Process.Signal(syscall.SIGINT))
 	started := time.Now()

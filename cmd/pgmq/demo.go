@@ -27,14 +27,16 @@ func demoCommand(t *target) *cobra.Command {
 		Use:   "demo",
 		Short: "Carry a week of earthquakes through a queue and show what happened",
 		Long: strings.TrimSpace(`
-Carry a week of the world's earthquakes through a queue: send each as a message,
-let several workers read them, leave some unsettled on purpose so that their
-visibility timeout brings them back, archive the strong ones, delete the others,
-and prove at the end that each was settled once and none is left.
+Carry a week of the world's earthquakes through a queue: send each as a message
+and have two consumers handle them. Some handlers fail on purpose, and their
+messages come back; one of the consumers stops on the way, and the other goes on.
+What is no earthquake ends in a dead-letter queue, is shown, redriven, and handled
+by a handler that knows it. The proof at the end: each was settled exactly once,
+and none is left.
 
 Without a database it starts a private Postgres, which is gone when the demo
-ends. On a given database it installs schema pgmq and uses a queue of its own,
-which it drops at the end.`),
+ends. On a given database it installs schema pgmq and uses two queues of its
+own, which it drops at the end.`),
 		Example: `  pgmq demo
   pgmq demo --input events.jsonl
   tail -n 1000 events.jsonl | pgmq demo --input -`,
@@ -82,38 +84,58 @@ func runDemo(ctx context.Context, s *screen, url, input string) (err error) {
 	s.done("schema", "pgmq, migrated")
 
 	name := "pgmq_demo_" + strings.ToLower(rand.Text()[:8])
-	if err := queue.Create(ctx, pool, name); err != nil {
-		return err
+	dead := name + "_dead"
+	for _, name := range []string{name, dead} {
+		if err := createDemo(ctx, pool, name); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, dropDemo(ctx, pool, name)) }()
 	}
-	defer func() { err = errors.Join(err, dropDemo(ctx, pool, name)) }()
-	s.done("queue", name)
+	s.done("queues", name+", "+dead)
 
 	// The week has a type of its own; other people's lines go through as they are.
 	if input == "" {
-		return carry(ctx, s, pool, name, lines, func(q quakes.Quake) (quakes.Quake, bool) { return q, true })
+		return carry(ctx, s, pool, name, dead, lines, func(q quakes.Quake) (quakes.Quake, bool) { return q, true })
 	}
-	return carry(ctx, s, pool, name, lines, quakeIn)
+	return carry(ctx, s, pool, name, dead, lines, quakeIn)
 }
 
 // carry is the demo proper, for bodies of type T.
-func carry[T any](ctx context.Context, s *screen, pool *pgxpool.Pool, name string, lines io.Reader, quake func(T) (quakes.Quake, bool)) error {
+func carry[T any](ctx context.Context, s *screen, pool *pgxpool.Pool, name, dead string, lines io.Reader, quake func(T) (quakes.Quake, bool)) error {
+	t := newTally()
 	q, err := queue.New[T](pool, name)
 	if err != nil {
 		return err
 	}
-	t := newTally()
+	d := demo[T]{pool: pool, queue: q.Observe(t.observe), dead: dead, quake: quake, tally: t}
+
 	stopProgress := s.progress(t)
-	err = transport(ctx, q, lines, quake, t)
+	err = d.deliver(ctx, lines)
 	stopProgress()
 	s.complaints(t)
 	if err != nil {
 		return err
 	}
-	left, err := countLeft(ctx, pool, name)
+	s.pictures(t)
+
+	if t.counts.dead > 0 {
+		deaths, err := postMortem(ctx, pool, dead)
+		if err != nil {
+			return err
+		}
+		s.deaths(deaths, t.counts.dead, dead)
+		err = d.redrive(ctx, func(moved int64) { s.step("redrive", s.number(int(moved))+" moved back …") })
+		if err != nil {
+			return err
+		}
+		s.done("redrive", s.number(t.counts.redriven)+" moved back, and done by a handler that knows blasts")
+	}
+
+	s.report(t)
+	left, err := countLeft(ctx, pool, name, dead)
 	if err != nil {
 		return err
 	}
-	s.report(t)
 	if err := t.proof(left); err != nil {
 		return err
 	}
@@ -142,7 +164,15 @@ func openInput(input string) (io.Reader, func(), error) {
 	return file, func() { file.Close() }, nil
 }
 
-// dropDemo removes the demo's queue even after ctrl-C.
+// createDemo finishes even after ctrl-C: of a queue that may be there or not
+// nobody would know whether to drop it.
+func createDemo(ctx context.Context, pool *pgxpool.Pool, name string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	return queue.Create(ctx, pool, name)
+}
+
+// dropDemo removes one of the demo's queues even after ctrl-C.
 func dropDemo(ctx context.Context, pool *pgxpool.Pool, name string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()

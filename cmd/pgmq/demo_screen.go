@@ -43,7 +43,7 @@ func newScreen() *screen {
 // step says what is under way; done takes its place.
 func (s *screen) step(label, text string) {
 	if s.live {
-		fmt.Fprintf(s.err, "  %-10s %s", label, text)
+		fmt.Fprintf(s.err, "\r\x1b[K  %-10s %s", label, text)
 	}
 }
 
@@ -72,8 +72,8 @@ func (s *screen) progress(t *tally) (stop func()) {
 		defer tick.Stop()
 		for {
 			c := t.snapshot()
-			bar.Describe(s.format.Sprintf("sent %d · delivered %d · again %d · archived %d · deleted %d",
-				c.sent, c.delivered, c.redelivered, c.archived, c.deleted))
+			bar.Describe(s.format.Sprintf("sent %d · delivered %d · retried %d · dead %d · deleted %d",
+				c.sent, c.delivered, c.retried, c.dead, c.deleted))
 			_ = bar.Add(1)
 			select {
 			case <-stopped:
@@ -97,21 +97,48 @@ func (s *screen) complaints(t *tally) {
 	}
 }
 
-func (s *screen) report(t *tally) {
+func (s *screen) pictures(t *tally) {
 	if len(t.quakes) > 0 {
 		fmt.Fprintf(s.out, "\n%s\n%s\n%s", quakes.Map(t.quakes, s.style), quakes.Hours(t.quakes, s.style), quakes.Magnitudes(t.quakes, s.style))
 	}
+}
+
+// deaths shows what the dead letters of a queue say.
+func (s *screen) deaths(kinds []deaths, all int, name string) {
+	fmt.Fprintln(s.out)
+	s.done("dead", s.number(all)+" messages are in "+name+" and say why:")
+	first, digits := time.Now(), len(s.number(all))
+	for _, k := range kinds {
+		all -= k.Count
+		reads := "1 read"
+		if k.Reads != 1 {
+			reads = fmt.Sprintf("%d reads", k.Reads)
+		}
+		s.done("", fmt.Sprintf("%*s  %-11s  %-7s  %s", digits, s.number(k.Count), k.Reason, reads, k.Error))
+		if k.FirstSent.Before(first) {
+			first = k.FirstSent
+		}
+	}
+	if all > 0 {
+		s.done("", s.number(all)+" others")
+	}
+	s.done("", "the first of them was sent at "+first.Local().Format("15:04:05.000"))
+}
+
+func (s *screen) report(t *tally) {
 	c := t.counts
 	if c.sent == 0 {
 		return
 	}
 	rows := [][]string{
 		{"sent", s.number(c.sent), s.rate(c.sent, t.sendEnd.Sub(t.start)) + fmt.Sprintf(", %d to a batch", sendSize)},
-		{"delivered", s.number(c.delivered), "first time at " + s.rate(c.delivered-c.redelivered, t.firstEnd.Sub(t.start)) + fmt.Sprintf(", to %d workers", demoWorkers)},
-		{"redelivered", s.number(c.redelivered), fmt.Sprintf("left unsettled on purpose; back after their %v", demoVT)},
-		{"archived", s.number(c.archived), fmt.Sprintf("magnitude %g and more", strong)},
-		{"deleted", s.number(c.deleted), "all others"},
-		{"pick-up", s.latency(t, 50), "p50 from send to first delivery"},
+		{"delivered", s.number(c.delivered), "first time at " + s.rate(c.sent, t.firstEnd.Sub(t.start)) + fmt.Sprintf(", 2 × %d workers", demoWorkers)},
+		{"retried", s.number(c.retried), fmt.Sprintf("the handler failed or panicked; back after %v", demoBackoff)},
+		{"returned", s.number(c.returned), "given back at once by a consumer that stopped"},
+		{"dead letters", s.number(c.dead), fmt.Sprintf("refused, or failed %d times", demoReads)},
+		{"redriven", s.number(c.redriven), "to a handler that knows blasts"},
+		{"deleted", s.number(c.deleted), "after they were handled"},
+		{"pick-up", s.latency(t, 50), "p50 from send to first delivery, queueing included"},
 		{"", s.latency(t, 99), "p99"},
 	}
 	if c.broken > 0 {
@@ -137,8 +164,7 @@ func (s *screen) proof(t *tally) {
 		fmt.Fprintln(s.out, "\nThere was no message to carry.")
 		return
 	}
-	fmt.Fprintln(s.out, s.format.Sprintf("Each of the %d messages was settled exactly once. The queue is empty; its archive holds %d.",
-		t.counts.sent, t.counts.archived))
+	fmt.Fprintln(s.out, s.format.Sprintf("Each of the %d messages was settled exactly once. Both queues are empty.", t.counts.sent))
 }
 
 func (s *screen) number(n int) string { return s.format.Sprintf("%d", n) }

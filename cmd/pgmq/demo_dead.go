@@ -1,0 +1,42 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgmq-go/pgmq/internal/table"
+)
+
+// deaths are the dead letters that died of the same.
+type deaths struct {
+	Reason, Error string
+	Count, Reads  int       // Reads of the one that was read most
+	FirstSent     time.Time // of the first one
+}
+
+// deathsShown is how many kinds of death the demo tells.
+const deathsShown = 5
+
+// postMortem asks the dead letters of a queue what they died of. A queue is a
+// table: SQL can ask it anything.
+func postMortem(ctx context.Context, pool *pgxpool.Pool, name string) ([]deaths, error) {
+	rows, err := table.New(name).Bind(pool).Query(ctx, `
+SELECT
+    d ->> 'reason',
+    coalesce(d ->> 'error', ''),
+    count(*),
+    max((d ->> 'reads')::integer),
+    min((d ->> 'enqueued_at')::timestamptz)
+FROM pgmq.template_queue
+CROSS JOIN LATERAL (SELECT headers -> 'x-pgmq-dead-letter') AS story (d)
+GROUP BY 1, 2
+ORDER BY 3 DESC, 1, 2
+LIMIT $1`, deathsShown)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[deaths])
+}
