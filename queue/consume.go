@@ -36,7 +36,7 @@ import (
 // Grace was over; they go on, and their messages come back after their VT.
 func (q *Queue[T]) Consume(ctx context.Context, handle Handler[T], opts ...ConsumeOption) error {
 	return q.consume(ctx, opts, false, func(ctx context.Context, p parcel) {
-		q.each(p, func(j *job, m *Message[T]) error { return handle(ctx, m) })
+		q.each(p, func(_ *job, m *Message[T]) error { return handle(ctx, m) })
 	})
 }
 

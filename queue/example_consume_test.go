@@ -44,8 +44,7 @@ func ExampleQueue_Consume() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	why := letters[0].Headers["x-pgmq-dead-letter"].(map[string]any)
-	fmt.Println(letters[0].Body, "is dead:", why["error"])
+	fmt.Println(letters[0].Body, "is dead:", letters[0].Death().Error)
 	// Output: nonsense is dead: this is no address
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -22,7 +21,7 @@ type job struct {
 	err       error
 	act       act
 	after     time.Duration // of actRetry
-	reason    string        // of actDeadLetter and actDiscard
+	reason    Reason        // of actDeadLetter and actDiscard
 	settled   bool          // by its receipt; else the lease had passed to another
 	unsettled error         // why it could not even be tried
 	began     time.Time
@@ -125,14 +124,6 @@ func receiptsOf(jobs []*job) receipts {
 	return r
 }
 
-// Why a message is a dead letter, in its header.
-const (
-	reasonMaxReads    = "max reads"
-	reasonUndecodable = "undecodable"
-	reasonDeadLetter  = "dead letter" // the handler said so
-	reasonDiscarded   = "discarded"
-)
-
 var errMaxReads = errors.New("the last delivery that MaxReads allows did not end")
 
 // decide says what becomes of a job after its handler.
@@ -145,15 +136,15 @@ func (j *job) decide() {
 	case j.err == nil:
 		j.act = o.done
 	case j.undecoded:
-		j.act, j.reason = actDeadLetter, reasonUndecodable
+		j.act, j.reason = actDeadLetter, ReasonUndecodable
 	case errors.Is(j.err, errMaxReads):
-		j.act, j.reason = actDeadLetter, reasonMaxReads
+		j.act, j.reason = actDeadLetter, ReasonMaxReads
 	case told && v.act == actDeadLetter:
-		j.act, j.reason = actDeadLetter, reasonDeadLetter
+		j.act, j.reason = actDeadLetter, ReasonDeadLetter
 	case told && v.act == actDiscard:
-		j.act, j.reason = actDiscard, reasonDiscarded
+		j.act, j.reason = actDiscard, ReasonDiscarded
 	case o.maxReads > 0 && reads >= o.maxReads:
-		j.act, j.reason = actDeadLetter, reasonMaxReads
+		j.act, j.reason = actDeadLetter, ReasonMaxReads
 	case told:
 		j.act, j.after = actRetry, v.after
 	case j.c.handlers.Err() != nil && errors.Is(j.err, context.Canceled):
@@ -161,35 +152,6 @@ func (j *job) decide() {
 	default:
 		j.act, j.after = actRetry, max(o.backoff(reads), 0)
 	}
-}
-
-// note is what a dead letter says of its death.
-type note struct {
-	Reason string `json:"reason"`
-	Error  string `json:"error,omitempty"`
-	Stack  string `json:"stack,omitempty"`
-}
-
-func (j *job) note() note {
-	const most = 4 << 10 // bytes of a text
-	n := note{Reason: j.reason}
-	err := j.err
-	if v, told := errors.AsType[*verdict](err); told {
-		err = v.err
-	}
-	if err != nil {
-		n.Error = storableText(err.Error(), most)
-	}
-	if p, ok := errors.AsType[*PanicError](err); ok {
-		n.Stack = storableText(string(p.Stack), most)
-	}
-	return n
-}
-
-// storableText returns text that a jsonb can hold, of at most that many bytes.
-func storableText(text string, most int) string {
-	text = strings.ReplaceAll(text[:min(len(text), most)], "\x00", "")
-	return strings.ToValidUTF8(text, "")
 }
 
 // lapsed is the loss of a lease that could not be extended.

@@ -29,6 +29,8 @@ type Event struct {
 	Took time.Duration
 	// RetryIn is when the message comes back, of Retried.
 	RetryIn time.Duration
+	// Reason is why the message is dead, of DeadLettered and Discarded.
+	Reason Reason
 	// Err is the handler's error, or why it happened.
 	Err error
 }
@@ -37,34 +39,36 @@ type Event struct {
 type EventKind string
 
 const (
-	// Sent: messages were sent, outside of a transaction or in one that may
-	// still roll back.
+	// Sent means that messages were sent, outside of a transaction or in one that
+	// may still roll back.
 	Sent EventKind = "sent"
-	// Delivered: a handler is about to get the message.
+	// Delivered means that a handler is about to get the message.
 	Delivered EventKind = "delivered"
-	// Settled: the work is done, the message deleted or archived.
+	// Settled means that the work is done and the message deleted or archived.
 	Settled EventKind = "settled"
-	// Retried: the handler failed; the message comes back.
+	// Retried means that the handler failed and the message comes back.
 	Retried EventKind = "retried"
-	// DeadLettered: the message went to the dead-letter queue, or to the
-	// archive marked as failed.
+	// DeadLettered means that the message went to the dead-letter queue, or to
+	// the archive marked as failed.
 	DeadLettered EventKind = "dead-lettered"
-	// Discarded: the handler said Discard; the message went to the archive.
+	// Discarded means that the handler said Discard, and the message went to the
+	// archive marked as failed.
 	Discarded EventKind = "discarded"
-	// LeaseLost: somebody else may have the message; this delivery's result
-	// was not recorded.
+	// LeaseLost means that somebody else may have the message: the result of this
+	// delivery was not recorded.
 	LeaseLost EventKind = "lease lost"
-	// Returned: the message was fetched and given back without a delivery.
+	// Returned means that the message was fetched and given back without a
+	// delivery.
 	Returned EventKind = "returned"
-	// Outage: the database does not answer as it should; told once, however
-	// long it lasts. Work goes on when it is over.
+	// Outage means that the database has failed twice in a row. It is told once,
+	// however long it lasts; work goes on when it is over.
 	Outage EventKind = "outage"
-	// Recovered: the outage is over.
+	// Recovered means that the outage is over.
 	Recovered EventKind = "recovered"
-	// Polling: wake-ups cannot be received, for now; new messages are found by
-	// looking now and then.
+	// Polling means that wake-ups cannot be received, for now: new messages are
+	// found by looking now and then.
 	Polling EventKind = "polling"
-	// Listening: wake-ups are received again.
+	// Listening means that wake-ups are received again.
 	Listening EventKind = "listening"
 )
 
@@ -108,6 +112,9 @@ func Log(logger *slog.Logger) Observer {
 			if d.value != 0 {
 				attrs = append(attrs, slog.Duration(d.name, d.value))
 			}
+		}
+		if e.Reason != "" {
+			attrs = append(attrs, slog.String("reason", string(e.Reason)))
 		}
 		if e.Err != nil {
 			attrs = append(attrs, slog.String("error", e.Err.Error()))

@@ -12,7 +12,7 @@ import (
 	"github.com/pgmq-go/pgmq/generics"
 )
 
-// RedriveOption is an option of Redrive: [IDs], [Containing], [DeadFor], [Rate]
+// RedriveOption is an option of Redrive: [IDs], [Containing], a [Reason], [Rate]
 // or [Progress].
 type RedriveOption interface {
 	applyRedrive(o *redriveOptions) error
@@ -25,10 +25,6 @@ type IDs []int64
 // Containing has only messages redriven whose body contains this JSON, as
 // Postgres' operator @> understands it. The default is all.
 type Containing json.RawMessage
-
-// DeadFor has only messages redriven that died for this reason: "max reads",
-// "undecodable" or "dead letter". The default is all.
-type DeadFor string
 
 // Rate is how many messages a second are redriven at most. The default, also of
 // Rate(0), is no limit.
@@ -138,7 +134,7 @@ func (c Containing) applyRedrive(o *redriveOptions) error {
 	return nil
 }
 
-func (reason DeadFor) applyRedrive(o *redriveOptions) error {
+func (reason Reason) applyRedrive(o *redriveOptions) error {
 	o.reason = pgtype.Text{String: string(reason), Valid: true}
 	return nil
 }

@@ -43,9 +43,9 @@ func (c *consumer) report(j *job, err error) {
 	case j.act == actRetry:
 		e.Kind, e.RetryIn = Retried, j.after
 	case j.act == actDeadLetter:
-		e.Kind = DeadLettered
+		e.Kind, e.Reason = DeadLettered, j.reason
 	case j.act == actDiscard:
-		e.Kind = Discarded
+		e.Kind, e.Reason = Discarded, j.reason
 	}
 	c.tell(c.life, e)
 }
@@ -118,7 +118,7 @@ func (c *consumer) record(ctx context.Context, on DB, act act, jobs []*job) ([]i
 	}
 	notes := make([]json.RawMessage, len(jobs))
 	for i, j := range jobs {
-		notes[i], _ = json.Marshal(j.note()) // strings only
+		notes[i] = j.note()
 	}
 	var target pgtype.Text // NULL is the archive
 	if act == actDeadLetter && c.o.deadLetterTo != "" {

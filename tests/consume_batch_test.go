@@ -50,7 +50,7 @@ func TestABatchHandlerThatFailsGetsAllItsMessagesBack(t *testing.T) {
 	sendBatch(t, q, make([]Order, 10))
 	calls := 0
 	c := background(t, q, func(ctx context.Context, q *queue.Queue[Order]) error {
-		return q.ConsumeBatch(ctx, func(_ context.Context, msgs []*queue.Message[Order]) error {
+		return q.ConsumeBatch(ctx, func(context.Context, []*queue.Message[Order]) error {
 			if calls++; calls == 1 {
 				panic(errWork)
 			}

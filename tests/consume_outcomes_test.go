@@ -20,28 +20,24 @@ var errWork = errors.New("the printer is out of paper")
 // atOnce is a Backoff for tests.
 var atOnce = queue.Backoff(func(int) time.Duration { return 0 })
 
-// death is what a dead letter's header says.
-type death struct {
-	Reason     string    `json:"reason"`
-	Error      string    `json:"error"`
-	Stack      string    `json:"stack"`
-	Queue      string    `json:"queue"`
-	MsgID      int64     `json:"msg_id"`
-	Reads      int       `json:"reads"`
-	EnqueuedAt time.Time `json:"enqueued_at"`
-	DeadAt     time.Time `json:"dead_at"`
+// deathOf returns the story of a message.
+func deathOf[T any](t testing.TB, m *queue.Message[T]) queue.Death {
+	t.Helper()
+	d := m.Death()
+	if d == nil {
+		t.Fatalf("the headers are %s", m.RawHeaders())
+	}
+	return *d
 }
 
-func deathOf(t testing.TB, headers json.RawMessage) death {
+// buried waits for the only message in a queue's archive, and returns its story.
+func buried(t testing.TB, name string) queue.Death {
 	t.Helper()
 	var h struct {
-		Death *death `json:"x-pgmq-dead-letter"`
+		Death queue.Death `json:"x-pgmq-dead-letter"`
 	}
-	ok(t, json.Unmarshal(headers, &h))
-	if h.Death == nil {
-		t.Fatalf("the headers are %s", headers)
-	}
-	return *h.Death
+	ok(t, json.Unmarshal(archived(t, name), &h))
+	return h.Death
 }
 
 // archived returns the headers of the only message in a queue's archive, and
@@ -83,9 +79,10 @@ func TestAPoisonMessageIsADeadLetterAfterExactlyMaxReads(t *testing.T) {
 	equal(t, "neighbours", others.Load(), 9999)
 	equal(t, "retries", len(c.of(queue.Retried)), 4)
 	equal(t, "told", c.of(queue.DeadLettered)[0].ID, poison)
+	equal(t, "the reason told", c.of(queue.DeadLettered)[0].Reason, queue.ReasonMaxReads)
 
-	d := deathOf(t, readOne(t, dead).RawHeaders())
-	equal(t, "its story", fmt.Sprint(d.Reason, "; ", d.Error, "; ", d.Queue, " ", d.MsgID, " ", d.Reads),
+	d := deathOf(t, readOne(t, dead))
+	equal(t, "its story", fmt.Sprint(d.Reason, "; ", d.Error, "; ", d.Queue, " ", d.ID, " ", d.Reads),
 		fmt.Sprint("max reads; page 5: ", errWork, "; ", q.Name(), " ", poison, " 5"))
 	if d.EnqueuedAt.IsZero() || !d.DeadAt.After(d.EnqueuedAt) {
 		t.Errorf("sent at %v, dead at %v", d.EnqueuedAt, d.DeadAt)
@@ -104,8 +101,8 @@ func TestAMessageThatWasReadTooOftenIsADeadLetterWithoutADelivery(t *testing.T) 
 		t.Error("it was delivered")
 		return nil
 	}, queue.MaxReads(3))
-	d := deathOf(t, archived(t, q.Name()))
-	equal(t, "reason", d.Reason, "max reads")
+	d := buried(t, q.Name())
+	equal(t, "reason", d.Reason, queue.ReasonMaxReads)
 	equal(t, "reads", d.Reads, 4)
 	ok(t, c.end())
 }
@@ -124,15 +121,15 @@ func TestAHandlerDecidesWhatBecomesOfItsMessage(t *testing.T) {
 			send(t, q, Order{})
 			c := consume(t, q, func(context.Context, *queue.Message[Order]) error { return result }, queue.DeadLetterTo(dead.Name()))
 			if name == "discarded" {
-				d := deathOf(t, archived(t, q.Name()))
-				equal(t, "its story", d.Reason+": "+d.Error, "discarded: wrapped: "+errWork.Error())
+				d := buried(t, q.Name())
+				equal(t, "its story", string(d.Reason)+": "+d.Error, "discarded: wrapped: "+errWork.Error())
 				eventually(t, "it is told", func() bool { return len(c.of(queue.Discarded)) == 1 })
 				equal(t, "dead letters", length(t, dead), 0)
 				return
 			}
 			eventually(t, "it is told", func() bool { return len(c.of(queue.DeadLettered)) == 1 })
-			d := deathOf(t, readOne(t, dead).RawHeaders())
-			equal(t, "reason", d.Reason, "dead letter")
+			d := deathOf(t, readOne(t, dead))
+			equal(t, "reason", d.Reason, queue.ReasonDeadLetter)
 			if name != "no reason" {
 				equal(t, "error", d.Error, errWork.Error())
 			}
@@ -164,7 +161,7 @@ func TestAPanicIsAnErrorWithItsStack(t *testing.T) {
 	q := pgtest.Queue[Order](t)
 	send(t, q, Order{})
 	c := consume(t, q, func(context.Context, *queue.Message[Order]) error { panic("out of\x00paper") }, queue.MaxReads(1))
-	d := deathOf(t, archived(t, q.Name()))
+	d := buried(t, q.Name())
 	equal(t, "error", d.Error, "the handler panicked: out ofpaper")
 	if !strings.Contains(d.Stack, "TestAPanicIsAnErrorWithItsStack") {
 		t.Errorf("the stack is %q", d.Stack)
@@ -203,7 +200,7 @@ func TestABodyThatDoesNotDecodeIsADeadLetterAtOnce(t *testing.T) {
 	eventually(t, "it is dead", func() bool { return length(t, dead) == 1 })
 	eventually(t, "its neighbour is done", func() bool { return handled.Load() == good })
 	m := readOne(t, dead)
-	d := deathOf(t, m.RawHeaders())
-	equal(t, "its story", d.Reason+": "+d.Error, "undecodable: message 1 does not decode: a string cannot become a Go int64")
+	d := deathOf(t, m)
+	equal(t, "its story", string(d.Reason)+": "+d.Error, "undecodable: message 1 does not decode: a string cannot become a Go int64")
 	equal(t, "body", string(m.Body), `{"order_id": "secret"}`)
 }

@@ -55,7 +55,7 @@ func TestConsumeTxOfAPoisonMessageCountsItsReads(t *testing.T) {
 	})
 	eventually(t, "it is dead", func() bool { return length(t, dead) == 1 })
 	ok(t, c.end())
-	equal(t, "reads", deathOf(t, readOne(t, dead).RawHeaders()).Reads, 4)
+	equal(t, "reads", deathOf(t, readOne(t, dead)).Reads, 4)
 	equal(t, "deliveries", len(c.of(queue.Delivered)), 4)
 	equal(t, "rows", value[int](t, pgtest.Pool(), `SELECT count(*)::int FROM `+table), 0)
 }

@@ -90,8 +90,8 @@ func TestRedriveByIDByBodyAndByReason(t *testing.T) {
 	redrive(2, queue.IDs{1, 2, 4711})
 	redrive(1, queue.Containing(`{"order_id": 5}`))
 	redrive(0, queue.Containing(`{"order_id": 5}`))
-	redrive(3, queue.DeadFor("dead letter")) // 3, 7, 9
-	redrive(0, queue.DeadFor("undecodable"))
+	redrive(3, queue.ReasonDeadLetter) // 3, 7, 9
+	redrive(0, queue.ReasonUndecodable)
 	redrive(4)
 	equal(t, "messages", length(t, q), 10)
 }
@@ -116,7 +116,7 @@ func TestRedriveKeepsToARateAndCanBeStopped(t *testing.T) {
 func TestRedriveDoesNotMoveWhatDiesMeanwhile(t *testing.T) {
 	t.Parallel()
 	q, dead := killed(t, numbered(20))
-	first := deathOf(t, readOneOf(t, dead).RawHeaders()).EnqueuedAt
+	first := deathOf(t, readOneOf(t, dead)).EnqueuedAt
 	// Everything dies again at once: without a limit this would never end.
 	consume(t, q, func(context.Context, *queue.Message[Order]) error { return queue.DeadLetter(nil) }, queue.DeadLetterTo(dead.Name()))
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -125,7 +125,7 @@ func TestRedriveDoesNotMoveWhatDiesMeanwhile(t *testing.T) {
 	ok(t, err)
 	equal(t, "moved", moved, 20)
 	eventually(t, "all are dead again", func() bool { return length(t, dead) == 20 })
-	if again := deathOf(t, readOneOf(t, dead).RawHeaders()).EnqueuedAt; again.Sub(first).Abs() > time.Millisecond {
+	if again := deathOf(t, readOneOf(t, dead)).EnqueuedAt; again.Sub(first).Abs() > time.Millisecond {
 		t.Errorf("first sent at %v, and after the second death at %v", first, again)
 	}
 }
@@ -171,4 +171,3 @@ func TestRedriveRefuses(t *testing.T) {
 	is(t, redrive(dead.Name(), q.Name(), queue.Containing(`{`)), queue.ErrOption)
 	equal(t, "dead letters", length(t, dead), 1)
 }
-
