@@ -124,13 +124,14 @@ func (c *consumer) broken(err error) {
 // reason is what Consume returns when it ended with err: nil if it was ctx that
 // ended.
 func (c *consumer) reason(ctx context.Context, err error) error {
-	if failure := c.failure.Load(); failure != nil {
+	failure := c.failure.Load()
+	switch {
+	case failure != nil:
 		return *failure
+	case ctx.Err() == nil:
+		return err
 	}
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
+	return nil
 }
 
 // check finds what must be there from the start.

@@ -25,7 +25,7 @@ func ExampleQueue_Consume() {
 		log.Fatal(err)
 	}
 
-	err := invites.Consume(ctx, func(ctx context.Context, m *queue.Message[string]) error {
+	err := invites.Consume(ctx, func(_ context.Context, m *queue.Message[string]) error {
 		switch {
 		case !strings.Contains(m.Body, "@"):
 			stop() // it is an example
