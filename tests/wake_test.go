@@ -39,7 +39,9 @@ func waiterOf(t testing.TB, name string) waiter {
 func waitsFor(t testing.TB, name string) waiter {
 	t.Helper()
 	w := waiterOf(t, name)
-	ok(t, db.New().Await(t.Context(), w.bound))
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	ok(t, db.New().Await(ctx, w.bound)) // not at once where a sender left its lock
 	return w
 }
 
@@ -153,6 +155,7 @@ func TestAWakeUpComesWithTheCommit(t *testing.T) {
 		for _, commit := range []bool{false, true} {
 			tx, err := pgtest.Pool().Begin(t.Context())
 			ok(t, err)
+			t.Cleanup(func() { _ = tx.Rollback(context.Background()) })
 			ok(t, call.run(t.Context(), open[int](t, tx, name), tx))
 			equal(t, "notifications before the commit of "+call.what, w.heard(t), 0)
 			equal(t, "locks that silence others after "+call.what, advisory(t, tx), 0)
