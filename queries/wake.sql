@@ -23,11 +23,12 @@ SELECT pgmq._wake((parse_ident('pgmq.template_queue'))[2]);
 -- Outlook tells how many seconds it is until the next message is visible: 0 or
 -- less when one is, infinity when the queue is empty. Transactions before
 -- oldest_running have ended, and what they sent is in it; those from next_id on
--- have not sent yet.
+-- had not begun to send. Not for use in a transaction that has run before.
 SELECT
     coalesce(date_part('epoch', min(vt)) - date_part('epoch', statement_timestamp()), 'Infinity')::double precision AS due_in,
     pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest_running,
-    pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next_id
+    -- Not the snapshot's xmax, which is the first that has not ended.
+    (pg_snapshot_xmin(pg_current_snapshot())::text::bigint + age(pg_snapshot_xmin(pg_current_snapshot())::xid))::bigint AS next_id
 FROM pgmq.template_queue;
 
 -- name: Now :one

@@ -9,7 +9,7 @@
 
 -- +goose Up
 -- +goose StatementBegin
-CREATE FUNCTION pgmq._wait_key(queue_table text)
+CREATE OR REPLACE FUNCTION pgmq._wait_key(queue_table text)
 RETURNS bigint
 LANGUAGE sql IMMUTABLE
 AS $$
@@ -20,7 +20,7 @@ COMMENT ON FUNCTION pgmq._wait_key IS
     'The advisory lock of a queue''s table, such as q_orders, that those who wait for a message share, on the connection that listens.';
 
 -- +goose StatementBegin
-CREATE FUNCTION pgmq._wake(
+CREATE OR REPLACE FUNCTION pgmq._wake(
     queue_table text,
     alone boolean DEFAULT pg_catalog.now() OPERATOR(pg_catalog.=) pg_catalog.statement_timestamp()
 )

@@ -3,7 +3,7 @@
 
 -- +goose Up
 -- +goose StatementBegin
-CREATE FUNCTION pgmq._bury(
+CREATE OR REPLACE FUNCTION pgmq._bury(
     queue_name text, target text,
     msg_ids bigint[], read_cts integer[], last_read_ats timestamptz[], notes jsonb[]
 )
@@ -72,7 +72,7 @@ COMMENT ON FUNCTION pgmq._bury IS
     'Moves the messages whose receipts still hold to the queue target, or to the archive when that is NULL, and returns their ids. Their header x-pgmq-dead-letter is the note of each, with where it comes from: queue, msg_id, reads, enqueued_at (the first time) and dead_at.';
 
 -- +goose StatementBegin
-CREATE FUNCTION pgmq._redrive(
+CREATE OR REPLACE FUNCTION pgmq._redrive(
     source text, target text, qty integer,
     only_ids bigint[], body jsonb, reason text, until timestamptz
 )

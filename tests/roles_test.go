@@ -12,8 +12,10 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/pgmq-go/pgmq/db"
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
 )
@@ -48,23 +50,25 @@ func forbidden(t testing.TB, what string, err error) {
 	sqlState(t, err, insufficientPrivilege)
 }
 
-// documented makes a role with the grants that docs/roles.md has under a
-// heading, for a queue of this name.
-func documented(t testing.TB, heading, name string) *pgxpool.Pool {
+// documented makes a role with the grants that docs/roles.md has under some
+// headings, for a queue of this name.
+func documented(t testing.TB, name string, headings ...string) *pgxpool.Pool {
 	t.Helper()
 	text, err := os.ReadFile("../docs/roles.md")
 	ok(t, err)
-	_, section, found := strings.Cut(string(text), "\n## "+heading+"\n")
-	block := regexp.MustCompile("(?s)```sql\n(.*?)```").FindStringSubmatch(section)
-	if !found || block == nil {
-		t.Fatalf("docs/roles.md has no SQL for %s", heading)
-	}
-	statements := strings.NewReplacer("_orders", "_"+name).Replace(block[1])
 	var grants []string
-	for _, grant := range strings.Split(strings.TrimSpace(statements), "\n") {
-		grants = append(grants, strings.TrimSuffix(grant, " TO app;"))
+	for _, heading := range headings {
+		_, section, found := strings.Cut(string(text), "\n## "+heading+"\n")
+		block := regexp.MustCompile("(?s)```sql\n(.*?)```").FindStringSubmatch(section)
+		if !found || block == nil {
+			t.Fatalf("docs/roles.md has no SQL for %s", heading)
+		}
+		statements := strings.NewReplacer("_orders", "_"+name).Replace(block[1])
+		for _, grant := range strings.Split(strings.TrimSpace(statements), "\n") {
+			grants = append(grants, strings.TrimSuffix(grant, " TO app;"))
+		}
 	}
-	return role(t, strings.ToLower(heading), grants...)
+	return role(t, strings.ToLower(headings[0]), grants...)
 }
 
 // may are the calls of PGMQ's API, and what a role needs to be to make them.
@@ -109,7 +113,7 @@ func TestEachRoleMayDoWhatIsDocumentedAndNoMore(t *testing.T) {
 	for _, kind := range []string{"Producer", "Consumer", "Monitor", "Auditor", "Owner"} {
 		q := pgtest.Queue[int](t)
 		sendBatch(t, q, []int{1, 2, 3})
-		pool := documented(t, kind, q.Name())
+		pool := documented(t, q.Name(), kind)
 		for call, kinds := range may {
 			tx, err := pool.Begin(t.Context())
 			ok(t, err)
@@ -133,13 +137,13 @@ func TestEachRoleMayDoWhatIsDocumentedAndNoMore(t *testing.T) {
 func TestTheGoAPIWorksWithTheDocumentedGrants(t *testing.T) {
 	t.Parallel()
 	ctx, owner := t.Context(), pgtest.Queue[Order](t)
-	producer := open[Order](t, documented(t, "Producer", owner.Name()), owner.Name())
+	producer := open[Order](t, documented(t, owner.Name(), "Producer"), owner.Name())
 	send(t, producer, Order{ID: 1})
 	sendBatch(t, producer, make([]Order, 5), queue.Headers{"a": 1}, queue.Delay(time.Millisecond))
 	_, err := producer.Read(ctx, 1)
 	forbidden(t, "read", err)
 
-	consumer := open[Order](t, documented(t, "Consumer", owner.Name()), owner.Name())
+	consumer := open[Order](t, documented(t, owner.Name(), "Consumer"), owner.Name())
 	msgs := read(t, consumer, 4, queue.Wait(time.Second))
 	ok(t, consumer.SetVT(ctx, time.Hour, msgs...))
 	ok(t, consumer.Delete(ctx, msgs[0]))
@@ -156,6 +160,47 @@ func TestTheGoAPIWorksWithTheDocumentedGrants(t *testing.T) {
 	forbidden(t, "send", err)
 	_, err = stranger.Read(ctx, 1)
 	forbidden(t, "read", err)
+}
+
+func TestAConsumerNeedsOneMoreGrantForItsDeadLetters(t *testing.T) {
+	t.Parallel()
+	source := pgtest.Queue[int](t)
+	dead := pgtest.Named[int](t, source.Name()+"_dead")
+	sendBatch(t, source, []int{1, 2})
+	p := receipts(t, source.Name())
+	consumer := documented(t, source.Name(), "Consumer")
+	deadly := documented(t, source.Name(), "Consumer", "Dead letters")
+
+	letter := db.DeadLetterParams{
+		Source: source.Name(), Target: pgtype.Text{String: dead.Name(), Valid: true},
+		MsgIDs: p.MsgIDs[:1], ReadCts: p.ReadCts[:1], LastReadAts: p.LastReadAts[:1], Notes: p.Notes[:1],
+	}
+	_, err := db.New().DeadLetter(t.Context(), consumer, letter)
+	forbidden(t, "send dead letters", err)
+	buried, err := db.New().DeadLetter(t.Context(), deadly, letter)
+	ok(t, err)
+	equal(t, "dead letters", len(buried), 1)
+	_, err = deadly.Exec(t.Context(), tables(dead.Name(), `SELECT msg_id FROM {Q}`))
+	forbidden(t, "read the dead letters", err)
+
+	// The archive is in reach of both.
+	letter.Target = pgtype.Text{}
+	letter.MsgIDs, letter.ReadCts, letter.LastReadAts, letter.Notes = p.MsgIDs[1:], p.ReadCts[1:], p.LastReadAts[1:], p.Notes[1:]
+	buried, err = db.New().DeadLetter(t.Context(), consumer, letter)
+	ok(t, err)
+	equal(t, "archived", len(buried), 1)
+
+	// Back again.
+	redriver := documented(t, dead.Name(), "Consumer")
+	back := db.RedriveParams{Source: dead.Name(), Target: source.Name(), N: 10}
+	_, err = db.New().Redrive(t.Context(), redriver, back)
+	forbidden(t, "redrive", err)
+	var user string
+	ok(t, redriver.QueryRow(t.Context(), `SELECT current_user`).Scan(&user))
+	exec(t, pgtest.Pool(), tables(source.Name(), `GRANT INSERT (vt, message, headers) ON {Q} TO `+user))
+	redriven, err := db.New().Redrive(t.Context(), redriver, back)
+	ok(t, err)
+	equal(t, "redriven", len(redriven), 1)
 }
 
 // Whatever is called under any name on the caller's path, ours calls its own.

@@ -130,7 +130,8 @@ CALL pgmq.maintain_partitions($1::text)
 SELECT
     coalesce(date_part('epoch', min(vt)) - date_part('epoch', statement_timestamp()), 'Infinity')::double precision AS due_in,
     pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest_running,
-    pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next_id
+    -- Not the snapshot's xmax, which is the first that has not ended.
+    (pg_snapshot_xmin(pg_current_snapshot())::text::bigint + age(pg_snapshot_xmin(pg_current_snapshot())::xid))::bigint AS next_id
 FROM "pgmq"."q_a""b"
 
 -- name: Pop :many
