@@ -76,7 +76,7 @@ func (c *consumer) claim(ctx context.Context, n int) (jobs []*job, err error) {
 		}
 		slices.SortFunc(rows, func(a, b db.Message) int { return cmp.Compare(a.MsgID, b.MsgID) })
 		for _, row := range rows {
-			jobs = append(jobs, &job{c: c, row: row, fetched: time.Now(), until: now.Add(c.o.vt)})
+			jobs = append(jobs, &job{c: c, row: row, fetched: time.Now(), until: c.until(now)})
 		}
 		c.held.add(jobs)
 		return nil
