@@ -38,11 +38,11 @@ type consumer struct {
 	stop     func()          // ends fetching
 	failure  atomic.Pointer[error]
 
-	statements sync.Mutex  // a beat and a settling must not overtake each other
-	bodySize   int         // bytes, of the latest messages on average
-	awaited    time.Time   // when senders were last asked to announce
-	down       atomic.Bool // an outage was told and is not over
-	polling    atomic.Bool // it was told that wake-ups do not arrive
+	beat     sync.Mutex  // held while leases are extended
+	bodySize int         // bytes, of the latest messages on average
+	awaited  time.Time   // when senders were last asked to announce
+	down     atomic.Bool // an outage was told and is not over
+	polling  atomic.Bool // it was told that wake-ups do not arrive
 }
 
 func newConsumer(h handle, o consumeOptions, work func(context.Context, parcel)) *consumer {
@@ -171,6 +171,8 @@ func (c *consumer) handle1(p parcel) {
 		j.began = time.Now()
 		reads := int(j.row.ReadCt)
 		switch {
+		case c.held.over(j):
+			c.held.lose(j, c.notExtended())
 		case c.held.whyLost(j) != nil:
 		case c.o.maxReads > 0 && reads > c.o.maxReads:
 			j.err = errMaxReads

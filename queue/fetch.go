@@ -82,7 +82,7 @@ func (c *consumer) claim(ctx context.Context, n int) (jobs []*job, err error) {
 		size := 0
 		for _, row := range rows {
 			size += len(row.Message) + len(row.Headers)
-			jobs = append(jobs, &job{c: c, row: row, fetched: time.Now(), until: now.Add(c.o.vt)})
+			jobs = append(jobs, &job{c: c, row: row, fetched: time.Now(), until: c.until(now)})
 		}
 		c.bodySize = size / max(len(rows), 1)
 		c.held.add(jobs)

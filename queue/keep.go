@@ -26,21 +26,18 @@ func (c *consumer) keep(ctx context.Context) {
 	}
 }
 
-// watch takes the leases for lost that nobody extended in time, until ctx ends:
-// another may have the message by then. It asks no server, so none can stall it.
+// watch takes leases for lost when they end, however long a beat waits for its
+// answer.
 func (c *consumer) watch(ctx context.Context) {
-	for next := c.o.vt; sleep(ctx, next); {
-		next = c.o.vt
-		now := time.Now()
-		for j, until := range c.held.ends() {
-			if left := until.Sub(now); left > 0 {
-				next = min(next, left)
-				continue
-			}
-			c.held.lose(j, lapsed(fmt.Sprintf("it was not extended in time, or its MaxLease of %v is over", c.o.maxLease)))
-		}
+	often := c.o.vt / 12
+	for next := often; sleep(ctx, next); {
+		next = min(often, c.lapse(time.Now()))
 	}
 }
+
+// until is when a lease is over that was asked for at a time: a little before
+// another can have the message, because a handler needs a moment to stop.
+func (c *consumer) until(asked time.Time) time.Time { return asked.Add(c.o.vt - c.o.vt/20) }
 
 // returnStale gives back what was fetched too early.
 func (c *consumer) returnStale(beat time.Duration) {
@@ -54,8 +51,8 @@ func (c *consumer) returnStale(beat time.Duration) {
 // extend extends all leases but those that have had their time, and finds out
 // which are lost.
 func (c *consumer) extend(ctx context.Context) error {
-	c.statements.Lock()
-	defer c.statements.Unlock()
+	c.beat.Lock()
+	defer c.beat.Unlock()
 	now := time.Now()
 	jobs := c.held.extensible(now.Add(-c.o.maxLease))
 	if len(jobs) == 0 {
@@ -85,13 +82,46 @@ func (c *consumer) extend(ctx context.Context) error {
 	}
 	c.recovered(ctx)
 	still := slices.DeleteFunc(slices.Clone(jobs), func(j *job) bool { return !kept[j.row.MsgID] })
-	c.held.renewed(still, now.Add(c.o.vt))
+	c.held.renewed(still, c.until(now))
 	for _, j := range jobs {
 		if !kept[j.row.MsgID] {
 			c.held.lose(j, lapsed("another has the message, or it is gone"))
 		}
 	}
 	return nil
+}
+
+// afterBeat waits for the end of a beat that began when jobs were not leaving
+// yet: it must not overtake their settling. A later beat leaves them alone, and
+// need not wait for the settling, which may take long.
+func (c *consumer) afterBeat() {
+	c.beat.Lock()
+	defer c.beat.Unlock()
+}
+
+// lapse takes the leases for lost that nobody extended in time: another may have
+// the message by now. It returns when the next one ends.
+func (c *consumer) lapse(now time.Time) time.Duration {
+	next := c.o.vt
+	for j, until := range c.held.ends() {
+		if left := until.Sub(now); left > 0 {
+			next = min(next, left)
+			continue
+		}
+		c.held.lose(j, c.notExtended())
+	}
+	return next
+}
+
+func (c *consumer) notExtended() error {
+	return lapsed(fmt.Sprintf("it was not extended in time, or its MaxLease of %v is over", c.o.maxLease))
+}
+
+// over tells whether a lease has ended already.
+func (l *leases) over(j *job) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !time.Now().Before(j.until)
 }
 
 // extensible returns the jobs whose leases are to go on: those that a handler

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -147,8 +148,20 @@ func (l *listener) do(ctx context.Context, f func(context.Context, *pgx.Conn) er
 	case err := <-c.done:
 		return err
 	case <-ctx.Done():
+		if !l.withdraw(c) {
+			return <-c.done // under way, for answerTime at most
+		}
 		return context.Cause(ctx)
 	}
+}
+
+// withdraw tells whether it could take back a call, which then is never done.
+func (l *listener) withdraw(c call) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := len(l.calls)
+	l.calls = slices.DeleteFunc(l.calls, func(one call) bool { return one.done == c.done })
+	return len(l.calls) < before
 }
 
 // await has senders to a queue announce from now on, until the next

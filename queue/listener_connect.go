@@ -67,19 +67,38 @@ func (l *listener) prepare(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// hears tells whether a session keeps what it listens to, by calling it from
-// another one.
+// hears tells whether a session keeps what it listens to.
 func (l *listener) hears(ctx context.Context, conn *pgx.Conn) error {
+	// The pooler may hand this session to another connection: then it is no
+	// place for a LISTEN, which would stay behind there.
+	for range 3 {
+		var mine, others uint32
+		if err := conn.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&mine); err != nil {
+			return err
+		}
+		if err := l.pool.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&others); err != nil {
+			return err
+		}
+		if mine == others {
+			return errUnheard
+		}
+	}
+	// It did not, but might have. So call the session from another one.
 	echo := "pgmq.echo." + rand.Text()
-	if _, err := conn.Exec(ctx, "LISTEN "+pgx.Identifier{echo}.Sanitize()); err != nil {
+	channel := pgx.Identifier{echo}.Sanitize()
+	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
 		return err
 	}
 	if _, err := l.pool.Exec(ctx, "SELECT pg_notify($1, '')", echo); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	if _, err := conn.WaitForNotification(ctx); err != nil {
+	waiting, cancel := context.WithTimeout(ctx, 2*time.Second)
+	_, err := conn.WaitForNotification(waiting)
+	cancel()
+	if _, failed := conn.Exec(ctx, "UNLISTEN "+channel); failed != nil {
+		return failed
+	}
+	if err != nil {
 		return fmt.Errorf("%w: %w", errUnheard, err)
 	}
 	return nil

@@ -76,9 +76,8 @@ func (c *consumer) settle(_ context.Context, parcels []parcel) []generics.Result
 
 // settleAll returns for each job whether its receipt held.
 func (c *consumer) settleAll(act act, jobs []*job) (held []bool, err error) {
+	c.afterBeat()
 	err = c.persist(c.life, func(ctx context.Context) error {
-		c.statements.Lock()
-		defer c.statements.Unlock()
 		ids, err := c.record(ctx, c.pool(), act, jobs)
 		if err != nil {
 			return err
@@ -158,9 +157,8 @@ func (c *consumer) giveBack(parcels []parcel) {
 	defer c.held.remove(jobs)
 	ctx, cancel := context.WithTimeout(c.life, answerTime)
 	defer cancel()
-	c.statements.Lock()
+	c.afterBeat()
 	ids, err := queries.GiveBack(ctx, c.db, db.GiveBackParams(receiptsOf(jobs)))
-	c.statements.Unlock()
 	if err != nil {
 		c.outage(ctx, err) // they come back when their VT ends
 		return

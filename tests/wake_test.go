@@ -27,9 +27,9 @@ func waiterOf(t testing.TB, name string) waiter {
 	t.Helper()
 	w := waiter{Conn: connection(t, pgtest.Pool()), fence: "fence of " + pgtest.Name()}
 	w.bound = tab.New(name).Bind(w.Conn)
-	var err error
-	w.table, err = db.New().TableName(t.Context(), w.bound)
+	found, err := db.New().Find(t.Context(), w.bound)
 	ok(t, err)
+	w.table = found.Name
 	exec(t, w, `LISTEN "pgmq.wake"`)
 	exec(t, w, "LISTEN "+pgx.Identifier{w.fence}.Sanitize())
 	return w
@@ -41,7 +41,7 @@ func waitsFor(t testing.TB, name string) waiter {
 	w := waiterOf(t, name)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	ok(t, db.New().Await(ctx, w.bound)) // not at once where a sender left its lock
+	ok(t, db.New().Await(ctx, w.bound, w.table)) // not at once where a sender left its lock
 	return w
 }
 
@@ -137,9 +137,9 @@ func TestASendWakesWhoeverWaits(t *testing.T) {
 				equal(t, "locks left behind by "+call.what, advisory(t, conn), 0)
 			}
 			if waiting {
-				ok(t, db.New().Unawait(t.Context(), w.bound))
+				ok(t, db.New().Unawait(t.Context(), w.bound, w.table))
 			} else {
-				ok(t, db.New().Await(t.Context(), w.bound))
+				ok(t, db.New().Await(t.Context(), w.bound, w.table))
 			}
 		}
 	}
@@ -218,7 +218,7 @@ func TestASenderAsksWhoWaitsWhenItsMessageIsIn(t *testing.T) {
 			sender := connection(t, pgtest.Pool())
 			go func() { done <- call.run(t.Context(), open[int](t, sender, q.Name()), sender) }()
 			atGate(t, q.Name())
-			ok(t, db.New().Await(t.Context(), w.bound))
+			ok(t, db.New().Await(t.Context(), w.bound, w.table))
 			unbar()
 			ok(t, <-done)
 			equal(t, "notifications", w.heard(t), 1)

@@ -17,7 +17,11 @@ create() {
 serve() {
 	bin=$1
 	shift
-	run "$bin/postgres" -D "$dir/data" "$@"
+	while
+		rm -f "$dir/restart"
+		run "$bin/postgres" -D "$dir/data" "$@"
+		[ -e "$dir/restart" ] # see Server.Restart
+	do :; done
 }
 
 # A background process of a shell begins with SIGINT ignored. Postgres sets that right, a script cannot.

@@ -1,0 +1,69 @@
+package tests
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgmq-go/pgmq/internal/pgtest"
+	"github.com/pgmq-go/pgmq/queue"
+)
+
+// dry takes all connections of a pool, and returns what gives them back.
+func dry(t testing.TB, pool *pgxpool.Pool) (release func()) {
+	t.Helper()
+	var held []*pgxpool.Conn
+	for range pool.Config().MaxConns {
+		conn, err := pool.Acquire(t.Context())
+		ok(t, err)
+		held = append(held, conn)
+	}
+	release = func() {
+		for _, conn := range held {
+			conn.Release()
+		}
+		held = nil
+	}
+	t.Cleanup(release)
+	return release
+}
+
+func TestLeasesAreExtendedWhileThePoolIsDry(t *testing.T) {
+	t.Parallel()
+	direct := pgtest.Queue[time.Duration](t)
+	pool := newPool(t, func(c *pgxpool.Config) { c.MaxConns = 2 })
+	var begun, lost atomic.Int64
+	c := consume(t, open[time.Duration](t, pool, direct.Name()), func(ctx context.Context, m *queue.Message[time.Duration]) error {
+		begun.Add(1)
+		select {
+		case <-time.After(m.Body):
+		case <-ctx.Done():
+			lost.Add(1)
+		}
+		return context.Cause(ctx)
+	}, queue.VT(time.Second), queue.Workers(4))
+	// One ends while there is no connection to settle it on: that must not keep
+	// the others from being extended.
+	sent := sendBatch(t, direct, []time.Duration{500 * time.Millisecond, 4 * time.Second, 4 * time.Second})
+	eventually(t, "they are handled", func() bool { return begun.Load() == 3 })
+	release := dry(t, pool)
+	time.Sleep(3 * time.Second) // three VTs
+	for _, id := range sent[1:] {
+		if left := value[float64](t, pgtest.Pool(), tables(direct.Name(), `SELECT extract(epoch FROM vt - now())::float8 FROM {Q} WHERE msg_id = $1`), id); left <= 0 {
+			t.Errorf("the lease of message %d ended %v s ago", id, -left)
+		}
+	}
+	equal(t, "leases lost", lost.Load(), 0)
+	release()
+	send(t, direct, 0)
+	eventually(t, "the queue is empty", func() bool { return length(t, direct) == 0 })
+	// Once it has ended a delivery is not extended any more.
+	if n := begun.Load(); n > 5 {
+		t.Errorf("%d deliveries of 4 messages", n)
+	}
+	equal(t, "leases lost", lost.Load(), 0)
+	quiet(t, c)
+}
