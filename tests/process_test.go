@@ -3,6 +3,7 @@ package tests
 import (
 	"bufio"
 	"bytes"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"os"
@@ -20,6 +21,7 @@ import (
 // process is a worker that a test started.
 type process struct {
 	t      testing.TB
+	name   string // application_name of its connections
 	cmd    *osexec.Cmd
 	ended  chan struct{} // closed when it is gone and all that it wrote was read
 	err    error         // of its end
@@ -35,9 +37,10 @@ func worker(t testing.TB, spec workerSpec) *process {
 	if spec.URL == "" {
 		spec.URL = pgtest.URL(pgtest.Pool().Config().ConnConfig.Database)
 	}
+	spec.Name = "worker " + rand.Text()
 	text, err := json.Marshal(spec)
 	ok(t, err)
-	p := &process{t: t, cmd: osexec.Command(os.Args[0]), ended: make(chan struct{})}
+	p := &process{t: t, name: spec.Name, cmd: osexec.Command(os.Args[0]), ended: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), workerVar+"="+string(text))
 	var complaints bytes.Buffer
 	p.cmd.Stderr = &complaints
@@ -122,20 +125,23 @@ func (p *process) first(what string, id int64) line {
 	return found[0]
 }
 
-// awaited waits until as many of the queues as there are names have a consumer
-// that waits for a message.
-func awaited(t testing.TB, db querier, names ...string) {
-	t.Helper()
-	eventually(t, "consumers wait", func() bool {
-		return value[int](t, db, `
-			SELECT count(DISTINCT key)::int
-			FROM unnest($1::text[]) AS name, pgmq._wait_key('q_' || name) AS key
-			WHERE key IN (
-				SELECT classid::bigint << 32 | objid::bigint
-				FROM pg_locks JOIN pg_database ON database = pg_database.oid AND datname = current_database()
-				WHERE locktype = 'advisory' AND mode = 'ShareLock' AND granted
-			)`, names) == len(names)
-	})
+// waiting tells whether the process waits for messages of a queue.
+func (p *process) waiting(q string) bool {
+	p.t.Helper()
+	return value[bool](p.t, pgtest.Pool(), `
+		SELECT EXISTS (
+			SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)
+			WHERE locktype = 'advisory' AND mode = 'ShareLock' AND application_name = $1
+				AND (classid::bigint << 32 | objid::bigint) = pgmq._wait_key('q_' || $2)
+		)`, p.name, q)
+}
+
+// idle waits until the process waits for messages of the queues.
+func (p *process) idle(queues ...string) {
+	p.t.Helper()
+	for _, q := range queues {
+		eventually(p.t, "a consumer process is idle", func() bool { return p.waiting(q) })
+	}
 }
 
 // percentile of durations, which it sorts.

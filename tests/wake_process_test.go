@@ -14,26 +14,26 @@ import (
 
 // arrival is a way in which a message becomes due. It returns the message, and
 // since when it should be on its way to a handler.
-type arrival func(t testing.TB, q *queue.Queue[task]) (id int64, since time.Time)
+type arrival func(t testing.TB, q *queue.Queue[task], p *process) (id int64, since time.Time)
 
-func bySend(t testing.TB, q *queue.Queue[task]) (int64, time.Time) {
+func bySend(t testing.TB, q *queue.Queue[task], _ *process) (int64, time.Time) {
 	since := time.Now()
 	return send(t, q, task{}), since
 }
 
-func byBatch(t testing.TB, q *queue.Queue[task]) (int64, time.Time) {
+func byBatch(t testing.TB, q *queue.Queue[task], _ *process) (int64, time.Time) {
 	since := time.Now()
 	return sendBatch(t, q, []task{{}})[0], since
 }
 
 // bySQL sends as psql does: as text, without parameters.
-func bySQL(t testing.TB, q *queue.Queue[task]) (id int64, since time.Time) {
+func bySQL(t testing.TB, q *queue.Queue[task], _ *process) (id int64, since time.Time) {
 	since = time.Now()
 	ok(t, pgtest.Pool().QueryRow(t.Context(), `SELECT pgmq.send('`+q.Name()+`', '{}')`, pgx.QueryExecModeSimpleProtocol).Scan(&id))
 	return id, since
 }
 
-func byTx(t testing.TB, q *queue.Queue[task]) (id int64, since time.Time) {
+func byTx(t testing.TB, q *queue.Queue[task], _ *process) (id int64, since time.Time) {
 	since = time.Now()
 	ok(t, pgx.BeginFunc(t.Context(), pgtest.Pool(), func(tx pgx.Tx) (err error) {
 		id, err = q.WithTx(tx).Send(context.WithoutCancel(t.Context()), task{})
@@ -44,49 +44,49 @@ func byTx(t testing.TB, q *queue.Queue[task]) (id int64, since time.Time) {
 
 const delay = 200 * time.Millisecond
 
-func byDelay(t testing.TB, q *queue.Queue[task]) (int64, time.Time) {
+func byDelay(t testing.TB, q *queue.Queue[task], _ *process) (int64, time.Time) {
 	since := time.Now().Add(delay)
 	return send(t, q, task{}, queue.Delay(delay)), since
 }
 
 // byGivingBack has a reader give a message back.
-func byGivingBack(t testing.TB, q *queue.Queue[task]) (int64, time.Time) {
-	m := held(t, q)
+func byGivingBack(t testing.TB, q *queue.Queue[task], p *process) (int64, time.Time) {
+	m := held(t, q, p)
 	since := time.Now()
 	ok(t, q.SetVT(t.Context(), 0, m))
 	return m.ID, since
 }
 
 // held is a new message that a reader has, and that an idle consumer knows of.
-func held(t testing.TB, q *queue.Queue[task]) (m *queue.Message[task]) {
+func held(t testing.TB, q *queue.Queue[task], p *process) (m *queue.Message[task]) {
 	ok(t, pgx.BeginFunc(t.Context(), pgtest.Pool(), func(tx pgx.Tx) error {
 		send(t, q.WithTx(tx), task{})
 		m = readOne(t, q.WithTx(tx), queue.VT(time.Hour))
 		return nil
 	}))
-	idleAgain(t, q)
+	idleAgain(t, q, p)
 	return m
 }
 
 // idleAgain waits until a consumer that was just woken has found nothing, and
 // waits again.
-func idleAgain(t testing.TB, q *queue.Queue[task]) {
+func idleAgain(t testing.TB, q *queue.Queue[task], p *process) {
 	time.Sleep(20 * time.Millisecond)
-	awaited(t, pgtest.Pool(), q.Name())
+	p.idle(q.Name())
 	time.Sleep(20 * time.Millisecond)
 }
 
 // byRetryingSoon has a reader put a message off for less than its lease.
-func byRetryingSoon(t testing.TB, q *queue.Queue[task]) (int64, time.Time) {
-	m := held(t, q)
+func byRetryingSoon(t testing.TB, q *queue.Queue[task], p *process) (int64, time.Time) {
+	m := held(t, q, p)
 	since := time.Now().Add(delay)
 	ok(t, q.SetVT(t.Context(), delay, m))
 	return m.ID, since
 }
 
-func byGivingBackByID(t testing.TB, q *queue.Queue[task]) (int64, time.Time) {
+func byGivingBackByID(t testing.TB, q *queue.Queue[task], p *process) (int64, time.Time) {
 	id := send(t, q, task{}, queue.Delay(time.Hour))
-	idleAgain(t, q)
+	idleAgain(t, q, p)
 	since := time.Now()
 	_, err := q.SetVTID(t.Context(), 0, id)
 	ok(t, err)
@@ -99,11 +99,11 @@ func latencies(t testing.TB, n int, arrive arrival) []time.Duration {
 	t.Helper()
 	q := pgtest.Queue[task](t)
 	p := worker(t, workerSpec{Queues: []string{q.Name()}})
-	awaited(t, pgtest.Pool(), q.Name())
+	p.idle(q.Name())
 	var all []time.Duration
 	for range n {
 		time.Sleep(2*time.Millisecond + rand.N(10*time.Millisecond))
-		id, since := arrive(t, q)
+		id, since := arrive(t, q, p)
 		all = append(all, p.first(startLine, id).At.Sub(since))
 		if all[len(all)-1] > 5*time.Second {
 			t.Fatalf("a message took %v", all[len(all)-1])

@@ -42,7 +42,7 @@ const exitStopped = 3
 
 // workerSpec is what a worker does. Zero values are the defaults of Consume.
 type workerSpec struct {
-	URL       string
+	URL, Name string // Name is the application_name; the test makes them up
 	Queues    []string
 	Consumers int // of each queue; 0 is 1
 	Workers   int
@@ -92,6 +92,7 @@ func work(text string) error {
 		return err
 	}
 	config.MaxConns = 6
+	config.ConnConfig.RuntimeParams["application_name"] = spec.Name
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return err
