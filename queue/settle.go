@@ -37,7 +37,8 @@ func (q *Queue[T]) SetVT(ctx context.Context, vt time.Duration, msgs ...*Message
 	if err := checkHidden(vt); err != nil {
 		return q.fail("set vt", err)
 	}
-	return q.settle(ctx, "set vt", msgs, func(r receipts) ([]int64, error) {
+	sooner := false
+	err := q.settle(ctx, "set vt", msgs, func(r receipts) ([]int64, error) {
 		rows, err := queries.SetVT(ctx, q.db, db.SetVTParams{
 			VT:          vt,
 			MsgIDs:      r.MsgIDs,
@@ -52,11 +53,24 @@ func (q *Queue[T]) SetVT(ctx context.Context, vt time.Duration, msgs ...*Message
 		}
 		for _, m := range msgs {
 			if at, ok := visibleAt[m.ID]; ok {
+				sooner = sooner || at.Before(m.VisibleAt)
 				m.VisibleAt = at
 			}
 		}
 		return ids, err
 	})
+	if sooner {
+		q.dueIn(ctx, vt)
+	}
+	return err
+}
+
+// dueIn has consumers look anew when a message is due sooner than they know. What
+// is due later than quietTime they see before.
+func (h handle) dueIn(ctx context.Context, vt time.Duration) {
+	if vt < quietTime {
+		_ = queries.Announce(ctx, h.db) // a hint: they will look anyhow
+	}
 }
 
 // receipts are the receipts of several messages, as the queries take them.

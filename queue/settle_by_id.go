@@ -31,7 +31,11 @@ func (q *Queue[T]) SetVTID(ctx context.Context, vt time.Duration, ids ...int64) 
 		return nil, q.fail("set vt by id", err)
 	}
 	return q.byID("set vt by id", ids, func() ([]int64, error) {
-		return queries.SetVTID(ctx, q.db, db.SetVTIDParams{VT: vt, MsgIDs: ids})
+		existed, err := queries.SetVTID(ctx, q.db, db.SetVTIDParams{VT: vt, MsgIDs: ids})
+		if len(existed) > 0 {
+			q.dueIn(ctx, vt)
+		}
+		return existed, err
 	})
 }
 

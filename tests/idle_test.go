@@ -1,0 +1,74 @@
+package tests
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgmq-go/pgmq/internal/pgtest"
+	"github.com/pgmq-go/pgmq/queue"
+)
+
+func TestTwoHundredIdleConsumersHoldOneConnectionAndAskLittle(t *testing.T) {
+	// Not parallel: it counts statements over time.
+	const queues, each, watch = 50, 4, 20 * time.Second
+	var statements counter
+	ours := pgtest.Database(t)
+	pgtest.Migrate(t, ours)
+	pool := poolLike(t, ours, func(c *pgxpool.Config) {
+		c.MaxConns = 8
+		c.ConnConfig.Tracer = &statements // of the listening connection as well
+		c.ConnConfig.RuntimeParams["application_name"] = "two hundred"
+	})
+	for i := range queues {
+		name := fmt.Sprint("q", i)
+		ok(t, queue.Create(t.Context(), ours, name))
+		for range each {
+			consume(t, open[task](t, pool, name), func(context.Context, *queue.Message[task]) error { return nil })
+		}
+	}
+	eventually(t, "consumers wait on every queue", func() bool {
+		return value[int](t, ours, `
+			SELECT count(*)::int FROM pg_locks JOIN pg_database ON database = pg_database.oid AND datname = current_database()
+			WHERE locktype = 'advisory'`) == queues
+	})
+	eventually(t, "no connection of the pool is used", func() bool { return pool.Stat().AcquiredConns() == 0 })
+
+	before, used, end := statements.Load(), 0, time.Now().Add(watch)
+	samples := 0
+	for ; time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		used += int(pool.Stat().AcquiredConns())
+		samples++
+	}
+	perSecond := float64(statements.Load()-before) / watch.Seconds()
+	t.Logf("%d idle consumers: %.1f statements a second, and on average %.3f connections in use",
+		queues*each, perSecond, float64(used)/float64(samples))
+	if perSecond > 40 || perSecond == 0 {
+		t.Errorf("%.1f statements a second", perSecond)
+	}
+	if float64(used)/float64(samples) > 0.5 {
+		t.Errorf("on average %.3f connections are in use", float64(used)/float64(samples))
+	}
+	eventually(t, "no connection of the pool is used", func() bool { return pool.Stat().AcquiredConns() == 0 })
+
+	// Those beside the pool.
+	beside := value[int](t, ours, `SELECT count(*)::int FROM pg_stat_activity WHERE application_name = 'two hundred'`) - int(pool.Stat().TotalConns())
+	equal(t, "connections beside the pool", beside, 1)
+	equal(t, "connections with a lock", value[int](t, ours, `
+		SELECT count(DISTINCT pid)::int FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE application_name = 'two hundred'`), 1)
+}
+
+// counter is a tracer that counts statements.
+type counter struct{ atomic.Int64 }
+
+func (c *counter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	c.Add(1)
+	return ctx
+}
+
+func (c *counter) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
