@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pgmq-go/pgmq/db"
+	"github.com/pgmq-go/pgmq/internal/table"
 )
 
 // Delete removes messages that were read, because they are done.
@@ -59,18 +60,23 @@ func (q *Queue[T]) SetVT(ctx context.Context, vt time.Duration, msgs ...*Message
 		}
 		return ids, err
 	})
-	if sooner {
-		q.dueIn(ctx, vt)
+	if sooner && err == nil {
+		err = q.dueIn(ctx, "set vt", vt)
 	}
 	return err
 }
 
 // dueIn has consumers look anew when a message is due sooner than they know. What
 // is due later than quietTime they see before.
-func (h handle) dueIn(ctx context.Context, vt time.Duration) {
-	if vt < quietTime {
-		_ = queries.Announce(ctx, h.db) // a hint: they will look anyhow
+func (h handle) dueIn(ctx context.Context, op string, vt time.Duration) error {
+	if vt >= quietTime {
+		return nil
 	}
+	// Only a hint, for they will look anyhow; but it fails a transaction.
+	if err := queries.Announce(ctx, h.db); err != nil && !table.Alone(h.db) {
+		return h.fail(op, err)
+	}
+	return nil
 }
 
 // receipts are the receipts of several messages, as the queries take them.

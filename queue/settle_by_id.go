@@ -30,13 +30,13 @@ func (q *Queue[T]) SetVTID(ctx context.Context, vt time.Duration, ids ...int64) 
 	if err := checkHidden(vt); err != nil {
 		return nil, q.fail("set vt by id", err)
 	}
-	return q.byID("set vt by id", ids, func() ([]int64, error) {
-		existed, err := queries.SetVTID(ctx, q.db, db.SetVTIDParams{VT: vt, MsgIDs: ids})
-		if len(existed) > 0 {
-			q.dueIn(ctx, vt)
-		}
-		return existed, err
+	existed, err := q.byID("set vt by id", ids, func() ([]int64, error) {
+		return queries.SetVTID(ctx, q.db, db.SetVTIDParams{VT: vt, MsgIDs: ids})
 	})
+	if err == nil && len(existed) > 0 {
+		err = q.dueIn(ctx, "set vt by id", vt)
+	}
+	return existed, err
 }
 
 // byID runs do unless there is nothing to do.
