@@ -19,60 +19,70 @@ type Result[Out any] struct {
 }
 
 // Coalescer turns calls that come at the same time into batches. A call that
-// comes alone is flushed at once, in its own goroutine. While a flush is under
-// way, calls gather; when it ends, the call that has waited longest flushes all
-// that gathered. So there is no timer and no goroutine behind it, a batch is as
-// large as the load makes it, and at most one flush runs at any time.
+// comes alone is flushed at once. While a flush is under way, calls gather; when
+// it ends, the next takes what has gathered. So there is no timer, a batch is as
+// large as the load makes it, and nothing runs while nobody calls.
 type Coalescer[In, Out any] struct {
 	most  int
+	lanes int
 	flush func(context.Context, []In) []Result[Out]
 
 	mu      sync.Mutex
 	waiting []*call[In, Out] // in no flush yet, oldest first
-	leader  *call[In, Out]   // who flushes or is about to; nil when idle
+	busy    int              // lanes with a flush
 }
 
 // call is one call of Do.
 type call[In, Out any] struct {
+	ctx    context.Context
 	in     In
-	chosen chan struct{} // closed when it is to lead the next flush
-	done   chan struct{} // closed when result is set
-	result Result[Out]
+	flush  *flush // that it is in; nil while it waits
+	done   chan struct{}
+	result Result[Out] // set when done is closed
+}
+
+// flush is a batch under way.
+type flush struct {
+	callers int // that wait for it
+	cancel  context.CancelFunc
 }
 
 // NewCoalescer returns a Coalescer whose batches have at most the given number
-// of items; below 1 counts as 1. flush gets the items in the order of their
-// calls and returns one Result for each, in the same order; a missing one is a
-// panic. Its context has the values of one caller's and never ends, so that no
-// caller can fail the others: flush itself limits how long it takes.
-func NewCoalescer[In, Out any](most int, flush func(ctx context.Context, batch []In) []Result[Out]) *Coalescer[In, Out] {
-	return &Coalescer[In, Out]{most: max(most, 1), flush: flush}
+// of items, with at most that many flushes at a time; below 1 counts as 1. With
+// one lane items are flushed in the order of their calls.
+//
+// do is the flush: it gets the items in the order of their calls and returns one
+// Result for each, in the same order; a missing one is a panic. Its context has
+// the values of its first caller's, and ends only when all its callers have left,
+// so that none can fail the others.
+func NewCoalescer[In, Out any](most, lanes int, do func(ctx context.Context, batch []In) []Result[Out]) *Coalescer[In, Out] {
+	return &Coalescer[In, Out]{most: max(most, 1), lanes: max(lanes, 1), flush: do}
 }
 
 // Do has in flushed, alone or with others, and returns its result.
 //
-// When ctx ends first, Do returns ctx's cause; the item was not flushed and
-// never will be. When it ends while the item is in a flush that another call
-// leads, Do returns an error that wraps both ErrUnknown and the cause, and the
-// flush goes on. A call that leads a flush sees it through and returns its own
-// result. A panic of flush goes on in the call that led it; the others of its
-// batch get an error that wraps ErrUnknown.
+// When ctx ends first, Do returns ctx's cause at once: alone when the item was
+// not flushed, and never will be; with ErrUnknown when it is in a flush, which
+// goes on for the others. After a panic of flush, which ends the program, there
+// is nothing to return; after runtime.Goexit in it the error wraps ErrUnknown.
 func (c *Coalescer[In, Out]) Do(ctx context.Context, in In) (Out, error) {
 	var none Out
 	if ctx.Err() != nil {
 		return none, context.Cause(ctx)
 	}
-	me := &call[In, Out]{in: in, chosen: make(chan struct{}), done: make(chan struct{})}
+	me := &call[In, Out]{ctx: ctx, in: in, done: make(chan struct{})}
 	c.join(me)
 	select {
-	case <-me.chosen:
-		c.lead(ctx)
 	case <-me.done:
 	case <-ctx.Done():
 		if c.leave(me) {
 			return none, context.Cause(ctx)
 		}
-		return none, fmt.Errorf("%w: %w", ErrUnknown, context.Cause(ctx))
+		select {
+		case <-me.done: // just in time
+		default:
+			return none, fmt.Errorf("%w: %w", ErrUnknown, context.Cause(ctx))
+		}
 	}
 	return me.result.Value, me.result.Err
 }
@@ -81,66 +91,78 @@ func (c *Coalescer[In, Out]) join(me *call[In, Out]) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.waiting = append(c.waiting, me)
-	if c.leader == nil {
-		c.choose()
+	if c.busy < c.lanes {
+		c.busy++
+		go c.run()
 	}
 }
 
-// leave reports whether me was still waiting, and so is in no flush.
-func (c *Coalescer[In, Out]) leave(me *call[In, Out]) bool {
+// leave reports whether me was still waiting, and so is in no flush. The last
+// caller to leave a flush ends its context.
+func (c *Coalescer[In, Out]) leave(me *call[In, Out]) (waiting bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	i := slices.Index(c.waiting, me)
-	if i < 0 {
-		return false
+	if me.flush == nil {
+		i := slices.Index(c.waiting, me)
+		c.waiting = slices.Delete(c.waiting, i, i+1)
+		return true
 	}
-	c.waiting = slices.Delete(c.waiting, i, i+1)
-	if c.leader == me { // chosen a moment ago: somebody else must lead
-		c.choose()
+	if me.flush.callers--; me.flush.callers == 0 {
+		me.flush.cancel()
 	}
-	return true
+	return false
 }
 
-// choose makes the oldest waiting call the leader, if there is one. Its caller
-// holds mu.
-func (c *Coalescer[In, Out]) choose() {
-	c.leader = nil
-	if len(c.waiting) > 0 {
-		c.leader = c.waiting[0]
-		close(c.leader.chosen)
+// run flushes what waits, until nothing does. It is a lane.
+func (c *Coalescer[In, Out]) run() {
+	for {
+		ctx, batch := c.take()
+		if len(batch) == 0 {
+			return
+		}
+		c.do(ctx, batch)
 	}
 }
 
-// lead flushes the oldest calls. The leader is the first of them: it stays in
-// waiting until here, and nobody overtakes it.
-func (c *Coalescer[In, Out]) lead(ctx context.Context) {
-	batch := c.take()
+// take puts the oldest calls into a flush. Without any it gives up the lane.
+func (c *Coalescer[In, Out]) take() (context.Context, []*call[In, Out]) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := min(len(c.waiting), c.most)
+	if n == 0 {
+		c.busy--
+		return nil, nil
+	}
+	batch := slices.Clone(c.waiting[:n])
+	c.waiting = slices.Delete(c.waiting, 0, n)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(batch[0].ctx))
+	f := &flush{callers: n, cancel: cancel}
+	for _, call := range batch {
+		call.flush = f
+	}
+	return ctx, batch
+}
+
+func (c *Coalescer[In, Out]) do(ctx context.Context, batch []*call[In, Out]) {
 	items := make([]In, len(batch))
 	for i, call := range batch {
 		items[i] = call.in
 		call.result.Err = errNoReturn // unless flush returns
 	}
+	returned := false
 	defer func() {
+		batch[0].flush.cancel()
 		for _, call := range batch {
 			close(call.done)
 		}
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.choose()
+		if !returned { // Goexit took the lane with it
+			go c.run()
+		}
 	}()
-	results := c.flush(context.WithoutCancel(ctx), items)
-	for i, call := range batch {
-		call.result = results[i]
+	for i, result := range c.flush(ctx, items) {
+		batch[i].result = result
 	}
+	returned = true
 }
 
 var errNoReturn = fmt.Errorf("%w: the flush did not return", ErrUnknown)
-
-func (c *Coalescer[In, Out]) take() []*call[In, Out] {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	n := min(len(c.waiting), c.most)
-	batch := slices.Clone(c.waiting[:n])
-	c.waiting = slices.Delete(c.waiting, 0, n)
-	return batch
-}

@@ -8,35 +8,11 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/pgmq-go/pgmq/generics"
 )
 
-// The chosen call is cancelled at the very moment when it is to lead.
-func TestALeaderThatLeavesIsReplaced(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		for range 500 {
-			ctx, cancel := context.WithCancel(t.Context())
-			c := generics.NewCoalescer(10, func(_ context.Context, batch []int) []generics.Result[int] {
-				time.Sleep(time.Second)
-				cancel()
-				return make([]generics.Result[int], len(batch))
-			})
-			doing(t.Context(), t, c, 0)
-			leaves, stays := doing(ctx, t, c, 0), doing(t.Context(), t, c, 0)
-			if err := <-leaves; !errors.Is(err, context.Canceled) || errors.Is(err, generics.ErrUnknown) {
-				t.Error(err)
-			}
-			if err := <-stays; err != nil {
-				t.Error(err)
-			}
-		}
-	})
-}
-
-// Leaders are chosen and leave at the same moments. Every call ends (synctest
+// Callers come and leave at the same moments. Every call ends (synctest
 // sees to it), and all but those that said they left were flushed.
 func TestNoWakeUpIsLostUnderLoad(t *testing.T) {
 	t.Parallel()
@@ -46,7 +22,7 @@ func TestNoWakeUpIsLostUnderLoad(t *testing.T) {
 			flushed, answered, unknown, left atomic.Int64
 			underWay                         atomic.Bool
 		)
-		c := generics.NewCoalescer(4, func(_ context.Context, batch []int) []generics.Result[int] {
+		c := generics.NewCoalescer(4, 1, func(_ context.Context, batch []int) []generics.Result[int] {
 			if !underWay.CompareAndSwap(false, true) {
 				t.Error("two flushes at once")
 			}
@@ -83,6 +59,7 @@ func TestNoWakeUpIsLostUnderLoad(t *testing.T) {
 			})
 		}
 		all.Wait()
+		synctest.Wait() // for a flush that all have left
 		if answered.Load()+unknown.Load() != flushed.Load() || flushed.Load()+left.Load() != callers*calls {
 			t.Errorf("%d flushed, %d answered, %d unknown, %d left", flushed.Load(), answered.Load(), unknown.Load(), left.Load())
 		}
@@ -90,7 +67,7 @@ func TestNoWakeUpIsLostUnderLoad(t *testing.T) {
 }
 
 func BenchmarkCoalescer(b *testing.B) {
-	c := generics.NewCoalescer(100, func(_ context.Context, batch []int) []generics.Result[int] {
+	c := generics.NewCoalescer(100, 1, func(_ context.Context, batch []int) []generics.Result[int] {
 		return make([]generics.Result[int], len(batch))
 	})
 	b.Run("alone", func(b *testing.B) {

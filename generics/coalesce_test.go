@@ -49,7 +49,7 @@ func TestALoneCallIsFlushedAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		c := generics.NewCoalescer(10, func(_ context.Context, batch []int) []generics.Result[int] {
+		c := generics.NewCoalescer(10, 1, func(_ context.Context, batch []int) []generics.Result[int] {
 			if time.Since(start) != 0 {
 				t.Errorf("after %v", time.Since(start))
 			}
@@ -65,7 +65,7 @@ func TestCallsGatherWhileAFlushIsUnderWay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var f flushes
-		c := generics.NewCoalescer(3, f.flush)
+		c := generics.NewCoalescer(3, 1, f.flush)
 		start := time.Now()
 		var all []chan error
 		for in := range 6 {
@@ -87,7 +87,7 @@ func TestAMostBelowOneIsOne(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var f flushes
-		c := generics.NewCoalescer(0, f.flush)
+		c := generics.NewCoalescer(0, 1, f.flush)
 		for in := range 3 {
 			doing(t.Context(), t, c, in)
 		}
@@ -103,7 +103,7 @@ func TestAnEndedContextIsNotFlushed(t *testing.T) {
 	cause := errors.New("the cause")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(cause)
-	if _, err := generics.NewCoalescer(1, f.flush).Do(ctx, 1); !errors.Is(err, cause) {
+	if _, err := generics.NewCoalescer(1, 1, f.flush).Do(ctx, 1); !errors.Is(err, cause) {
 		t.Error(err)
 	}
 	f.want(t)
@@ -113,7 +113,7 @@ func TestAWaitingCallMayLeaveAndIsNeverFlushed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var f flushes
-		c := generics.NewCoalescer(10, f.flush)
+		c := generics.NewCoalescer(10, 1, f.flush)
 		cause := errors.New("the cause")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		stays := doing(t.Context(), t, c, 0)
@@ -134,37 +134,81 @@ func TestAFlushedCallMayLeaveWithAnUnknownOutcome(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var f flushes
-		c := generics.NewCoalescer(10, f.flush)
+		c := generics.NewCoalescer(10, 1, f.flush)
 		ctx, cancel := context.WithCancel(t.Context())
 		start := time.Now()
 		doing(t.Context(), t, c, 0)
-		leads, leaves, stays := doing(ctx, t, c, 1), doing(ctx, t, c, 2), doing(t.Context(), t, c, 3)
+		first, second, stays := doing(ctx, t, c, 1), doing(ctx, t, c, 2), doing(t.Context(), t, c, 3)
 		time.Sleep(1500 * time.Millisecond)
 		cancel()
-		err := <-leaves
-		if !errors.Is(err, generics.ErrUnknown) || !errors.Is(err, context.Canceled) || time.Since(start) != 1500*time.Millisecond {
-			t.Error(time.Since(start), err)
+		for _, leaves := range []chan error{first, second} {
+			err := <-leaves
+			if !errors.Is(err, generics.ErrUnknown) || !errors.Is(err, context.Canceled) || time.Since(start) != 1500*time.Millisecond {
+				t.Error(time.Since(start), err)
+			}
 		}
-		// The leader's own end neither ends the flush nor hides its result.
-		if err := errors.Join(<-leads, <-stays); err != nil || time.Since(start) != 2*time.Second {
+		if err := <-stays; err != nil || time.Since(start) != 2*time.Second {
 			t.Error(time.Since(start), err)
 		}
 		f.want(t, []int{0}, []int{1, 2, 3})
 	})
 }
 
-func TestTheFlushHasItsLeadersValuesAndNoEnd(t *testing.T) {
+func TestTheFlushHasItsFirstCallersValuesAndEndsWithItsLastCaller(t *testing.T) {
 	t.Parallel()
 	type key struct{}
-	ctx, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "value"))
-	c := generics.NewCoalescer(1, func(ctx context.Context, _ []int) []generics.Result[int] {
-		cancel()
-		if ctx.Value(key{}) != "value" || ctx.Err() != nil {
-			t.Error(ctx)
+	synctest.Test(t, func(t *testing.T) {
+		var ended time.Duration
+		start := time.Now()
+		c := generics.NewCoalescer(10, 1, func(ctx context.Context, batch []int) []generics.Result[int] {
+			if len(batch) == 1 {
+				time.Sleep(time.Second)
+				return make([]generics.Result[int], 1)
+			}
+			if ctx.Value(key{}) != "value" {
+				t.Error(ctx)
+			}
+			<-ctx.Done()
+			ended = time.Since(start)
+			return make([]generics.Result[int], len(batch))
+		})
+		doing(t.Context(), t, c, 0)
+		one, cancelOne := context.WithTimeout(context.WithValue(t.Context(), key{}, "value"), 2*time.Second)
+		defer cancelOne()
+		other, cancelOther := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancelOther()
+		first, last := doing(one, t, c, 0), doing(other, t, c, 0)
+		for _, err := range []error{<-first, <-last} {
+			if !errors.Is(err, generics.ErrUnknown) {
+				t.Error(err)
+			}
 		}
-		return make([]generics.Result[int], 1)
+		synctest.Wait()
+		if ended != 3*time.Second {
+			t.Errorf("the flush's context ended after %v", ended)
+		}
 	})
-	if _, err := c.Do(ctx, 1); err != nil {
-		t.Error(err)
-	}
+}
+
+func TestLanesFlushAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		c := generics.NewCoalescer(10, 2, func(_ context.Context, batch []int) []generics.Result[int] {
+			time.Sleep(time.Second)
+			return make([]generics.Result[int], len(batch))
+		})
+		var all []chan error
+		for range 4 {
+			all = append(all, doing(t.Context(), t, c, 0))
+		}
+		for i, err := range all {
+			if e := <-err; e != nil {
+				t.Error(e)
+			}
+			if after, want := time.Since(start), []time.Duration{1, 1, 2, 2}[i]*time.Second; after != want {
+				t.Errorf("%d after %v, not %v", i, after, want)
+			}
+		}
+	})
 }

@@ -58,7 +58,7 @@ func newConsumer(h handle, o consumeOptions, work func(context.Context, parcel))
 		Finish:  c.finish,
 		Return:  c.giveBack,
 	}
-	c.settler = generics.NewCoalescer(mostSettled, c.settle)
+	c.settler = generics.NewCoalescer(mostSettled, 1, c.settle)
 	return c
 }
 
