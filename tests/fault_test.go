@@ -173,7 +173,7 @@ func (l *load) settled(t testing.TB, pool *pgxpool.Pool, name string) {
 
 // outages checks that each consumer told of at least one outage and of few, each
 // followed by its end.
-func outages(t testing.TB, most int, consumers ...*consuming) {
+func outages(t testing.TB, least, most int, consumers ...*consuming) {
 	t.Helper()
 	for i, c := range consumers {
 		var told []queue.EventKind
@@ -195,8 +195,8 @@ func outages(t testing.TB, most int, consumers ...*consuming) {
 				break
 			}
 		}
-		if len(told) < 2 || len(told)%2 != 0 || len(told) > 2*most {
-			t.Errorf("consumer %d told of outages %d times, and not of 1 to %d and their ends", i+1, len(told), most)
+		if len(told) < 2*least || len(told)%2 != 0 || len(told) > 2*most {
+			t.Errorf("consumer %d told of outages %d times, and not of %d to %d and their ends", i+1, len(told), least, most)
 		}
 	}
 }

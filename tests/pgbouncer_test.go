@@ -103,7 +103,7 @@ func TestAKilledPgBouncerLosesNothingAndWorkGoesOn(t *testing.T) {
 	}
 	l.settled(t, direct, "q")
 	quiet(t, consumers...)
-	outages(t, 4, consumers...)
+	outages(t, 1, 4, consumers...)
 	for _, c := range consumers {
 		equal(t, "tellings of the listening", len(c.of(queue.Listening)), 0)
 	}

@@ -35,7 +35,7 @@ func TestTerminatedBackendsUnderLoadLoseNothing(t *testing.T) {
 	t.Logf("%d backends killed in %d rounds; at work %v later", killed, rounds, l.resumed(t))
 	l.settled(t, pool, "q")
 	quiet(t, consumers...)
-	outages(t, 2*rounds, consumers...)
+	outages(t, 0, 2*rounds, consumers...) // a connection that is cut and made anew is none
 }
 
 // asleep waits until a consumer waits for an announcement, on a connection that
