@@ -15,7 +15,7 @@ import (
 )
 
 // statementTime is what one statement may take before it counts as an outage.
-const statementTime = 30 * time.Second
+const statementTime = 10 * time.Second
 
 // consumer is a running Consume. It knows rows, not T.
 //

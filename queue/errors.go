@@ -25,8 +25,9 @@ var (
 	// ErrName is returned for a name that no queue can have.
 	ErrName = errors.New("invalid queue name")
 	// ErrStopped is the cause of a handler's ctx when Grace is over, and the error
-	// of a Consume whose handlers did not end by then.
-	ErrStopped = errors.New("the consumer stopped while handlers were running")
+	// of a Consume that was not done by then: handlers still run, or their results
+	// could not be recorded.
+	ErrStopped = errors.New("the consumer stopped before all was done")
 	// ErrOption is returned for an option or argument out of its range.
 	ErrOption = errors.New("invalid option")
 )

@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -69,13 +68,16 @@ func (c *consumer) extend(ctx context.Context) error {
 		}
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, answerTime)
-	defer cancel()
 	// Not through the pool, if it can be helped: that may be empty because of
 	// the very handlers whose leases are at stake.
-	err := c.listener.do(ctx, func(ctx context.Context, conn *pgx.Conn) error { return set(ctx, conn) })
-	if errors.Is(err, errNotListening) {
-		err = set(ctx, c.pool())
+	soon := min(answerTime, c.o.vt/6)
+	listening, cancel := context.WithTimeout(ctx, soon)
+	defer cancel()
+	err := c.listener.do(listening, func(ctx context.Context, conn *pgx.Conn) error { return set(ctx, conn) })
+	if err != nil {
+		pooled, cancel := context.WithTimeout(ctx, soon)
+		defer cancel()
+		err = set(pooled, c.pool())
 	}
 	if err != nil {
 		return err

@@ -49,8 +49,9 @@ type listener struct {
 
 // call is something to do on the connection.
 type call struct {
-	do   func(context.Context, *pgx.Conn) error
-	done chan error // has room for the answer
+	do    func(context.Context, *pgx.Conn) error
+	limit time.Duration // for the server's answer
+	done  chan error    // has room for it
 }
 
 // listeners are those in use: package state, so that any number of consumers of
@@ -133,7 +134,13 @@ func (l *listener) state() (listening bool, failed error) {
 // do runs f on the listening connection. The error is errNotListening when there
 // is none, or it ended; f is not run twice.
 func (l *listener) do(ctx context.Context, f func(context.Context, *pgx.Conn) error) error {
-	c := call{do: f, done: make(chan error, 1)}
+	// A caller that gives up earlier leaves the connection alone; a deadline that
+	// passes is the server's fault, and the connection is closed.
+	limit := answerTime
+	if end, limited := ctx.Deadline(); limited {
+		limit = min(limit, time.Until(end))
+	}
+	c := call{do: f, limit: limit, done: make(chan error, 1)}
 	l.mu.Lock()
 	if !l.listening {
 		l.mu.Unlock()
@@ -149,7 +156,7 @@ func (l *listener) do(ctx context.Context, f func(context.Context, *pgx.Conn) er
 		return err
 	case <-ctx.Done():
 		if !l.withdraw(c) {
-			return <-c.done // under way, for answerTime at most
+			return <-c.done // under way, for limit at most
 		}
 		return context.Cause(ctx)
 	}
@@ -200,7 +207,7 @@ func (l *listener) serve(ctx context.Context, conn *pgx.Conn) error {
 		}
 		cancel()
 		for _, c := range calls {
-			answer, cancel := context.WithTimeout(ctx, answerTime)
+			answer, cancel := context.WithTimeout(ctx, c.limit)
 			err = c.do(answer, conn)
 			cancel()
 			c.done <- err

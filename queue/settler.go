@@ -77,13 +77,16 @@ func (c *consumer) settle(_ context.Context, parcels []parcel) []generics.Result
 // settleAll returns for each job whether its receipt held.
 func (c *consumer) settleAll(act act, jobs []*job) (held []bool, err error) {
 	c.afterBeat()
+	attempts := 0
 	err = c.persist(c.life, func(ctx context.Context) error {
-		ids, err := c.record(ctx, c.pool(), act, jobs)
+		attempts++
+		var ids []int64
+		err := c.onSome(ctx, func(ctx context.Context, on DB) (err error) {
+			ids, err = c.record(ctx, on, act, jobs)
+			return err
+		})
 		if err != nil {
 			return err
-		}
-		if act == actRetry {
-			c.announce(ctx)
 		}
 		there := make(map[int64]bool, len(ids))
 		for _, id := range ids {
@@ -91,11 +94,34 @@ func (c *consumer) settleAll(act act, jobs []*job) (held []bool, err error) {
 		}
 		held = make([]bool, len(jobs))
 		for i, j := range jobs {
-			held[i] = there[j.row.MsgID]
+			// As long as the lease lasts nobody else can have settled it: then
+			// an attempt had worked whose answer was lost.
+			held[i] = there[j.row.MsgID] || attempts > 1 && !c.held.over(j)
+		}
+		if act == actRetry {
+			c.announce(ctx)
 		}
 		return nil
 	})
 	return held, err
+}
+
+// onSome runs f on a connection of the pool or, when none is free in good time,
+// on the listening one: the pool may be empty because of the very handlers whose
+// results wait.
+func (c *consumer) onSome(ctx context.Context, f func(context.Context, DB) error) error {
+	soon, cancel := context.WithTimeout(ctx, c.o.vt/6)
+	conn, err := c.pool().Acquire(soon)
+	cancel()
+	if err == nil {
+		defer conn.Release()
+		return f(ctx, conn)
+	}
+	listening := c.listener.do(ctx, func(ctx context.Context, conn *pgx.Conn) error { return f(ctx, conn) })
+	if errors.Is(listening, errNotListening) {
+		return err
+	}
+	return listening
 }
 
 // record settles jobs in one statement and returns the ids whose receipts held.

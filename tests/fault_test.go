@@ -30,6 +30,14 @@ func privateServer(t testing.TB) (*postgres.Server, *pgxpool.Pool) {
 	return s, pool
 }
 
+// ownDatabase is a migrated database of the test's own.
+func ownDatabase(t testing.TB) *pgxpool.Pool {
+	t.Helper()
+	pool := pgtest.Database(t)
+	pgtest.Migrate(t, pool)
+	return pool
+}
+
 // poolOf is a pool of the database at url.
 func poolOf(t testing.TB, url string, change func(*pgxpool.Config)) *pgxpool.Pool {
 	t.Helper()
@@ -165,7 +173,7 @@ func (l *load) settled(t testing.TB, pool *pgxpool.Pool, name string) {
 
 // outages checks that each consumer told of at least one outage and of few, each
 // followed by its end.
-func outages(t testing.TB, most int, consumers ...*consuming) {
+func outages(t testing.TB, least, most int, consumers ...*consuming) {
 	t.Helper()
 	for i, c := range consumers {
 		var told []queue.EventKind
@@ -187,8 +195,8 @@ func outages(t testing.TB, most int, consumers ...*consuming) {
 				break
 			}
 		}
-		if len(told) < 2 || len(told)%2 != 0 || len(told) > 2*most {
-			t.Errorf("consumer %d told of outages %d times, and not of 1 to %d and their ends", i+1, len(told), most)
+		if len(told) < 2*least || len(told)%2 != 0 || len(told) > 2*most {
+			t.Errorf("consumer %d told of outages %d times, and not of %d to %d and their ends", i+1, len(told), least, most)
 		}
 	}
 }
@@ -210,7 +218,8 @@ func adminOf(t testing.TB, pool *pgxpool.Pool) *pgx.Conn {
 	return conn
 }
 
-// quiet ends a consumer, which must not have ended by itself.
+// quiet ends consumers, which must not have ended by themselves, when their
+// outages are over.
 func quiet(t testing.TB, consumers ...*consuming) {
 	t.Helper()
 	for i, c := range consumers {
@@ -219,6 +228,9 @@ func quiet(t testing.TB, consumers ...*consuming) {
 			t.Fatalf("consumer %d ended by itself: %v", i+1, err)
 		default:
 		}
+		eventually(t, "an outage is over", func() bool {
+			return len(c.of(queue.Outage)) == len(c.of(queue.Recovered))
+		})
 		if err := c.end(); err != nil {
 			t.Error(fmt.Errorf("consumer %d: %w", i+1, err))
 		}

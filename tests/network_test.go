@@ -111,7 +111,7 @@ func TestCutConnectionsLoseNothingAndWorkGoesOn(t *testing.T) {
 	}
 	l.settled(t, pgtest.Pool(), direct.Name())
 	quiet(t, c)
-	outages(t, 6, c)
+	outages(t, 1, 6, c)
 }
 
 func TestASilentNetworkLosesNothingAndWorkGoesOn(t *testing.T) {

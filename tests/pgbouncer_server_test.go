@@ -9,6 +9,7 @@ import (
 	"os"
 	osexec "os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -61,7 +62,7 @@ func startBouncer(t testing.TB, mode string) *bouncer {
 
 	server := pgtest.Pool().Config().ConnConfig
 	ok(t, os.WriteFile(b.ini(), fmt.Appendf(nil, `[databases]
-* = host=%s port=%d user=%s password=%s
+* = host=%s port=%d user=%s password='%s'
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = %d
@@ -69,7 +70,7 @@ unix_socket_dir =
 auth_type = any
 pool_mode = %s
 max_client_conn = 200
-`, server.Host, server.Port, server.User, server.Password, b.port, mode), 0o600))
+`, server.Host, server.Port, server.User, strings.ReplaceAll(server.Password, "'", "''"), b.port, mode), 0o600))
 	b.start()
 	t.Cleanup(func() {
 		b.kill()
@@ -129,6 +130,7 @@ func (b *bouncer) pool(p *pgxpool.Pool, mode pgx.QueryExecMode) *pgxpool.Pool {
 		c.MaxConns = 8
 		c.ConnConfig.Host, c.ConnConfig.Port = "127.0.0.1", uint16(b.port)
 		c.ConnConfig.Fallbacks = nil
+		c.ConnConfig.RuntimeParams["application_name"] = "through PgBouncer"
 		c.ConnConfig.DefaultQueryExecMode = mode // what users behind a pooler must set
 	})
 }
@@ -138,7 +140,7 @@ func (b *bouncer) pool(p *pgxpool.Pool, mode pgx.QueryExecMode) *pgxpool.Pool {
 func (b *bouncer) leftBehind(direct *pgxpool.Pool) (channels []string, locks int) {
 	b.t.Helper()
 	through := b.pool(direct, pgx.QueryExecModeSimpleProtocol)
-	const servers = `SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND application_name <> 'direct'`
+	const servers = `SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'through PgBouncer'`
 	n := value[int](b.t, direct, servers)
 	ctx, seen := context.Background(), map[int]bool{}
 	// Transactions that are open at the same time are on different connections.

@@ -8,22 +8,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
 )
-
-// ownDatabase is a migrated database of the test's own.
-func ownDatabase(t testing.TB) *pgxpool.Pool {
-	t.Helper()
-	pool := pgtest.Database(t)
-	pgtest.Migrate(t, pool)
-	return poolLike(t, pool, func(c *pgxpool.Config) {
-		c.MaxConns = 16
-		c.ConnConfig.RuntimeParams["application_name"] = "direct"
-	})
-}
 
 // pollsBehind checks that a consumer told once that it polls, because of a pooler.
 func pollsBehind(t testing.TB, c *consuming) {
@@ -116,7 +103,7 @@ func TestAKilledPgBouncerLosesNothingAndWorkGoesOn(t *testing.T) {
 	}
 	l.settled(t, direct, "q")
 	quiet(t, consumers...)
-	outages(t, 4, consumers...)
+	outages(t, 1, 4, consumers...)
 	for _, c := range consumers {
 		equal(t, "tellings of the listening", len(c.of(queue.Listening)), 0)
 	}

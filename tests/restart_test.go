@@ -34,5 +34,5 @@ func TestARestartUnderLoadLosesNothingAndWorkGoesOn(t *testing.T) {
 	}
 	l.settled(t, pool, "q")
 	quiet(t, consumers...)
-	outages(t, 2*crashes, consumers...)
+	outages(t, 1, 2*crashes, consumers...)
 }

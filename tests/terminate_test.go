@@ -12,14 +12,12 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
 )
 
 func TestTerminatedBackendsUnderLoadLoseNothing(t *testing.T) {
 	t.Parallel()
-	pool := pgtest.Database(t)
-	pgtest.Migrate(t, pool)
+	pool := ownDatabase(t)
 	q := ownQueue[int64](t, pool, "q")
 	admin := adminOf(t, pool)
 	l := sendLoad(t, q, 8, 5*time.Millisecond)
@@ -37,7 +35,7 @@ func TestTerminatedBackendsUnderLoadLoseNothing(t *testing.T) {
 	t.Logf("%d backends killed in %d rounds; at work %v later", killed, rounds, l.resumed(t))
 	l.settled(t, pool, "q")
 	quiet(t, consumers...)
-	outages(t, 2*rounds, consumers...)
+	outages(t, 0, 2*rounds, consumers...) // a connection that is cut and made anew is none
 }
 
 // asleep waits until a consumer waits for an announcement, on a connection that
@@ -80,8 +78,7 @@ func stamp(handled chan time.Time) queue.Handler[int64] {
 
 func TestALostListeningConnectionIsReplacedAndNothingWaitsLong(t *testing.T) {
 	t.Parallel()
-	pool := pgtest.Database(t)
-	pgtest.Migrate(t, pool)
+	pool := ownDatabase(t)
 	q := ownQueue[int64](t, pool, "q")
 	admin := adminOf(t, pool)
 	handled := make(chan time.Time, 1)
@@ -114,8 +111,7 @@ func refuse(shut *atomic.Bool) func(context.Context, *pgx.ConnConfig) error {
 
 func TestMessagesAreFoundByPollingWhileNobodyCanListen(t *testing.T) {
 	t.Parallel()
-	pool := pgtest.Database(t)
-	pgtest.Migrate(t, pool)
+	pool := ownDatabase(t)
 	direct := ownQueue[int64](t, pool, "q")
 	admin := adminOf(t, pool)
 	// The listening connection is the one that is made beside the pool; those of
