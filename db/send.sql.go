@@ -106,3 +106,63 @@ func (q *Queries) SendBatch(ctx context.Context, db DBTX, arg SendBatchParams) (
 	}
 	return items, nil
 }
+
+const sendMany = `-- name: SendMany :many
+WITH sent AS (
+    INSERT INTO pgmq.template_queue (vt, message, headers)
+    SELECT
+        coalesce(nullif(body.visible_at, '0001-01-01 00:00:00+00'), statement_timestamp() + body.delay * interval '1 second'),
+        body.message,
+        body.headers
+    FROM ROWS FROM (
+        unnest($2::jsonb[]),
+        unnest($3::jsonb[]),
+        unnest($4::timestamptz[]),
+        unnest($5::double precision[])
+    ) WITH ORDINALITY AS body (message, headers, visible_at, delay, ord)
+    ORDER BY body.ord
+    RETURNING msg_id
+)
+SELECT (CASE
+    WHEN (SELECT pgmq._wake((parse_ident('pgmq.template_queue'))[2], $1::boolean)) IS NOT NULL
+        THEN msg_id
+END)::bigint AS msg_id
+FROM sent
+`
+
+type SendManyParams struct {
+	Alone      bool
+	Messages   []json.RawMessage
+	Headers    []json.RawMessage
+	VisibleAts []time.Time
+	Delays     []float64
+}
+
+// SendMany adds the messages of several callers in one statement, each with its
+// own headers and its own time or delay, in seconds; the year 1 is no time. Ids
+// are drawn, and returned, in the order of the arrays. Alone is as in Send.
+func (q *Queries) SendMany(ctx context.Context, db DBTX, arg SendManyParams) ([]int64, error) {
+	rows, err := db.Query(ctx, sendMany,
+		arg.Alone,
+		arg.Messages,
+		arg.Headers,
+		arg.VisibleAts,
+		arg.Delays,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var msg_id int64
+		if err := rows.Scan(&msg_id); err != nil {
+			return nil, err
+		}
+		items = append(items, msg_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}

@@ -22,10 +22,27 @@ type Result[Out any] struct {
 // comes alone is flushed at once. While a flush is under way, calls gather; when
 // it ends, the next takes what has gathered. So there is no timer, a batch is as
 // large as the load makes it, and nothing runs while nobody calls.
+//
+// Set the exported fields before the first call and leave them alone then. It
+// must not be copied after use.
 type Coalescer[In, Out any] struct {
-	most  int
-	lanes int
-	flush func(context.Context, []In) []Result[Out]
+	// Most is how many items a batch has at most; below 1 counts as 1.
+	Most int
+
+	// Heaviest is what the items of a batch weigh at most, by Weigh, unless one
+	// alone weighs more. Without Weigh there is no such limit.
+	Heaviest int
+	Weigh    func(In) int
+
+	// Lanes is how many flushes there may be at a time; below 1 counts as 1. With
+	// one lane items are flushed in the order of their calls.
+	Lanes int
+
+	// Flush gets the items in the order of their calls and returns one Result for
+	// each, in the same order; a missing one is a panic. Its context has the
+	// values of its first caller's, and ends only when all its callers have left,
+	// so that none can fail the others.
+	Flush func(ctx context.Context, batch []In) []Result[Out]
 
 	mu      sync.Mutex
 	waiting []*call[In, Out] // in no flush yet, oldest first
@@ -45,18 +62,6 @@ type call[In, Out any] struct {
 type flush struct {
 	callers int // that wait for it
 	cancel  context.CancelFunc
-}
-
-// NewCoalescer returns a Coalescer whose batches have at most the given number
-// of items, with at most that many flushes at a time; below 1 counts as 1. With
-// one lane items are flushed in the order of their calls.
-//
-// do is the flush: it gets the items in the order of their calls and returns one
-// Result for each, in the same order; a missing one is a panic. Its context has
-// the values of its first caller's, and ends only when all its callers have left,
-// so that none can fail the others.
-func NewCoalescer[In, Out any](most, lanes int, do func(ctx context.Context, batch []In) []Result[Out]) *Coalescer[In, Out] {
-	return &Coalescer[In, Out]{most: max(most, 1), lanes: max(lanes, 1), flush: do}
 }
 
 // Do has in flushed, alone or with others, and returns its result.
@@ -91,7 +96,7 @@ func (c *Coalescer[In, Out]) join(me *call[In, Out]) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.waiting = append(c.waiting, me)
-	if c.busy < c.lanes {
+	if c.busy < max(c.Lanes, 1) {
 		c.busy++
 		go c.run()
 	}
@@ -128,7 +133,7 @@ func (c *Coalescer[In, Out]) run() {
 func (c *Coalescer[In, Out]) take() (context.Context, []*call[In, Out]) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := min(len(c.waiting), c.most)
+	n := c.next()
 	if n == 0 {
 		c.busy--
 		return nil, nil
@@ -141,6 +146,21 @@ func (c *Coalescer[In, Out]) take() (context.Context, []*call[In, Out]) {
 		call.flush = f
 	}
 	return ctx, batch
+}
+
+// next is how many of the waiting make the next batch. Its caller holds mu.
+func (c *Coalescer[In, Out]) next() int {
+	n := min(len(c.waiting), max(c.Most, 1))
+	if c.Weigh == nil {
+		return n
+	}
+	weight := 0
+	for i, call := range c.waiting[:n] {
+		if weight += c.Weigh(call.in); weight > c.Heaviest && i > 0 {
+			return i
+		}
+	}
+	return n
 }
 
 func (c *Coalescer[In, Out]) do(ctx context.Context, batch []*call[In, Out]) {
@@ -159,7 +179,7 @@ func (c *Coalescer[In, Out]) do(ctx context.Context, batch []*call[In, Out]) {
 			go c.run()
 		}
 	}()
-	for i, result := range c.flush(ctx, items) {
+	for i, result := range c.Flush(ctx, items) {
 		batch[i].result = result
 	}
 	returned = true

@@ -31,6 +31,10 @@ func (f *flushes) want(t *testing.T, batches ...[]int) {
 	}
 }
 
+func coalescer(most, lanes int, flush func(context.Context, []int) []generics.Result[int]) *generics.Coalescer[int, int] {
+	return &generics.Coalescer[int, int]{Most: most, Lanes: lanes, Flush: flush}
+}
+
 // doing starts Do and returns where its error will be; a value must be right.
 func doing(ctx context.Context, t *testing.T, c *generics.Coalescer[int, int], in int) chan error {
 	err := make(chan error, 1)
@@ -49,7 +53,7 @@ func TestALoneCallIsFlushedAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		c := generics.NewCoalescer(10, 1, func(_ context.Context, batch []int) []generics.Result[int] {
+		c := coalescer(10, 1, func(_ context.Context, batch []int) []generics.Result[int] {
 			if time.Since(start) != 0 {
 				t.Errorf("after %v", time.Since(start))
 			}
@@ -65,7 +69,7 @@ func TestCallsGatherWhileAFlushIsUnderWay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var f flushes
-		c := generics.NewCoalescer(3, 1, f.flush)
+		c := coalescer(3, 1, f.flush)
 		start := time.Now()
 		var all []chan error
 		for in := range 6 {
@@ -87,7 +91,7 @@ func TestAMostBelowOneIsOne(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var f flushes
-		c := generics.NewCoalescer(0, 1, f.flush)
+		c := coalescer(0, 1, f.flush)
 		for in := range 3 {
 			doing(t.Context(), t, c, in)
 		}
@@ -103,7 +107,7 @@ func TestAnEndedContextIsNotFlushed(t *testing.T) {
 	cause := errors.New("the cause")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(cause)
-	if _, err := generics.NewCoalescer(1, 1, f.flush).Do(ctx, 1); !errors.Is(err, cause) {
+	if _, err := coalescer(1, 1, f.flush).Do(ctx, 1); !errors.Is(err, cause) {
 		t.Error(err)
 	}
 	f.want(t)
@@ -113,7 +117,7 @@ func TestAWaitingCallMayLeaveAndIsNeverFlushed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var f flushes
-		c := generics.NewCoalescer(10, 1, f.flush)
+		c := coalescer(10, 1, f.flush)
 		cause := errors.New("the cause")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		stays := doing(t.Context(), t, c, 0)
@@ -134,7 +138,7 @@ func TestAFlushedCallMayLeaveWithAnUnknownOutcome(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var f flushes
-		c := generics.NewCoalescer(10, 1, f.flush)
+		c := coalescer(10, 1, f.flush)
 		ctx, cancel := context.WithCancel(t.Context())
 		start := time.Now()
 		doing(t.Context(), t, c, 0)
@@ -160,7 +164,7 @@ func TestTheFlushHasItsFirstCallersValuesAndEndsWithItsLastCaller(t *testing.T) 
 	synctest.Test(t, func(t *testing.T) {
 		var ended time.Duration
 		start := time.Now()
-		c := generics.NewCoalescer(10, 1, func(ctx context.Context, batch []int) []generics.Result[int] {
+		c := coalescer(10, 1, func(ctx context.Context, batch []int) []generics.Result[int] {
 			if len(batch) == 1 {
 				time.Sleep(time.Second)
 				return make([]generics.Result[int], 1)
@@ -194,7 +198,7 @@ func TestLanesFlushAtTheSameTime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		c := generics.NewCoalescer(10, 2, func(_ context.Context, batch []int) []generics.Result[int] {
+		c := coalescer(10, 2, func(_ context.Context, batch []int) []generics.Result[int] {
 			time.Sleep(time.Second)
 			return make([]generics.Result[int], len(batch))
 		})
@@ -210,5 +214,20 @@ func TestLanesFlushAtTheSameTime(t *testing.T) {
 				t.Errorf("%d after %v, not %v", i, after, want)
 			}
 		}
+	})
+}
+
+func TestABatchIsNotHeavierThanAllowedUnlessOneItemIs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var f flushes
+		c := coalescer(10, 1, f.flush)
+		c.Heaviest, c.Weigh = 10, func(in int) int { return in }
+		for _, in := range []int{1, 4, 6, 1, 50, 3} {
+			doing(t.Context(), t, c, in)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		f.want(t, []int{1}, []int{4, 6}, []int{1}, []int{50}, []int{3})
 	})
 }

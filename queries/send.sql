@@ -36,3 +36,28 @@ SELECT (CASE
         THEN msg_id
 END)::bigint AS msg_id
 FROM sent;
+
+-- name: SendMany :many
+-- SendMany adds the messages of several callers in one statement, each with its
+-- own headers and its own time or delay, in seconds; the year 1 is no time. Ids
+-- are drawn, and returned, in the order of the arrays. Alone is as in Send.
+WITH sent AS (
+    INSERT INTO pgmq.template_queue (vt, message, headers)
+    SELECT
+        coalesce(nullif(body.visible_at, '0001-01-01 00:00:00+00'), statement_timestamp() + body.delay * interval '1 second'),
+        body.message,
+        body.headers
+    FROM ROWS FROM (
+        unnest(sqlc.arg('messages')::jsonb[]),
+        unnest(sqlc.arg('headers')::jsonb[]),
+        unnest(sqlc.arg('visible_ats')::timestamptz[]),
+        unnest(sqlc.arg('delays')::double precision[])
+    ) WITH ORDINALITY AS body (message, headers, visible_at, delay, ord)
+    ORDER BY body.ord
+    RETURNING msg_id
+)
+SELECT (CASE
+    WHEN (SELECT pgmq._wake((parse_ident('pgmq.template_queue'))[2], sqlc.arg('alone')::boolean)) IS NOT NULL
+        THEN msg_id
+END)::bigint AS msg_id
+FROM sent;

@@ -59,6 +59,7 @@ type handle struct {
 	table    *table.Table
 	source   DB      // the pool, connection or transaction itself
 	db       db.DBTX // runs queries on it, against the tables of this queue
+	sender   *sender // of a pool; nil on a connection or a transaction
 	observer Observer
 }
 
@@ -76,7 +77,10 @@ func open(db DB, name string) (handle, error) {
 // on returns the handle with its queries bound to another pool, connection or
 // transaction.
 func (h handle) on(db DB) handle {
-	h.source, h.db = db, h.table.Bind(db)
+	h.source, h.db, h.sender = db, h.table.Bind(db), nil
+	if h.pool() != nil {
+		h.sender = newSender(h.db)
+	}
 	return h
 }
 

@@ -35,13 +35,13 @@ func (q *Queue[T]) send(ctx context.Context, body T, opts []SendOption) (int64, 
 	if err != nil {
 		return 0, &EncodeError{Err: err}
 	}
-	id, err := queries.Send(ctx, q.db, db.SendParams{
-		Alone:     table.Alone(q.db),
-		VisibleAt: o.at,
-		Delay:     o.delay,
-		Message:   raw,
-		Headers:   o.headers,
-	})
+	message := outgoing{message: raw, headers: o.headers, at: o.at, delay: o.delay}
+	var id int64
+	if q.sender != nil {
+		id, err = q.sender.Do(ctx, message)
+	} else {
+		id, err = sendOne(ctx, q.db, table.Alone(q.db), message)
+	}
 	if refused(err) {
 		return 0, &EncodeError{Err: err}
 	}

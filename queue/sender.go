@@ -1,0 +1,71 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/pgmq-go/pgmq/db"
+	"github.com/pgmq-go/pgmq/generics"
+)
+
+const (
+	mostSent     = 1000     // messages of one statement
+	heaviestSent = 16 << 20 // bytes of one statement
+)
+
+// outgoing is a message that was encoded.
+type outgoing struct {
+	message, headers json.RawMessage
+	at               *time.Time // nil for none
+	delay            time.Duration
+}
+
+// sender sends the messages of many callers in few statements: those that come
+// while a statement is under way share the next one.
+type sender = generics.Coalescer[outgoing, int64]
+
+func newSender(on db.DBTX) *sender {
+	return &sender{
+		Most:     mostSent,
+		Heaviest: heaviestSent,
+		Weigh:    func(o outgoing) int { return len(o.message) + len(o.headers) },
+		Lanes:    2, // one prepares while the other waits for the disk
+		Flush: func(ctx context.Context, batch []outgoing) []generics.Result[int64] {
+			return generics.Halve(batch, func(part []outgoing) ([]int64, error) {
+				if len(part) == 1 {
+					id, err := sendOne(ctx, on, true, part[0])
+					return []int64{id}, err
+				}
+				return sendMany(ctx, on, part)
+			}, refused)
+		},
+	}
+}
+
+func sendOne(ctx context.Context, on db.DBTX, alone bool, o outgoing) (int64, error) {
+	return queries.Send(ctx, on, db.SendParams{
+		Alone:     alone,
+		VisibleAt: o.at,
+		Delay:     o.delay,
+		Message:   o.message,
+		Headers:   o.headers,
+	})
+}
+
+func sendMany(ctx context.Context, on db.DBTX, batch []outgoing) ([]int64, error) {
+	many := db.SendManyParams{
+		Alone:      true,
+		Messages:   make([]json.RawMessage, len(batch)),
+		Headers:    make([]json.RawMessage, len(batch)),
+		VisibleAts: make([]time.Time, len(batch)),
+		Delays:     make([]float64, len(batch)),
+	}
+	for i, o := range batch {
+		many.Messages[i], many.Headers[i], many.Delays[i] = o.message, o.headers, o.delay.Seconds()
+		if o.at != nil {
+			many.VisibleAts[i] = *o.at
+		}
+	}
+	return queries.SendMany(ctx, on, many)
+}
