@@ -17,7 +17,7 @@ func TestWhatWasSentBeforeAConsumerWaitedAndCommitsWhileItDoesIsFoundSoon(t *tes
 		q := pgtest.Queue[Order](t)
 		var commits []func(context.Context) error
 		for range senders {
-			tx, err := newPool(t, func(c *pgxpool.Config) {}).Begin(t.Context())
+			tx, err := newPool(t, func(*pgxpool.Config) {}).Begin(t.Context())
 			ok(t, err)
 			send(t, q.WithTx(tx), Order{}) // nobody waits, so it announces nothing
 			commits = append(commits, tx.Commit)
