@@ -96,8 +96,7 @@ func (c *consumer) claim(ctx context.Context, n int) (jobs []*job, err error) {
 func (c *consumer) idle(ctx context.Context, misses int) error {
 	waiter := c.listener.bells.Wait(c.key)
 	defer waiter.Stop()
-	announced := c.await(ctx)
-	var senders int64 // transactions below this may have sent without announcing
+	senders, announced := c.await(ctx)
 	for look := 1; ; look++ {
 		var o db.OutlookRow
 		err := c.persist(ctx, func(ctx context.Context) (err error) {
@@ -106,9 +105,6 @@ func (c *consumer) idle(ctx context.Context, misses int) error {
 		})
 		if err != nil {
 			return err
-		}
-		if look == 1 {
-			senders = o.NextID
 		}
 		var pause time.Duration
 		switch {
@@ -144,19 +140,21 @@ func (c *consumer) idle(ctx context.Context, misses int) error {
 }
 
 // await asks senders to announce, and tells whether that will be heard.
-func (c *consumer) await(ctx context.Context) bool {
+// Transactions below senders may have sent before they could know.
+func (c *consumer) await(ctx context.Context) (senders int64, announced bool) {
 	sleep(ctx, restTime-time.Since(c.awaited))
 	c.awaited = time.Now()
 	asking, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	if c.listener.await(asking, c.key) == nil {
+	senders, err := c.listener.await(asking, c.key)
+	if err == nil {
 		if c.polling.Swap(false) {
 			c.tell(ctx, Event{Kind: Listening})
 		}
-		return true
+		return senders, true
 	}
 	if _, failed := c.listener.state(); failed != nil && !c.polling.Swap(true) {
 		c.tell(ctx, Event{Kind: Polling, Err: failed})
 	}
-	return false
+	return 0, false
 }

@@ -172,18 +172,26 @@ func (l *listener) withdraw(c call) bool {
 }
 
 // await has senders to a queue announce from now on, until the next
-// announcement, for which the bell rings.
-func (l *listener) await(ctx context.Context, table string) error {
-	return l.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		if l.awaited[table] {
-			return nil
-		}
-		err := queries.Await(ctx, conn, table)
-		if err == nil {
+// announcement, for which the bell rings. Transactions below the id that it
+// returns may have sent without announcing.
+//
+// The id is a new one, and in use no more: what a snapshot tells of running
+// transactions ends at the last that has ended.
+func (l *listener) await(ctx context.Context, table string) (id int64, err error) {
+	var next int64 // apart from id: it may be written after ctx has ended
+	err = l.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		if !l.awaited[table] {
+			if err := queries.Await(ctx, conn, table); err != nil {
+				return err
+			}
 			l.awaited[table] = true
 		}
-		return err
+		return conn.QueryRow(ctx, `SELECT pg_current_xact_id()::text::bigint`).Scan(&next)
 	})
+	if err != nil {
+		return 0, err
+	}
+	return next, nil
 }
 
 // serve does what is asked for on the connection, and listens in between, until
