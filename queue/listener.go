@@ -44,6 +44,7 @@ type listener struct {
 	listening bool
 	failed    error // why it does not listen; nil while it has not tried
 	calls     []call
+	asked     map[string]time.Time // by table: when announcements were last asked for
 	interrupt context.CancelFunc // ends a wait for notifications; nil outside of it
 }
 
@@ -172,26 +173,39 @@ func (l *listener) withdraw(c call) bool {
 }
 
 // await has senders to a queue announce from now on, until the next
-// announcement, for which the bell rings. Transactions below the id that it
-// returns may have sent without announcing.
-//
-// The id is a new one, and in use no more: what a snapshot tells of running
-// transactions ends at the last that has ended.
-func (l *listener) await(ctx context.Context, table string) (id int64, err error) {
-	var next int64 // apart from id: it may be written after ctx has ended
-	err = l.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		if !l.awaited[table] {
-			if err := queries.Await(ctx, conn, table); err != nil {
-				return err
-			}
+// announcement, for which the bell rings. It comes into force a rest after the
+// last time at the earliest, whoever asked for that.
+func (l *listener) await(ctx context.Context, table string, rest time.Duration) error {
+	if !sleep(ctx, l.restUntil(table, rest)) {
+		return context.Cause(ctx)
+	}
+	return l.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		if l.awaited[table] {
+			return nil
+		}
+		err := queries.Await(ctx, conn, table)
+		if err == nil {
 			l.awaited[table] = true
 		}
-		return conn.QueryRow(ctx, `SELECT pg_current_xact_id()::text::bigint`).Scan(&next)
+		return err
 	})
-	if err != nil {
-		return 0, err
+}
+
+// restUntil is how long a request for announcements must wait, which it is
+// supposed to do.
+func (l *listener) restUntil(table string, rest time.Duration) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	at := l.asked[table].Add(rest)
+	if at.Before(now) {
+		at = now
 	}
-	return next, nil
+	if l.asked == nil {
+		l.asked = map[string]time.Time{}
+	}
+	l.asked[table] = at
+	return at.Sub(now)
 }
 
 // serve does what is asked for on the connection, and listens in between, until
