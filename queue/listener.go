@@ -45,7 +45,7 @@ type listener struct {
 	failed    error // why it does not listen; nil while it has not tried
 	calls     []call
 	asked     map[string]time.Time // by table: when announcements were last asked for
-	interrupt context.CancelFunc // ends a wait for notifications; nil outside of it
+	interrupt context.CancelFunc   // ends a wait for notifications; nil outside of it
 }
 
 // call is something to do on the connection.
