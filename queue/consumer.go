@@ -40,7 +40,7 @@ type consumer struct {
 
 	beat     sync.Mutex  // held while leases are extended
 	bodySize int         // bytes, of the latest messages on average
-	awaited  time.Time   // when senders were last asked to announce
+	pace     pace        // of fetching
 	down     atomic.Bool // an outage was told and is not over
 	polling  atomic.Bool // it was told that wake-ups do not arrive
 }

@@ -12,9 +12,15 @@ import (
 )
 
 const (
-	// restTime is the least time between two requests for announcements: under
-	// load, consumers look at this pace and nobody announces much.
+	// restTime is the least time between two requests for announcements, and
+	// between two looks while messages come by twos and more: under load,
+	// consumers look at this pace, and nobody announces.
 	restTime = 5 * time.Millisecond
+	// longRest is the rest after announcements of what nobody could read, such as
+	// delayed messages.
+	longRest = 50 * time.Millisecond
+	// costly is how much longer than a look the rest after it is at least.
+	costly = 10
 	// quietTime is the longest pause between two looks at a queue whose
 	// messages are announced: for what was sent by a plain INSERT, and for
 	// leases of dead processes that began since the last look.
@@ -23,19 +29,36 @@ const (
 	mostFetched = 16 << 20
 )
 
+// pace is what a consumer has seen lately, by which it looks and waits.
+type pace struct {
+	looked time.Time     // when it last tried to read
+	flow   bool          // that brought several messages, but not all there was room for
+	misses int           // how often in a row there was nothing since
+	cost   time.Duration // of the latest look that found nothing
+}
+
 // fetch returns parcels of messages, at least one, as soon as there are some.
 func (c *consumer) fetch(ctx context.Context, room func() int) ([]parcel, error) {
-	for misses := 0; ; misses++ {
-		jobs, err := c.claim(ctx, room()*c.o.batch.N)
+	for {
+		if c.pace.flow && !sleep(ctx, restTime-time.Since(c.pace.looked)) {
+			return nil, context.Cause(ctx)
+		}
+		n := room() * c.o.batch.N
+		c.pace.looked = time.Now()
+		jobs, err := c.claim(ctx, n)
 		if err != nil {
 			return nil, err
 		}
+		c.pace.flow = 1 < len(jobs) && len(jobs) < n
 		if len(jobs) > 0 {
+			c.pace.misses = 0
 			// There may be more, and who waits here was not told.
 			c.listener.bells.Ring(c.key)
 			return c.pack(ctx, jobs)
 		}
-		if err := c.idle(ctx, misses); err != nil {
+		c.pace.misses++
+		c.pace.cost = time.Since(c.pace.looked)
+		if err := c.idle(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -46,7 +69,7 @@ func (c *consumer) pack(ctx context.Context, jobs []*job) ([]parcel, error) {
 	end := time.Now().Add(c.o.batch.Wait)
 	for len(jobs) < c.o.batch.N && time.Now().Before(end) && ctx.Err() == nil {
 		waiting, cancel := context.WithDeadline(ctx, end)
-		_ = c.idle(waiting, 0)
+		_ = c.idle(waiting)
 		cancel()
 		more, err := c.claim(ctx, c.o.batch.N-len(jobs))
 		if err != nil {
@@ -92,30 +115,27 @@ func (c *consumer) claim(ctx context.Context, n int) (jobs []*job, err error) {
 }
 
 // idle returns when there may be something to read: it was announced, it falls
-// due, or it is time to look. misses is how often that has been wrong in a row.
-func (c *consumer) idle(ctx context.Context, misses int) error {
+// due, or it is time to look.
+func (c *consumer) idle(ctx context.Context) error {
 	waiter := c.listener.bells.Wait(c.key)
 	defer waiter.Stop()
 	announced := c.await(ctx)
 	var senders int64 // transactions below this may have sent without announcing
 	for look := 1; ; look++ {
-		var o db.OutlookRow
-		err := c.persist(ctx, func(ctx context.Context) (err error) {
-			o, err = queries.Outlook(ctx, c.db)
-			return err
-		})
+		o, err := c.outlook(ctx)
 		if err != nil {
 			return err
 		}
 		if look == 1 {
 			senders = o.NextID
 		}
+		visible := o.DueIn <= 0
 		var pause time.Duration
 		switch {
-		case o.DueIn <= 0 && misses == 0:
+		case visible && c.pace.misses < 2:
 			return nil
-		case o.DueIn <= 0: // visible, but somebody is taking it
-			pause = generics.Exponential(time.Millisecond, 250*time.Millisecond)(misses)
+		case visible: // but somebody is taking it
+			pause = generics.Exponential(time.Millisecond, 250*time.Millisecond)(c.pace.misses)
 		case !announced:
 			pause = generics.Exponential(2*restTime, c.o.poll)(look)
 		case o.OldestRunning < senders:
@@ -124,8 +144,8 @@ func (c *consumer) idle(ctx context.Context, misses int) error {
 			quiet := min(quietTime, c.o.vt/2)
 			pause = generics.Exponential(quiet, quiet)(1)
 		}
-		if o.DueIn > 0 && o.DueIn < pause.Seconds() {
-			pause = time.Duration(o.DueIn * float64(time.Second))
+		if !visible {
+			pause = time.Duration(min(o.DueIn*float64(time.Second), float64(pause)))
 		}
 		timer := time.NewTimer(pause)
 		select {
@@ -136,20 +156,29 @@ func (c *consumer) idle(ctx context.Context, misses int) error {
 			timer.Stop()
 			return context.Cause(ctx)
 		case <-timer.C:
-			if o.DueIn <= 0 {
+			if visible {
 				return nil
 			}
 		}
 	}
 }
 
+// outlook looks what is due, through outages.
+func (c *consumer) outlook(ctx context.Context) (o db.OutlookRow, err error) {
+	err = c.persist(ctx, func(ctx context.Context) (err error) {
+		o, err = queries.Outlook(ctx, c.db)
+		return err
+	})
+	return o, err
+}
+
 // await asks senders to announce, and tells whether that will be heard.
 func (c *consumer) await(ctx context.Context) bool {
-	sleep(ctx, restTime-time.Since(c.awaited))
-	c.awaited = time.Now()
+	rest := min(restTime<<min(c.pace.misses, 8)>>1, longRest)
+	rest = max(rest, costly*c.pace.cost) // it reads past all that is hidden
 	asking, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	if c.listener.await(asking, c.key) == nil {
+	if c.listener.await(asking, c.key, rest) == nil {
 		if c.polling.Swap(false) {
 			c.tell(ctx, Event{Kind: Listening})
 		}

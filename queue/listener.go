@@ -44,7 +44,8 @@ type listener struct {
 	listening bool
 	failed    error // why it does not listen; nil while it has not tried
 	calls     []call
-	interrupt context.CancelFunc // ends a wait for notifications; nil outside of it
+	asked     map[string]time.Time // by table: when announcements were last asked for
+	interrupt context.CancelFunc   // ends a wait for notifications; nil outside of it
 }
 
 // call is something to do on the connection.
@@ -172,8 +173,12 @@ func (l *listener) withdraw(c call) bool {
 }
 
 // await has senders to a queue announce from now on, until the next
-// announcement, for which the bell rings.
-func (l *listener) await(ctx context.Context, table string) error {
+// announcement, for which the bell rings. It comes into force a rest after the
+// last time at the earliest, whoever asked for that.
+func (l *listener) await(ctx context.Context, table string, rest time.Duration) error {
+	if !sleep(ctx, l.restUntil(table, rest)) {
+		return context.Cause(ctx)
+	}
 	return l.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		if l.awaited[table] {
 			return nil
@@ -184,6 +189,23 @@ func (l *listener) await(ctx context.Context, table string) error {
 		}
 		return err
 	})
+}
+
+// restUntil is how long a request for announcements must wait, which it is
+// supposed to do.
+func (l *listener) restUntil(table string, rest time.Duration) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	at := l.asked[table].Add(rest)
+	if at.Before(now) {
+		at = now
+	}
+	if l.asked == nil {
+		l.asked = map[string]time.Time{}
+	}
+	l.asked[table] = at
+	return at.Sub(now)
 }
 
 // serve does what is asked for on the connection, and listens in between, until

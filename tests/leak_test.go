@@ -139,7 +139,7 @@ func TestConsumeLeavesNoGoroutine(t *testing.T) {
 				t.Error("a message")
 			}
 		}},
-		{"several consumers", func(t *testing.T, pool *pgxpool.Pool, q *queue.Queue[Order]) {
+		{"several consumers", func(t *testing.T, _ *pgxpool.Pool, q *queue.Queue[Order]) {
 			sendBatch(t, q, make([]Order, 1000))
 			var all []*consuming
 			for range 10 {

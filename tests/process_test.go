@@ -41,7 +41,8 @@ func worker(t testing.TB, spec workerSpec) *process {
 	text, err := json.Marshal(spec)
 	ok(t, err)
 	p := &process{t: t, name: spec.Name, cmd: osexec.Command(os.Args[0]), ended: make(chan struct{})}
-	p.cmd.Env = append(os.Environ(), workerVar+"="+string(text))
+	// With the race detector a process would sleep before it ends.
+	p.cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0", workerVar+"="+string(text))
 	var complaints bytes.Buffer
 	p.cmd.Stderr = &complaints
 	stdin, err := p.cmd.StdinPipe() // ends when the tests do

@@ -64,13 +64,13 @@ func held(t testing.TB, q *queue.Queue[task], p *process) (m *queue.Message[task
 		m = readOne(t, q.WithTx(tx), queue.VT(time.Hour))
 		return nil
 	}))
-	idleAgain(t, q, p)
+	idleAgain(q, p)
 	return m
 }
 
 // idleAgain waits until a consumer that was just woken has found nothing, and
 // waits again.
-func idleAgain(t testing.TB, q *queue.Queue[task], p *process) {
+func idleAgain(q *queue.Queue[task], p *process) {
 	time.Sleep(20 * time.Millisecond)
 	p.idle(q.Name())
 	time.Sleep(20 * time.Millisecond)
@@ -86,7 +86,7 @@ func byRetryingSoon(t testing.TB, q *queue.Queue[task], p *process) (int64, time
 
 func byGivingBackByID(t testing.TB, q *queue.Queue[task], p *process) (int64, time.Time) {
 	id := send(t, q, task{}, queue.Delay(time.Hour))
-	idleAgain(t, q, p)
+	idleAgain(q, p)
 	since := time.Now()
 	_, err := q.SetVTID(t.Context(), 0, id)
 	ok(t, err)

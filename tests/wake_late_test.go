@@ -1,0 +1,43 @@
+package tests
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgmq-go/pgmq/internal/pgtest"
+	"github.com/pgmq-go/pgmq/queue"
+)
+
+func TestWhatWasSentBeforeAConsumerWaitedAndCommitsWhileItDoesIsFoundSoon(t *testing.T) {
+	// Not parallel: while others commit, the server tells more of what runs.
+	for _, senders := range []int{1, 3} {
+		q := pgtest.Queue[Order](t)
+		var commits []func(context.Context) error
+		for range senders {
+			tx, err := newPool(t, func(*pgxpool.Config) {}).Begin(t.Context())
+			ok(t, err)
+			send(t, q.WithTx(tx), Order{}) // nobody waits, so it announces nothing
+			commits = append(commits, tx.Commit)
+		}
+		handled := make(chan time.Time, senders)
+		consume(t, q, func(context.Context, *queue.Message[Order]) error {
+			handled <- time.Now()
+			return nil
+		})
+		idle(t, q)
+		time.Sleep(100 * time.Millisecond) // it has looked
+		for _, commit := range commits {
+			committed := time.Now()
+			ok(t, commit(t.Context()))
+			select {
+			case at := <-handled:
+				t.Logf("handled %v after the commit", at.Sub(committed))
+			case <-time.After(3 * time.Second):
+				t.Fatal("a message waits for 3 s")
+			}
+		}
+	}
+}
