@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/pgmq-go/pgmq/generics"
 )
 
 // What can go wrong, for errors.Is. Errors of the database stay in the chain as
@@ -24,6 +26,9 @@ var (
 	ErrNoSchema = errors.New(`schema pgmq is not installed: run "pgmq migrate up" or schema.Migrate`)
 	// ErrName is returned for a name that no queue can have.
 	ErrName = errors.New("invalid queue name")
+	// ErrUnknown is returned by a Send whose ctx ended while its message was on
+	// its way: it may have been sent or not.
+	ErrUnknown = generics.ErrUnknown
 	// ErrStopped is the cause of a handler's ctx when Grace is over, and the error
 	// of a Consume that was not done by then: handlers still run, or their results
 	// could not be recorded.

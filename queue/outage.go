@@ -30,18 +30,19 @@ func permanent(err error) bool {
 	return false
 }
 
-// divisible tells whether an error may be the fault of one row of several.
-// Sources: classes 21 cardinality, 22 data, 23 integrity, 54 limits.
+// divisible tells whether an error may be the fault of one row of several: a
+// value, a constraint, a trigger or a policy. Sources: classes 21 cardinality, 22
+// data, 23 integrity, 54 limits, P0 PL/pgSQL; 42501 is a policy's, too.
 func divisible(err error) bool {
 	var pg *pgconn.PgError
-	if !errors.As(err, &pg) {
+	if !errors.As(err, &pg) || errors.As(err, new(*pgconn.ConnectError)) {
 		return false
 	}
 	switch pg.Code[:min(len(pg.Code), 2)] {
-	case "21", "22", "23", "54":
+	case "21", "22", "23", "54", "P0":
 		return true
 	}
-	return false
+	return pg.Code == "42501"
 }
 
 // persist calls try until it succeeds, fails for good, or ctx ends. Outages in

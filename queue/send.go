@@ -14,9 +14,15 @@ import (
 // an error, and outside of a transaction, the message is as durable as the
 // server's synchronous_commit makes it.
 //
+// On a pool, Sends of many goroutines share statements and commits: those that
+// come while one is under way go with the next, up to 1,000 messages or 16 MiB.
+// Each returns its own id or its own error, and none waits when it is alone. In a
+// transaction, and on a connection, each is a statement of its own.
+//
 // Errors: [*EncodeError] for a body or headers that cannot be stored,
 // [ErrOption], [ErrNoQueue], and what pgx returns. After an error from the
-// connection or from ctx it is unknown whether the message was sent.
+// connection it is unknown whether the message was sent. After one from ctx it
+// was not, unless the error matches [ErrUnknown] as well.
 func (q *Queue[T]) Send(ctx context.Context, body T, opts ...SendOption) (int64, error) {
 	id, err := q.send(ctx, body, opts)
 	if err != nil {

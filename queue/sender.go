@@ -38,7 +38,7 @@ func newSender(on db.DBTX) *sender {
 					return []int64{id}, err
 				}
 				return sendMany(ctx, on, part)
-			}, refused)
+			}, divisible)
 		},
 	}
 }
