@@ -33,7 +33,7 @@ FROM moved
 RETURNING msg_id
 
 -- name: Await :exec
-SELECT pg_advisory_lock_shared(pgmq._wait_key((parse_ident('"pgmq"."q_a""b"'))[2]))
+SELECT pg_advisory_lock_shared(pgmq._wait_key($1::text))
 
 -- name: Bury :exec
 INSERT INTO "pgmq"."a_a""b" (msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers)
@@ -95,6 +95,11 @@ SELECT msg_id
 FROM "pgmq"."q_a""b"
 WHERE msg_id = ANY ($1::bigint[])
 
+-- name: Find :one
+SELECT
+    (parse_ident('"pgmq"."q_a""b"'))[2]::text AS name,
+    (to_regclass('"pgmq"."q_a""b"') IS NOT NULL)::boolean AS found
+
 -- name: GiveBack :many
 WITH receipt AS (
     SELECT r.msg_id, r.read_ct, r.last_read_at
@@ -125,6 +130,9 @@ SELECT lower($1::text)::text AS name
 
 -- name: Maintain :exec
 CALL pgmq.maintain_partitions($1::text)
+
+-- name: Now :one
+SELECT statement_timestamp()::timestamptz AS now
 
 -- name: Outlook :one
 SELECT
@@ -257,8 +265,5 @@ SELECT
     statement_timestamp()::timestamptz AS at
 FROM "pgmq"."q_a""b"
 
--- name: TableName :one
-SELECT ((parse_ident('"pgmq"."q_a""b"'))[2])::text AS name
-
 -- name: Unawait :exec
-SELECT pg_advisory_unlock_shared(pgmq._wait_key((parse_ident('"pgmq"."q_a""b"'))[2]))
+SELECT pg_advisory_unlock_shared(pgmq._wait_key($1::text))
