@@ -34,19 +34,15 @@ type Coalescer[In, Out any] struct {
 	Heaviest int
 	Weigh    func(In) int
 
-	// Lanes is how many flushes there may be at a time; below 1 counts as 1. With
-	// one lane items are flushed in the order of their calls.
-	Lanes int
-
-	// Flush gets the items in the order of their calls and returns one Result for
-	// each, in the same order; a missing one is a panic. Its context has the
-	// values of its first caller's, and ends only when all its callers have left,
-	// so that none can fail the others.
+	// Flush gets the items in the order of their calls, one batch at a time, and
+	// returns one Result for each, in the same order; a missing one is a panic.
+	// Its context has the values of its first caller's, and ends only when all its
+	// callers have left, so that none can fail the others.
 	Flush func(ctx context.Context, batch []In) []Result[Out]
 
 	mu      sync.Mutex
 	waiting []*call[In, Out] // in no flush yet, oldest first
-	busy    int              // lanes with a flush
+	busy    bool             // a flush is under way or about to be
 }
 
 // call is one call of Do.
@@ -96,8 +92,8 @@ func (c *Coalescer[In, Out]) join(me *call[In, Out]) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.waiting = append(c.waiting, me)
-	if c.busy < max(c.Lanes, 1) {
-		c.busy++
+	if !c.busy {
+		c.busy = true
 		go c.run()
 	}
 }
@@ -118,7 +114,7 @@ func (c *Coalescer[In, Out]) leave(me *call[In, Out]) (waiting bool) {
 	return false
 }
 
-// run flushes what waits, until nothing does. It is a lane.
+// run flushes what waits, until nothing does.
 func (c *Coalescer[In, Out]) run() {
 	for {
 		ctx, batch := c.take()
@@ -129,13 +125,13 @@ func (c *Coalescer[In, Out]) run() {
 	}
 }
 
-// take puts the oldest calls into a flush. Without any it gives up the lane.
+// take puts the oldest calls into a flush. Without any, run is over.
 func (c *Coalescer[In, Out]) take() (context.Context, []*call[In, Out]) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := c.next()
 	if n == 0 {
-		c.busy--
+		c.busy = false
 		return nil, nil
 	}
 	batch := slices.Clone(c.waiting[:n])
@@ -175,7 +171,7 @@ func (c *Coalescer[In, Out]) do(ctx context.Context, batch []*call[In, Out]) {
 		for _, call := range batch {
 			close(call.done)
 		}
-		if !returned { // Goexit took the lane with it
+		if !returned { // Goexit ended run as well
 			go c.run()
 		}
 	}()

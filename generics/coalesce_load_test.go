@@ -22,7 +22,7 @@ func TestNoWakeUpIsLostUnderLoad(t *testing.T) {
 			flushed, answered, unknown, left atomic.Int64
 			underWay                         atomic.Bool
 		)
-		c := coalescer(4, 1, func(_ context.Context, batch []int) []generics.Result[int] {
+		c := coalescer(4, func(_ context.Context, batch []int) []generics.Result[int] {
 			if !underWay.CompareAndSwap(false, true) {
 				t.Error("two flushes at once")
 			}
@@ -67,7 +67,7 @@ func TestNoWakeUpIsLostUnderLoad(t *testing.T) {
 }
 
 func BenchmarkCoalescer(b *testing.B) {
-	c := coalescer(100, 1, func(_ context.Context, batch []int) []generics.Result[int] {
+	c := coalescer(100, func(_ context.Context, batch []int) []generics.Result[int] {
 		return make([]generics.Result[int], len(batch))
 	})
 	b.Run("alone", func(b *testing.B) {

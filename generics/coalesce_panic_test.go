@@ -14,7 +14,7 @@ func TestAFlushThatEndsItsGoroutineHangsNobody(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var f flushes
-		c := coalescer(2, 1, func(ctx context.Context, batch []int) []generics.Result[int] {
+		c := coalescer(2, func(ctx context.Context, batch []int) []generics.Result[int] {
 			if batch[0] == 1 {
 				runtime.Goexit()
 			}

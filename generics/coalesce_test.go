@@ -31,8 +31,8 @@ func (f *flushes) want(t *testing.T, batches ...[]int) {
 	}
 }
 
-func coalescer(most, lanes int, flush func(context.Context, []int) []generics.Result[int]) *generics.Coalescer[int, int] {
-	return &generics.Coalescer[int, int]{Most: most, Lanes: lanes, Flush: flush}
+func coalescer(most int, flush func(context.Context, []int) []generics.Result[int]) *generics.Coalescer[int, int] {
+	return &generics.Coalescer[int, int]{Most: most, Flush: flush}
 }
 
 // doing starts Do and returns where its error will be; a value must be right.
@@ -53,7 +53,7 @@ func TestALoneCallIsFlushedAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		c := coalescer(10, 1, func(_ context.Context, batch []int) []generics.Result[int] {
+		c := coalescer(10, func(_ context.Context, batch []int) []generics.Result[int] {
 			if time.Since(start) != 0 {
 				t.Errorf("after %v", time.Since(start))
 			}
@@ -69,7 +69,7 @@ func TestCallsGatherWhileAFlushIsUnderWay(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var f flushes
-		c := coalescer(3, 1, f.flush)
+		c := coalescer(3, f.flush)
 		start := time.Now()
 		var all []chan error
 		for in := range 6 {
@@ -91,7 +91,7 @@ func TestAMostBelowOneIsOne(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var f flushes
-		c := coalescer(0, 1, f.flush)
+		c := coalescer(0, f.flush)
 		for in := range 3 {
 			doing(t.Context(), t, c, in)
 		}
@@ -107,7 +107,7 @@ func TestAnEndedContextIsNotFlushed(t *testing.T) {
 	cause := errors.New("the cause")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(cause)
-	if _, err := coalescer(1, 1, f.flush).Do(ctx, 1); !errors.Is(err, cause) {
+	if _, err := coalescer(1, f.flush).Do(ctx, 1); !errors.Is(err, cause) {
 		t.Error(err)
 	}
 	f.want(t)
@@ -117,7 +117,7 @@ func TestAWaitingCallMayLeaveAndIsNeverFlushed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var f flushes
-		c := coalescer(10, 1, f.flush)
+		c := coalescer(10, f.flush)
 		cause := errors.New("the cause")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		stays := doing(t.Context(), t, c, 0)
@@ -138,7 +138,7 @@ func TestAFlushedCallMayLeaveWithAnUnknownOutcome(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var f flushes
-		c := coalescer(10, 1, f.flush)
+		c := coalescer(10, f.flush)
 		ctx, cancel := context.WithCancel(t.Context())
 		start := time.Now()
 		doing(t.Context(), t, c, 0)
@@ -164,7 +164,7 @@ func TestTheFlushHasItsFirstCallersValuesAndEndsWithItsLastCaller(t *testing.T) 
 	synctest.Test(t, func(t *testing.T) {
 		var ended time.Duration
 		start := time.Now()
-		c := coalescer(10, 1, func(ctx context.Context, batch []int) []generics.Result[int] {
+		c := coalescer(10, func(ctx context.Context, batch []int) []generics.Result[int] {
 			if len(batch) == 1 {
 				time.Sleep(time.Second)
 				return make([]generics.Result[int], 1)
@@ -194,34 +194,11 @@ func TestTheFlushHasItsFirstCallersValuesAndEndsWithItsLastCaller(t *testing.T) 
 	})
 }
 
-func TestLanesFlushAtTheSameTime(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		c := coalescer(10, 2, func(_ context.Context, batch []int) []generics.Result[int] {
-			time.Sleep(time.Second)
-			return make([]generics.Result[int], len(batch))
-		})
-		var all []chan error
-		for range 4 {
-			all = append(all, doing(t.Context(), t, c, 0))
-		}
-		for i, err := range all {
-			if e := <-err; e != nil {
-				t.Error(e)
-			}
-			if after, want := time.Since(start), []time.Duration{1, 1, 2, 2}[i]*time.Second; after != want {
-				t.Errorf("%d after %v, not %v", i, after, want)
-			}
-		}
-	})
-}
-
 func TestABatchIsNotHeavierThanAllowedUnlessOneItemIs(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var f flushes
-		c := coalescer(10, 1, f.flush)
+		c := coalescer(10, f.flush)
 		c.Heaviest, c.Weigh = 10, func(in int) int { return in }
 		for _, in := range []int{1, 4, 6, 1, 50, 3} {
 			doing(t.Context(), t, c, in)

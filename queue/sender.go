@@ -30,7 +30,6 @@ func newSender(on db.DBTX) *sender {
 		Most:     mostSent,
 		Heaviest: heaviestSent,
 		Weigh:    func(o outgoing) int { return len(o.message) + len(o.headers) },
-		Lanes:    2, // one prepares while the other waits for the disk
 		Flush: func(ctx context.Context, batch []outgoing) []generics.Result[int64] {
 			return generics.Halve(batch, func(part []outgoing) ([]int64, error) {
 				if len(part) == 1 {

@@ -156,25 +156,43 @@ func TestABadMessageAmongOthersFailsAlone(t *testing.T) {
 
 func TestACancelledSendLearnsWhetherItsOutcomeIsKnownAndFailsNoOther(t *testing.T) {
 	t.Parallel()
-	q, release := stalled(t)
+	q := pgtest.Queue[Order](t)
+	exec(t, pgtest.Pool(), tables(q.Name(), `ALTER TABLE {Q} ADD CHECK (pg_sleep(0.5)::text = '')`)) // for each row
 	cancelled, cancel := context.WithCancel(t.Context())
-	first, second := sending(t.Context(), q, Order{ID: 1}), sending(cancelled, q, Order{ID: 2}) // on their way
-	third, fourth := sending(cancelled, q, Order{ID: 3}), sending(t.Context(), q, Order{ID: 4}) // waiting
+	first := sending(t.Context(), q, Order{ID: 1}) // goes alone
+	second, third := sending(cancelled, q, Order{ID: 2}), sending(t.Context(), q, Order{ID: 3})
+	ok(t, (<-first).Err)
+	fourth, fifth := sending(cancelled, q, Order{ID: 4}), sending(t.Context(), q, Order{ID: 5}) // while 2 and 3 are on their way
 	cancel()
 	on := (<-second).Err
 	is(t, on, context.Canceled)
 	is(t, on, queue.ErrUnknown)
-	not := (<-third).Err
+	not := (<-fourth).Err
 	is(t, not, context.Canceled)
 	if errors.Is(not, queue.ErrUnknown) {
 		t.Error(not)
 	}
-	release()
-	ok(t, (<-first).Err)
-	ok(t, (<-fourth).Err)
+	ok(t, (<-third).Err)
+	ok(t, (<-fifth).Err)
 	for _, m := range read(t, q, 10) {
-		if m.Body.ID == 3 {
-			t.Error("the third was sent, and its error says that it was not")
+		if m.Body.ID == 4 {
+			t.Error("the fourth was sent, and its error says that it was not")
 		}
 	}
+}
+
+// The last caller takes the statement with it: nothing runs for nobody.
+func TestASendThatAllHaveLeftEndsAtTheServer(t *testing.T) {
+	t.Parallel()
+	q, release := stalled(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	lone := sending(ctx, q, Order{})
+	cancel()
+	is(t, (<-lone).Err, queue.ErrUnknown)
+	eventually(t, "no statement waits for the lock", func() bool {
+		return value[int](t, pgtest.Pool(), tables(q.Name(), `SELECT count(*)::int FROM pg_locks WHERE relation = '{Q}'::regclass AND NOT granted`)) == 0
+	})
+	release()
+	ok(t, (<-sending(t.Context(), q, Order{})).Err)
+	equal(t, "messages", length(t, q), 1)
 }
