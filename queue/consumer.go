@@ -54,7 +54,7 @@ func newConsumer(h handle, o consumeOptions, work func(context.Context, parcel))
 		Workers: o.workers,
 		Ahead:   o.prefetch / o.batch.N,
 		Fetch:   c.fetch,
-		Run:     c.handle1,
+		Run:     c.deliver,
 		Finish:  c.finish,
 		Return:  c.giveBack,
 	}
@@ -160,8 +160,8 @@ func (c *consumer) check(ctx context.Context) error {
 	return err
 }
 
-// handle1 runs the handler for a parcel. It is a worker's time.
-func (c *consumer) handle1(p parcel) {
+// deliver runs the handler for a parcel. It is a worker's time.
+func (c *consumer) deliver(p parcel) {
 	ctx, cancel := context.WithCancelCause(c.handlers)
 	defer cancel(nil)
 	c.held.move(p, running, cancel)

@@ -73,14 +73,14 @@ func (h handle) loop(ctx context.Context, opts []ReadOption, do func(db.Message)
 		if err != nil {
 			return c.reason(waiting, err)
 		}
-		if !c.each(ctx, parcels[0], do) {
+		if !c.handOut(ctx, parcels[0], do) {
 			return nil
 		}
 	}
 }
 
-// each calls do with the jobs' rows, and gives back what it did not get to.
-func (c *consumer) each(ctx context.Context, jobs parcel, do func(db.Message) bool) (goOn bool) {
+// handOut calls do with the jobs' rows, and gives back what it did not get to.
+func (c *consumer) handOut(ctx context.Context, jobs parcel, do func(db.Message) bool) (goOn bool) {
 	done := 0
 	defer func() {
 		if done < len(jobs) {

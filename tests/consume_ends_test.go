@@ -84,6 +84,25 @@ func TestConsumeWithoutPermissionEnds(t *testing.T) {
 	forbidden(t, "consume", err)
 }
 
+func TestConsumeNeedsNoMoreThanTheDocumentedGrants(t *testing.T) {
+	t.Parallel()
+	q, dead := pgtest.Queue[Order](t), pgtest.Queue[Order](t)
+	pool := documented(t, q.Name(), "Consumer")
+	exec(t, pgtest.Pool(), tables(dead.Name(), `GRANT INSERT (vt, message, headers) ON {Q} TO `+pool.Config().ConnConfig.RuntimeParams["role"]))
+	c := consume(t, open[Order](t, pool, q.Name()), func(_ context.Context, m *queue.Message[Order]) error {
+		if m.Body.ID == 1 {
+			return errWork
+		}
+		return nil
+	}, queue.MaxReads(2), queue.DeadLetterTo(dead.Name()), atOnce, queue.KeepArchive{})
+	send(t, q, Order{ID: 1})
+	send(t, q, Order{ID: 2})
+	eventually(t, "one is dead", func() bool { return length(t, dead) == 1 })
+	archived(t, q.Name())
+	ok(t, c.end())
+	equal(t, "messages", length(t, q), 0)
+}
+
 func TestConsumeWithAWrongPasswordEnds(t *testing.T) {
 	t.Parallel()
 	q := pgtest.Queue[Order](t)
