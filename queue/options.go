@@ -28,7 +28,8 @@ type CreateOption interface {
 }
 
 // VT is the visibility timeout of a read: how long its messages are hidden from
-// other readers. The default, also of VT(0), is 30 s. The least is 1 µs.
+// other readers. The default, also of VT(0), is 30 s. The least is 1 µs, for
+// Consume and its kin, which extend it while a handler runs, 100 ms.
 type VT time.Duration
 
 // Wait is how long a read waits for a first message, by asking again and again:
