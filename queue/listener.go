@@ -38,13 +38,12 @@ type listener struct {
 	stop  context.CancelFunc // ends run
 	gone  chan struct{}      // closed when run has ended
 
-	awaited map[string]bool // tables whose senders announce; of run alone
-
 	mu        sync.Mutex
 	listening bool
 	failed    error // why it does not listen; nil while it has not tried
 	calls     []call
-	asked     map[string]time.Time // by table: when announcements were last asked for
+	awaited   map[string]bool      // tables whose senders announce
+	asked     map[string]time.Time // by table: when they were last asked to
 	interrupt context.CancelFunc   // ends a wait for notifications; nil outside of it
 }
 
@@ -68,7 +67,7 @@ func listen(pool *pgxpool.Pool) *listener {
 	defer listeners.mu.Unlock()
 	l := listeners.byPool[pool]
 	if l == nil {
-		l = &listener{pool: pool, gone: make(chan struct{})}
+		l = &listener{pool: pool, gone: make(chan struct{}), asked: map[string]time.Time{}}
 		var ctx context.Context
 		ctx, l.stop = context.WithCancel(context.Background())
 		listeners.byPool[pool] = l
@@ -117,6 +116,7 @@ func (l *listener) turn(listening bool, failed error) {
 	l.mu.Lock()
 	calls := l.calls
 	l.listening, l.failed, l.calls = listening, failed, nil
+	l.awaited = map[string]bool{}
 	l.mu.Unlock()
 	for _, c := range calls {
 		c.done <- errNotListening
@@ -173,46 +173,52 @@ func (l *listener) withdraw(c call) bool {
 }
 
 // await has senders to a queue announce from now on, until the next
-// announcement, for which the bell rings. It comes into force a rest after the
-// last time at the earliest, whoever asked for that.
+// announcement, for which the bell rings. If they do not yet, it waits until a
+// rest has passed since they last were asked to.
 func (l *listener) await(ctx context.Context, table string, rest time.Duration) error {
-	if !sleep(ctx, l.restUntil(table, rest)) {
+	l.mu.Lock()
+	awaited, asked := l.awaited[table], l.asked[table]
+	l.mu.Unlock()
+	if awaited {
+		return nil
+	}
+	if !sleep(ctx, time.Until(asked.Add(rest))) {
 		return context.Cause(ctx)
 	}
 	return l.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		if l.awaited[table] {
-			return nil
+		if l.awaits(table) {
+			return nil // another consumer has asked meanwhile
 		}
-		err := queries.Await(ctx, conn, table)
-		if err == nil {
-			l.awaited[table] = true
+		if err := queries.Await(ctx, conn, table); err != nil {
+			return err
 		}
-		return err
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.awaited[table], l.asked[table] = true, time.Now()
+		return nil
 	})
 }
 
-// restUntil is how long a request for announcements must wait, which it is
-// supposed to do.
-func (l *listener) restUntil(table string, rest time.Duration) time.Duration {
+func (l *listener) awaits(table string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := time.Now()
-	at := l.asked[table].Add(rest)
-	if at.Before(now) {
-		at = now
-	}
-	if l.asked == nil {
-		l.asked = map[string]time.Time{}
-	}
-	l.asked[table] = at
-	return at.Sub(now)
+	return l.awaited[table]
+}
+
+// announced notes that senders to a table's queue announce no more, as soon as
+// they are told, and whether they did.
+func (l *listener) announced(table string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	was := l.awaited[table]
+	delete(l.awaited, table)
+	return was
 }
 
 // serve does what is asked for on the connection, and listens in between, until
 // the connection or ctx ends.
 func (l *listener) serve(ctx context.Context, conn *pgx.Conn) error {
 	defer hangUp(ctx, conn)
-	l.awaited = map[string]bool{}
 	for {
 		l.mu.Lock()
 		calls := l.calls
@@ -260,10 +266,10 @@ func (l *listener) hear(ctx, silence context.Context, conn *pgx.Conn) error {
 	case n.Channel != wakeChannel:
 		return nil
 	}
+	was := l.announced(n.Payload) // before the bell: who looks then must ask again
 	l.bells.Ring(n.Payload)
-	if !l.awaited[n.Payload] {
+	if !was {
 		return nil
 	}
-	delete(l.awaited, n.Payload)
 	return queries.Unawait(answer, conn, n.Payload)
 }

@@ -121,6 +121,34 @@ func TestAFailedHandlerGetsItsMessageBackAfterTheBackoff(t *testing.T) {
 	equal(t, "messages", length(t, q), 0)
 }
 
+// One announcement reaches one consumer of a process; each that finds something
+// wakes the next.
+func TestManyIdleConsumersOfOneProcessShareWhatComes(t *testing.T) {
+	t.Parallel()
+	const many = 50
+	q := pgtest.Queue[Order](t)
+	var together atomic.Int64
+	release := make(chan struct{})
+	for range many {
+		consume(t, q, func(context.Context, *queue.Message[Order]) error {
+			together.Add(1)
+			<-release
+			return nil
+		}, queue.Workers(1), queue.Prefetch(0))
+	}
+	time.Sleep(500 * time.Millisecond) // they are idle
+	start := time.Now()
+	sendBatch(t, q, make([]Order, many))
+	eventually(t, "each has a message", func() bool { return together.Load() == many })
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	} else {
+		t.Log("it took", took)
+	}
+	close(release)
+	eventually(t, "all are done", func() bool { return length(t, q) == 0 })
+}
+
 func TestAnIdleConsumerIsWokenAtOnce(t *testing.T) {
 	t.Parallel()
 	q := pgtest.Queue[time.Time](t)
@@ -137,5 +165,8 @@ func TestAnIdleConsumerIsWokenAtOnce(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	eventually(t, "all are handled", func() bool { return n.Load() == 20 })
-	t.Log("longest", time.Duration(most.Load()))
+	// Without a wake-up it would be seconds.
+	if longest := time.Duration(most.Load()); longest > time.Second {
+		t.Errorf("a message waited for %v", longest)
+	}
 }
