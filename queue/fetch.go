@@ -19,8 +19,10 @@ const (
 	// longRest is the rest after announcements of what nobody could read, such as
 	// delayed messages.
 	longRest = 50 * time.Millisecond
-	// costly is how much longer than a look the rest after it is at least.
-	costly = 10
+	// costly is how much longer than a look the rest after it is at least, beyond
+	// what any look takes.
+	costly  = 20
+	anyLook = 2 * time.Millisecond
 	// quietTime is the longest pause between two looks at a queue whose
 	// messages are announced: for what was sent by a plain INSERT, and for
 	// leases of dead processes that began since the last look.
@@ -31,10 +33,9 @@ const (
 
 // pace is what a consumer has seen lately, by which it looks and waits.
 type pace struct {
-	looked time.Time     // when it last tried to read
-	flow   bool          // that brought several messages, but not all there was room for
-	misses int           // how often in a row there was nothing since
-	cost   time.Duration // of the latest look that found nothing
+	looked time.Time // when it last tried to read
+	flow   bool      // that brought several messages, but not all there was room for
+	misses int       // how often in a row there was nothing since
 }
 
 // fetch returns parcels of messages, at least one, as soon as there are some.
@@ -52,12 +53,13 @@ func (c *consumer) fetch(ctx context.Context, room func() int) ([]parcel, error)
 		c.pace.flow = 1 < len(jobs) && len(jobs) < n
 		if len(jobs) > 0 {
 			c.pace.misses = 0
+			c.listener.found(c.key)
 			// There may be more, and who waits here was not told.
 			c.listener.bells.Ring(c.key)
 			return c.pack(ctx, jobs)
 		}
 		c.pace.misses++
-		c.pace.cost = time.Since(c.pace.looked)
+		c.listener.missed(c.key, time.Since(c.pace.looked))
 		if err := c.idle(ctx); err != nil {
 			return nil, err
 		}
@@ -174,11 +176,9 @@ func (c *consumer) outlook(ctx context.Context) (o db.OutlookRow, err error) {
 
 // await asks senders to announce, and tells whether that will be heard.
 func (c *consumer) await(ctx context.Context) bool {
-	rest := min(restTime<<min(c.pace.misses, 8)>>1, longRest)
-	rest = max(rest, costly*c.pace.cost) // it reads past all that is hidden
 	asking, cancel := context.WithTimeout(ctx, answerTime)
 	defer cancel()
-	if c.listener.await(asking, c.key, rest) == nil {
+	if c.listener.await(asking, c.key) == nil {
 		if c.polling.Swap(false) {
 			c.tell(ctx, Event{Kind: Listening})
 		}

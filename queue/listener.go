@@ -42,9 +42,15 @@ type listener struct {
 	listening bool
 	failed    error // why it does not listen; nil while it has not tried
 	calls     []call
-	awaited   map[string]bool      // tables whose senders announce
-	asked     map[string]time.Time // by table: when they were last asked to
-	interrupt context.CancelFunc   // ends a wait for notifications; nil outside of it
+	tables    map[string]*awaiting
+	interrupt context.CancelFunc // ends a wait for notifications; nil outside of it
+}
+
+// awaiting is how the announcements of a queue's table are asked for.
+type awaiting struct {
+	awaited bool          // senders announce
+	asked   time.Time     // when they were last asked to
+	rest    time.Duration // how long after that they may be asked again
 }
 
 // call is something to do on the connection.
@@ -67,7 +73,7 @@ func listen(pool *pgxpool.Pool) *listener {
 	defer listeners.mu.Unlock()
 	l := listeners.byPool[pool]
 	if l == nil {
-		l = &listener{pool: pool, gone: make(chan struct{}), asked: map[string]time.Time{}}
+		l = &listener{pool: pool, gone: make(chan struct{}), tables: map[string]*awaiting{}}
 		var ctx context.Context
 		ctx, l.stop = context.WithCancel(context.Background())
 		listeners.byPool[pool] = l
@@ -116,7 +122,9 @@ func (l *listener) turn(listening bool, failed error) {
 	l.mu.Lock()
 	calls := l.calls
 	l.listening, l.failed, l.calls = listening, failed, nil
-	l.awaited = map[string]bool{}
+	for _, t := range l.tables {
+		t.awaited = false // it went with the connection
+	}
 	l.mu.Unlock()
 	for _, c := range calls {
 		c.done <- errNotListening
@@ -173,46 +181,53 @@ func (l *listener) withdraw(c call) bool {
 }
 
 // await has senders to a queue announce from now on, until the next
-// announcement, for which the bell rings. If they do not yet, it waits until a
-// rest has passed since they last were asked to.
-func (l *listener) await(ctx context.Context, table string, rest time.Duration) error {
-	l.mu.Lock()
-	awaited, asked := l.awaited[table], l.asked[table]
-	l.mu.Unlock()
-	if awaited {
+// announcement, for which the bell rings. If they do not yet, it waits until they
+// have had their rest since they last were asked to.
+func (l *listener) await(ctx context.Context, table string) error {
+	t := l.table(table, func(*awaiting) {})
+	if t.awaited {
 		return nil
 	}
-	if !sleep(ctx, time.Until(asked.Add(rest))) {
+	if !sleep(ctx, time.Until(t.asked.Add(t.rest))) {
 		return context.Cause(ctx)
 	}
 	return l.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		if l.awaits(table) {
+		if l.table(table, func(*awaiting) {}).awaited {
 			return nil // another consumer has asked meanwhile
 		}
-		if err := queries.Await(ctx, conn, table); err != nil {
-			return err
+		err := queries.Await(ctx, conn, table)
+		if err == nil {
+			l.table(table, func(t *awaiting) { t.awaited, t.asked = true, time.Now() })
 		}
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.awaited[table], l.asked[table] = true, time.Now()
-		return nil
+		return err
 	})
 }
 
-func (l *listener) awaits(table string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.awaited[table]
+// found and missed tell how a look at a queue went, which any consumer had: what
+// nobody can read, such as delayed messages, should not be announced often, nor
+// looked for when a look costs much because it reads past all that is hidden.
+func (l *listener) found(table string) {
+	l.table(table, func(t *awaiting) { t.rest = restTime })
 }
 
-// announced notes that senders to a table's queue announce no more, as soon as
-// they are told, and whether they did.
-func (l *listener) announced(table string) bool {
+func (l *listener) missed(table string, cost time.Duration) {
+	l.table(table, func(t *awaiting) {
+		t.rest = max(min(2*t.rest, longRest), restTime, costly*(cost-anyLook))
+	})
+}
+
+// table changes how a table is awaited, and returns how it was before.
+func (l *listener) table(table string, change func(*awaiting)) awaiting {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	was := l.awaited[table]
-	delete(l.awaited, table)
-	return was
+	t := l.tables[table]
+	if t == nil {
+		t = &awaiting{}
+		l.tables[table] = t
+	}
+	before := *t
+	change(t)
+	return before
 }
 
 // serve does what is asked for on the connection, and listens in between, until
@@ -266,9 +281,10 @@ func (l *listener) hear(ctx, silence context.Context, conn *pgx.Conn) error {
 	case n.Channel != wakeChannel:
 		return nil
 	}
-	was := l.announced(n.Payload) // before the bell: who looks then must ask again
+	// Before the bell: who looks then must ask again.
+	before := l.table(n.Payload, func(t *awaiting) { t.awaited = false })
 	l.bells.Ring(n.Payload)
-	if !was {
+	if !before.awaited {
 		return nil
 	}
 	return queries.Unawait(answer, conn, n.Payload)
