@@ -20,9 +20,10 @@ const (
 	// delayed messages.
 	longRest = 50 * time.Millisecond
 	// costly is how much longer than a look the rest after it is at least, beyond
-	// what any look takes.
-	costly  = 20
-	anyLook = 2 * time.Millisecond
+	// what any look takes, and up to longestRest.
+	costly      = 20
+	anyLook     = 2 * time.Millisecond
+	longestRest = time.Second
 	// quietTime is the longest pause between two looks at a queue whose
 	// messages are announced: for what was sent by a plain INSERT, and for
 	// leases of dead processes that began since the last look.
@@ -33,9 +34,10 @@ const (
 
 // pace is what a consumer has seen lately, by which it looks and waits.
 type pace struct {
-	looked time.Time // when it last tried to read
-	flow   bool      // that brought several messages, but not all there was room for
-	misses int       // how often in a row there was nothing since
+	looked time.Time     // when it last tried to read
+	flow   bool          // that brought several messages, but not all there was room for
+	misses int           // how often in a row there was nothing since
+	took   time.Duration // of the server, for the last look
 }
 
 // fetch returns parcels of messages, at least one, as soon as there are some.
@@ -59,7 +61,7 @@ func (c *consumer) fetch(ctx context.Context, room func() int) ([]parcel, error)
 			return c.pack(ctx, jobs)
 		}
 		c.pace.misses++
-		c.listener.missed(c.key, time.Since(c.pace.looked))
+		c.listener.missed(c.key, c.pace.took)
 		if err := c.idle(ctx); err != nil {
 			return nil, err
 		}
@@ -103,6 +105,7 @@ func (c *consumer) claim(ctx context.Context, n int) (jobs []*job, err error) {
 		if err != nil {
 			return err
 		}
+		c.pace.took = time.Since(now) // without waiting for a connection
 		slices.SortFunc(rows, func(a, b db.Message) int { return cmp.Compare(a.MsgID, b.MsgID) })
 		size := 0
 		for _, row := range rows {

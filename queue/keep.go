@@ -58,9 +58,9 @@ func (c *consumer) extend(ctx context.Context) error {
 		return nil
 	}
 	kept := map[int64]bool{}
-	set := func(ctx context.Context, db_ DB) error {
+	set := func(ctx context.Context, on DB) error {
 		r := receiptsOf(jobs)
-		rows, err := queries.SetVT(ctx, c.table.Bind(db_), db.SetVTParams{
+		rows, err := queries.SetVT(ctx, c.table.Bind(on), db.SetVTParams{
 			VT: c.o.vt, MsgIDs: r.MsgIDs, ReadCts: r.ReadCts, LastReadAts: r.LastReadAts,
 		})
 		for _, row := range rows {

@@ -212,7 +212,7 @@ func (l *listener) found(table string) {
 
 func (l *listener) missed(table string, cost time.Duration) {
 	l.table(table, func(t *awaiting) {
-		t.rest = max(min(2*t.rest, longRest), restTime, costly*(cost-anyLook))
+		t.rest = max(min(2*t.rest, longRest), restTime, min(costly*(cost-anyLook), longestRest))
 	})
 }
 

@@ -23,7 +23,8 @@ type Event struct {
 	// Reads counts the deliveries of the message so far, this one included.
 	Reads int
 	// Wait is the time from sending to delivery, of Delivered; a Delay and
-	// earlier deliveries are part of it. Both ends are the server's clock.
+	// earlier deliveries are part of it. By the server's clock up to the read,
+	// and by this process's from there.
 	Wait time.Duration
 	// Took is how long the handler worked, of all that ends a delivery.
 	Took time.Duration

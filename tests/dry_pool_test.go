@@ -67,3 +67,27 @@ func TestLeasesAreExtendedWhileThePoolIsDry(t *testing.T) {
 	equal(t, "leases lost", lost.Load(), 0)
 	quiet(t, c)
 }
+
+// A look that had to wait for a connection says nothing of what looks cost.
+func TestAfterADryPoolAnIdleConsumerIsWokenAtOnceAgain(t *testing.T) {
+	t.Parallel()
+	direct := pgtest.Queue[time.Time](t)
+	pool := newPool(t, func(c *pgxpool.Config) { c.MaxConns = 1 })
+	handled := make(chan time.Duration, 1)
+	consume(t, open[time.Time](t, pool, direct.Name()), func(_ context.Context, m *queue.Message[time.Time]) error {
+		handled <- time.Since(m.Body)
+		return nil
+	})
+	send(t, direct, time.Now())
+	<-handled
+	time.Sleep(200 * time.Millisecond) // it is idle
+	release := dry(t, pool)
+	exec(t, pgtest.Pool(), `SELECT pg_notify('pgmq.wake', $1)`, "q_"+direct.Name()) // it looks, and there is nothing
+	time.Sleep(2 * time.Second)
+	release()
+	time.Sleep(300 * time.Millisecond)
+	send(t, direct, time.Now())
+	if took := <-handled; took > 1500*time.Millisecond {
+		t.Errorf("a message waited for %v", took)
+	}
+}
