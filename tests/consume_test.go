@@ -149,6 +149,31 @@ func TestManyIdleConsumersOfOneProcessShareWhatComes(t *testing.T) {
 	eventually(t, "all are done", func() bool { return length(t, q) == 0 })
 }
 
+func TestAPlainInsertIsFoundWithinHalfTheVTOrAtOnceWhenItIsAnnounced(t *testing.T) {
+	t.Parallel()
+	for announcement, most := range map[string]time.Duration{
+		"":                              3 * time.Second, // the VT is 4 s
+		`SELECT pgmq._wake('q_' || $1)`: time.Second,
+	} {
+		q := pgtest.Queue[Order](t)
+		handled := make(chan struct{})
+		consume(t, q, func(context.Context, *queue.Message[Order]) error {
+			close(handled)
+			return nil
+		}, queue.VT(4*time.Second))
+		idle(t, q)
+		start := time.Now()
+		exec(t, pgtest.Pool(), tables(q.Name(), `INSERT INTO {Q} (vt, message) VALUES (now(), '{}')`))
+		if announcement != "" {
+			exec(t, pgtest.Pool(), announcement, q.Name())
+		}
+		<-handled
+		if took := time.Since(start); took > most {
+			t.Errorf("%q: it took %v", announcement, took)
+		}
+	}
+}
+
 func TestAnIdleConsumerIsWokenAtOnce(t *testing.T) {
 	t.Parallel()
 	q := pgtest.Queue[time.Time](t)
