@@ -18,11 +18,11 @@ import (
 func slowCommits(t testing.TB, name, seconds string) {
 	t.Helper()
 	exec(t, pgtest.Pool(), tables(name, strings.ReplaceAll(`
-		CREATE FUNCTION pgmq."slow @"() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(`+seconds+`); RETURN NULL; END';
+		CREATE FUNCTION public."slow @"() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(`+seconds+`); RETURN NULL; END';
 		CREATE CONSTRAINT TRIGGER z_slow AFTER INSERT ON {Q} DEFERRABLE INITIALLY DEFERRED
-			FOR EACH ROW EXECUTE FUNCTION pgmq."slow @"()`, "@", name)))
+			FOR EACH ROW EXECUTE FUNCTION public."slow @"()`, "@", name)))
 	t.Cleanup(func() {
-		_, _ = pgtest.Pool().Exec(context.Background(), strings.ReplaceAll(tables(name, `DROP TRIGGER z_slow ON {Q}; DROP FUNCTION pgmq."slow @"()`), "@", name))
+		_, _ = pgtest.Pool().Exec(context.Background(), strings.ReplaceAll(tables(name, `DROP TRIGGER z_slow ON {Q}; DROP FUNCTION public."slow @"()`), "@", name))
 	})
 }
 

@@ -178,12 +178,12 @@ func barred(t testing.TB, name, trigger string) (unbar func()) {
 	pool := pgtest.Pool()
 	replace := strings.NewReplacer("@", name, "#", trigger)
 	exec(t, pool, tables(name, replace.Replace(`
-		CREATE FUNCTION pgmq."gate @"() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN
+		CREATE FUNCTION public."gate @"() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN
 			PERFORM pg_advisory_xact_lock_shared(hashtext(''gate @'')); RETURN NEW;
 		END';
-		CREATE # EXECUTE FUNCTION pgmq."gate @"()`)))
+		CREATE # EXECUTE FUNCTION public."gate @"()`)))
 	t.Cleanup(func() {
-		_, _ = pool.Exec(context.Background(), replace.Replace(tables(name, `DROP TRIGGER gate ON {Q}; DROP FUNCTION pgmq."gate @"()`)))
+		_, _ = pool.Exec(context.Background(), replace.Replace(tables(name, `DROP TRIGGER gate ON {Q}; DROP FUNCTION public."gate @"()`)))
 	})
 	keeper := connection(t, pool)
 	exec(t, keeper, `SELECT pg_advisory_lock(hashtext('gate ' || $1))`, name)
