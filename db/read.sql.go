@@ -11,24 +11,94 @@ import (
 	"time"
 )
 
+const look = `-- name: Look :one
+SELECT
+    coalesce(array_agg(soon.msg_id ORDER BY soon.due_at NULLS FIRST, soon.msg_id), '{}')::bigint[] AS msg_ids,
+    coalesce(array_agg(
+        coalesce(date_part('epoch', soon.due_at) - date_part('epoch', statement_timestamp()), 0)
+        ORDER BY soon.due_at NULLS FIRST, soon.msg_id
+    ), '{}')::double precision[] AS due_ins,
+    coalesce((
+        SELECT max(msg_id)
+        FROM pgmq.template_queue
+        WHERE msg_id >= $1::bigint AND msg_id < $2::bigint
+    ), 0)::bigint AS last,
+    (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint)::bigint AS oldest_running,
+    (
+        SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+            + age(pg_snapshot_xmin(pg_current_snapshot())::text::xid)
+    )::bigint AS next_id
+FROM (
+    SELECT msg_id, CASE WHEN vt > statement_timestamp() THEN vt END AS due_at
+    FROM pgmq.template_queue
+    WHERE msg_id >= $1::bigint AND msg_id < $2::bigint
+        AND vt <= statement_timestamp() + $3::interval
+    ORDER BY due_at NULLS FIRST, msg_id
+    LIMIT $4::integer
+) AS soon
+`
+
+type LookParams struct {
+	First  int64
+	Before int64
+	Within time.Duration
+	Most   int32
+}
+
+type LookRow struct {
+	MsgIDs        []int64
+	DueIns        []float64
+	Last          int64
+	OldestRunning int64
+	NextID        int64
+}
+
+// Look tells what is or will be visible of the messages from the id first on and
+// below the id before: the visible ones by id, then those that are due within the
+// given time by when they are, with the seconds until then, below 0 for the
+// visible; no more than most of them. Last is the highest id there is, 0 for
+// none. Oldest_running and next_id are as in Read. Not for use in a transaction
+// that has run before.
+func (q *Queries) Look(ctx context.Context, db DBTX, arg LookParams) (LookRow, error) {
+	row := db.QueryRow(ctx, look,
+		arg.First,
+		arg.Before,
+		arg.Within,
+		arg.Most,
+	)
+	var i LookRow
+	err := row.Scan(
+		&i.MsgIDs,
+		&i.DueIns,
+		&i.Last,
+		&i.OldestRunning,
+		&i.NextID,
+	)
+	return i, err
+}
+
 const pop = `-- name: Pop :many
-WITH next AS MATERIALIZED (
+DELETE FROM pgmq.template_queue AS q
+WHERE q.msg_id = ANY (ARRAY(
     SELECT msg_id
     FROM pgmq.template_queue
-    WHERE vt <= statement_timestamp()
+    WHERE msg_id >= $1::bigint AND vt <= statement_timestamp()
     ORDER BY msg_id
-    LIMIT $1::integer
+    LIMIT $2::integer
     FOR UPDATE SKIP LOCKED
-)
-DELETE FROM pgmq.template_queue AS q
-USING next
-WHERE q.msg_id = next.msg_id
+))
 RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers
 `
 
-// Pop removes up to n visible messages and returns them, in no order.
-func (q *Queries) Pop(ctx context.Context, db DBTX, n int32) ([]Message, error) {
-	rows, err := db.Query(ctx, pop, n)
+type PopParams struct {
+	First int64
+	N     int32
+}
+
+// Pop removes up to n visible messages and returns them: the oldest from the id
+// first on, in no order.
+func (q *Queries) Pop(ctx context.Context, db DBTX, arg PopParams) ([]Message, error) {
+	rows, err := db.Query(ctx, pop, arg.First, arg.N)
 	if err != nil {
 		return nil, err
 	}
@@ -56,34 +126,103 @@ func (q *Queries) Pop(ctx context.Context, db DBTX, n int32) ([]Message, error) 
 }
 
 const read = `-- name: Read :many
-WITH next AS MATERIALIZED (
-    SELECT msg_id
-    FROM pgmq.template_queue
-    WHERE vt <= statement_timestamp()
-    ORDER BY msg_id
-    LIMIT $2::integer
-    FOR UPDATE SKIP LOCKED
-)
 UPDATE pgmq.template_queue AS q
 SET
     vt = statement_timestamp() + $1::interval,
     read_ct = q.read_ct + 1,
     last_read_at = statement_timestamp()
-FROM next
-WHERE q.msg_id = next.msg_id
-RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers
+WHERE q.msg_id = ANY (ARRAY(
+    SELECT msg_id
+    FROM pgmq.template_queue
+    WHERE msg_id >= $2::bigint AND vt <= statement_timestamp()
+    ORDER BY msg_id
+    LIMIT $3::integer
+    FOR UPDATE SKIP LOCKED
+))
+RETURNING
+    q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers,
+    (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint)::bigint AS oldest_running,
+    -- Not the snapshot's xmax, which is the first that has not ended.
+    (
+        SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+            + age(pg_snapshot_xmin(pg_current_snapshot())::text::xid)
+    )::bigint AS next_id
 `
 
 type ReadParams struct {
-	VT time.Duration
-	N  int32
+	VT    time.Duration
+	First int64
+	N     int32
+}
+
+type ReadRow struct {
+	Message       Message
+	OldestRunning int64
+	NextID        int64
 }
 
 // Read hides up to n visible messages for the visibility timeout and returns
-// them, oldest first in what it picks but in no order among themselves. What
+// them: the oldest from the id first on, in no order among themselves. What
 // another reader is taking at this moment is skipped, not waited for.
-func (q *Queries) Read(ctx context.Context, db DBTX, arg ReadParams) ([]Message, error) {
-	rows, err := db.Query(ctx, read, arg.VT, arg.N)
+//
+// The same in each row: transactions before oldest_running had ended, and what
+// they sent was seen; those from next_id on had not begun to send.
+// An array and no join: it is made once, and needs no plan that statistics can
+// turn into a scan of the table.
+func (q *Queries) Read(ctx context.Context, db DBTX, arg ReadParams) ([]ReadRow, error) {
+	rows, err := db.Query(ctx, read, arg.VT, arg.First, arg.N)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ReadRow
+	for rows.Next() {
+		var i ReadRow
+		if err := rows.Scan(
+			&i.Message.MsgID,
+			&i.Message.ReadCt,
+			&i.Message.EnqueuedAt,
+			&i.Message.LastReadAt,
+			&i.Message.VT,
+			&i.Message.Message,
+			&i.Message.Headers,
+			&i.OldestRunning,
+			&i.NextID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const readID = `-- name: ReadID :many
+UPDATE pgmq.template_queue AS q
+SET
+    vt = statement_timestamp() + $1::interval,
+    read_ct = q.read_ct + 1,
+    last_read_at = statement_timestamp()
+WHERE q.msg_id = ANY (ARRAY(
+    SELECT msg_id
+    FROM pgmq.template_queue
+    WHERE msg_id = ANY ($2::bigint[]) AND vt <= statement_timestamp()
+    ORDER BY msg_id
+    FOR UPDATE SKIP LOCKED
+))
+RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers
+`
+
+type ReadIDParams struct {
+	VT     time.Duration
+	MsgIDs []int64
+}
+
+// ReadID is Read for those of the ids that are visible.
+func (q *Queries) ReadID(ctx context.Context, db DBTX, arg ReadIDParams) ([]Message, error) {
+	rows, err := db.Query(ctx, readID, arg.VT, arg.MsgIDs)
 	if err != nil {
 		return nil, err
 	}

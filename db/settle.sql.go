@@ -12,18 +12,11 @@ import (
 )
 
 const archive = `-- name: Archive :many
-WITH receipt AS (
-    SELECT r.msg_id, r.read_ct, r.last_read_at
-    FROM ROWS FROM (
-        unnest($1::bigint[]),
-        unnest($2::integer[]),
-        unnest($3::timestamptz[])
-    ) AS r (msg_id, read_ct, last_read_at)
-),
-moved AS (
+WITH moved AS (
     DELETE FROM pgmq.template_queue AS q
-    USING receipt AS r
-    WHERE q.msg_id = r.msg_id AND q.read_ct = r.read_ct AND q.last_read_at = r.last_read_at
+    WHERE q.msg_id = ANY ($1::bigint[])
+        AND q.read_ct = ($2::integer[])[width_bucket(q.msg_id, $1::bigint[])]
+        AND q.last_read_at = ($3::timestamptz[])[width_bucket(q.msg_id, $1::bigint[])]
     RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers
 )
 INSERT INTO pgmq.template_archive (msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers)
@@ -39,6 +32,7 @@ type ArchiveParams struct {
 }
 
 // Archive moves the messages whose receipts still hold, and returns their ids.
+// The ids must be in order, each once.
 func (q *Queries) Archive(ctx context.Context, db DBTX, arg ArchiveParams) ([]int64, error) {
 	rows, err := db.Query(ctx, archive, arg.MsgIDs, arg.ReadCts, arg.LastReadAts)
 	if err != nil {
@@ -97,17 +91,12 @@ func (q *Queries) Bury(ctx context.Context, db DBTX, arg BuryParams) error {
 }
 
 const delete = `-- name: Delete :many
-WITH receipt AS (
-    SELECT r.msg_id, r.read_ct, r.last_read_at
-    FROM ROWS FROM (
-        unnest($1::bigint[]),
-        unnest($2::integer[]),
-        unnest($3::timestamptz[])
-    ) AS r (msg_id, read_ct, last_read_at)
-)
 DELETE FROM pgmq.template_queue AS q
-USING receipt AS r
-WHERE q.msg_id = r.msg_id AND q.read_ct = r.read_ct AND q.last_read_at = r.last_read_at
+WHERE q.msg_id = ANY ($1::bigint[])
+    -- No join, whose plan may turn into a scan of the table: width_bucket finds
+    -- the place of an id in the array.
+    AND q.read_ct = ($2::integer[])[width_bucket(q.msg_id, $1::bigint[])]
+    AND q.last_read_at = ($3::timestamptz[])[width_bucket(q.msg_id, $1::bigint[])]
 RETURNING q.msg_id
 `
 
@@ -118,6 +107,8 @@ type DeleteParams struct {
 }
 
 // Delete removes the messages whose receipts still hold, and returns their ids.
+// The ids must be in order, each once.
+//
 // A receipt is read_ct, which rises with every read, and last_read_at, which
 // dates it. A row that was read again since does not match, and is left alone.
 func (q *Queries) Delete(ctx context.Context, db DBTX, arg DeleteParams) ([]int64, error) {
@@ -167,19 +158,96 @@ func (q *Queries) Existing(ctx context.Context, db DBTX, msgIds []int64) ([]int6
 	return items, nil
 }
 
+const giveBack = `-- name: GiveBack :many
+UPDATE pgmq.template_queue AS q
+SET
+    vt = statement_timestamp(),
+    read_ct = q.read_ct - 1
+WHERE q.msg_id = ANY ($1::bigint[])
+    AND q.read_ct = ($2::integer[])[width_bucket(q.msg_id, $1::bigint[])]
+    AND q.last_read_at = ($3::timestamptz[])[width_bucket(q.msg_id, $1::bigint[])]
+RETURNING q.msg_id
+`
+
+type GiveBackParams struct {
+	MsgIDs      []int64
+	ReadCts     []int32
+	LastReadAts []time.Time
+}
+
+// GiveBack makes the messages whose receipts still hold visible again as if they
+// had not been read, and returns their ids. Their receipts hold no longer. The
+// ids must be in order, each once.
+func (q *Queries) GiveBack(ctx context.Context, db DBTX, arg GiveBackParams) ([]int64, error) {
+	rows, err := db.Query(ctx, giveBack, arg.MsgIDs, arg.ReadCts, arg.LastReadAts)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var msg_id int64
+		if err := rows.Scan(&msg_id); err != nil {
+			return nil, err
+		}
+		items = append(items, msg_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const postpone = `-- name: Postpone :many
+UPDATE pgmq.template_queue AS q
+SET vt = statement_timestamp()
+    + ($1::double precision[])[width_bucket(q.msg_id, $2::bigint[])] * interval '1 second'
+WHERE q.msg_id = ANY ($2::bigint[])
+    AND q.read_ct = ($3::integer[])[width_bucket(q.msg_id, $2::bigint[])]
+    AND q.last_read_at = ($4::timestamptz[])[width_bucket(q.msg_id, $2::bigint[])]
+RETURNING q.msg_id
+`
+
+type PostponeParams struct {
+	Delays      []float64
+	MsgIDs      []int64
+	ReadCts     []int32
+	LastReadAts []time.Time
+}
+
+// Postpone hides the messages whose receipts still hold for a delay each, in
+// seconds from now, and returns their ids. The ids must be in order, each once.
+func (q *Queries) Postpone(ctx context.Context, db DBTX, arg PostponeParams) ([]int64, error) {
+	rows, err := db.Query(ctx, postpone,
+		arg.Delays,
+		arg.MsgIDs,
+		arg.ReadCts,
+		arg.LastReadAts,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var msg_id int64
+		if err := rows.Scan(&msg_id); err != nil {
+			return nil, err
+		}
+		items = append(items, msg_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const setVT = `-- name: SetVT :many
-WITH receipt AS (
-    SELECT r.msg_id, r.read_ct, r.last_read_at
-    FROM ROWS FROM (
-        unnest($2::bigint[]),
-        unnest($3::integer[]),
-        unnest($4::timestamptz[])
-    ) AS r (msg_id, read_ct, last_read_at)
-)
 UPDATE pgmq.template_queue AS q
 SET vt = statement_timestamp() + $1::interval
-FROM receipt AS r
-WHERE q.msg_id = r.msg_id AND q.read_ct = r.read_ct AND q.last_read_at = r.last_read_at
+WHERE q.msg_id = ANY ($2::bigint[])
+    AND q.read_ct = ($3::integer[])[width_bucket(q.msg_id, $2::bigint[])]
+    AND q.last_read_at = ($4::timestamptz[])[width_bucket(q.msg_id, $2::bigint[])]
 RETURNING q.msg_id, q.vt
 `
 
@@ -196,7 +264,7 @@ type SetVTRow struct {
 }
 
 // SetVT hides the messages whose receipts still hold for another while, from
-// now on. Their receipts stay good.
+// now on. Their receipts stay good. The ids must be in order, each once.
 func (q *Queries) SetVT(ctx context.Context, db DBTX, arg SetVTParams) ([]SetVTRow, error) {
 	rows, err := db.Query(ctx, setVT,
 		arg.VT,

@@ -26,7 +26,7 @@ SELECT pg_advisory_lock_shared(pgmq._wait_key($1::text))
 
 // Await has senders to a table's queue announce, from now until Unawait or the
 // end of the session. It is for the connection that listens. What runs already
-// may have asked before: see Outlook.
+// may have asked before: see Look.
 func (q *Queries) Await(ctx context.Context, db DBTX, queueTable string) error {
 	_, err := db.Exec(ctx, await, queueTable)
 	return err
@@ -62,32 +62,6 @@ func (q *Queries) Now(ctx context.Context, db DBTX) (time.Time, error) {
 	var now time.Time
 	err := row.Scan(&now)
 	return now, err
-}
-
-const outlook = `-- name: Outlook :one
-SELECT
-    coalesce(date_part('epoch', min(vt)) - date_part('epoch', statement_timestamp()), 'Infinity')::double precision AS due_in,
-    pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest_running,
-    -- Not the snapshot's xmax, which is the first that has not ended.
-    (pg_snapshot_xmin(pg_current_snapshot())::text::bigint + age(pg_snapshot_xmin(pg_current_snapshot())::xid))::bigint AS next_id
-FROM pgmq.template_queue
-`
-
-type OutlookRow struct {
-	DueIn         float64
-	OldestRunning int64
-	NextID        int64
-}
-
-// Outlook tells how many seconds it is until the next message is visible: 0 or
-// less when one is, infinity when the queue is empty. Transactions before
-// oldest_running have ended, and what they sent is in it; those from next_id on
-// had not begun to send. Not for use in a transaction that has run before.
-func (q *Queries) Outlook(ctx context.Context, db DBTX) (OutlookRow, error) {
-	row := db.QueryRow(ctx, outlook)
-	var i OutlookRow
-	err := row.Scan(&i.DueIn, &i.OldestRunning, &i.NextID)
-	return i, err
 }
 
 const unawait = `-- name: Unawait :exec

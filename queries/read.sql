@@ -1,35 +1,92 @@
 -- name: Read :many
 -- Read hides up to n visible messages for the visibility timeout and returns
--- them, oldest first in what it picks but in no order among themselves. What
+-- them: the oldest from the id first on, in no order among themselves. What
 -- another reader is taking at this moment is skipped, not waited for.
-WITH next AS MATERIALIZED (
-    SELECT msg_id
-    FROM pgmq.template_queue
-    WHERE vt <= statement_timestamp()
-    ORDER BY msg_id
-    LIMIT sqlc.arg('n')::integer
-    FOR UPDATE SKIP LOCKED
-)
+--
+-- The same in each row: transactions before oldest_running had ended, and what
+-- they sent was seen; those from next_id on had not begun to send.
 UPDATE pgmq.template_queue AS q
 SET
     vt = statement_timestamp() + sqlc.arg('vt')::interval,
     read_ct = q.read_ct + 1,
     last_read_at = statement_timestamp()
-FROM next
-WHERE q.msg_id = next.msg_id
-RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers;
-
--- name: Pop :many
--- Pop removes up to n visible messages and returns them, in no order.
-WITH next AS MATERIALIZED (
+-- An array and no join: it is made once, and needs no plan that statistics can
+-- turn into a scan of the table.
+WHERE q.msg_id = ANY (ARRAY(
     SELECT msg_id
     FROM pgmq.template_queue
-    WHERE vt <= statement_timestamp()
+    WHERE msg_id >= sqlc.arg('first')::bigint AND vt <= statement_timestamp()
     ORDER BY msg_id
     LIMIT sqlc.arg('n')::integer
     FOR UPDATE SKIP LOCKED
-)
-DELETE FROM pgmq.template_queue AS q
-USING next
-WHERE q.msg_id = next.msg_id
+))
+RETURNING
+    sqlc.embed(q),
+    (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint)::bigint AS oldest_running,
+    -- Not the snapshot's xmax, which is the first that has not ended.
+    (
+        SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+            + age(pg_snapshot_xmin(pg_current_snapshot())::text::xid)
+    )::bigint AS next_id;
+
+-- name: ReadID :many
+-- ReadID is Read for those of the ids that are visible.
+UPDATE pgmq.template_queue AS q
+SET
+    vt = statement_timestamp() + sqlc.arg('vt')::interval,
+    read_ct = q.read_ct + 1,
+    last_read_at = statement_timestamp()
+WHERE q.msg_id = ANY (ARRAY(
+    SELECT msg_id
+    FROM pgmq.template_queue
+    WHERE msg_id = ANY (sqlc.arg('msg_ids')::bigint[]) AND vt <= statement_timestamp()
+    ORDER BY msg_id
+    FOR UPDATE SKIP LOCKED
+))
 RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers;
+
+-- name: Pop :many
+-- Pop removes up to n visible messages and returns them: the oldest from the id
+-- first on, in no order.
+DELETE FROM pgmq.template_queue AS q
+WHERE q.msg_id = ANY (ARRAY(
+    SELECT msg_id
+    FROM pgmq.template_queue
+    WHERE msg_id >= sqlc.arg('first')::bigint AND vt <= statement_timestamp()
+    ORDER BY msg_id
+    LIMIT sqlc.arg('n')::integer
+    FOR UPDATE SKIP LOCKED
+))
+RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers;
+
+-- name: Look :one
+-- Look tells what is or will be visible of the messages from the id first on and
+-- below the id before: the visible ones by id, then those that are due within the
+-- given time by when they are, with the seconds until then, below 0 for the
+-- visible; no more than most of them. Last is the highest id there is, 0 for
+-- none. Oldest_running and next_id are as in Read. Not for use in a transaction
+-- that has run before.
+SELECT
+    coalesce(array_agg(soon.msg_id ORDER BY soon.due_at NULLS FIRST, soon.msg_id), '{}')::bigint[] AS msg_ids,
+    coalesce(array_agg(
+        coalesce(date_part('epoch', soon.due_at) - date_part('epoch', statement_timestamp()), 0)
+        ORDER BY soon.due_at NULLS FIRST, soon.msg_id
+    ), '{}')::double precision[] AS due_ins,
+    coalesce((
+        SELECT max(msg_id)
+        FROM pgmq.template_queue
+        WHERE msg_id >= sqlc.arg('first')::bigint AND msg_id < sqlc.arg('before')::bigint
+    ), 0)::bigint AS last,
+    (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint)::bigint AS oldest_running,
+    (
+        SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+            + age(pg_snapshot_xmin(pg_current_snapshot())::text::xid)
+    )::bigint AS next_id
+FROM (
+    SELECT msg_id, CASE WHEN vt > statement_timestamp() THEN vt END AS due_at
+    FROM pgmq.template_queue
+    WHERE msg_id >= sqlc.arg('first')::bigint AND msg_id < sqlc.arg('before')::bigint
+        AND vt <= statement_timestamp() + sqlc.arg('within')::interval
+    ORDER BY due_at NULLS FIRST, msg_id
+    LIMIT sqlc.arg('most')::integer
+) AS soon;

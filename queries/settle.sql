@@ -1,34 +1,25 @@
 -- name: Delete :many
 -- Delete removes the messages whose receipts still hold, and returns their ids.
+-- The ids must be in order, each once.
+--
 -- A receipt is read_ct, which rises with every read, and last_read_at, which
 -- dates it. A row that was read again since does not match, and is left alone.
-WITH receipt AS (
-    SELECT r.msg_id, r.read_ct, r.last_read_at
-    FROM ROWS FROM (
-        unnest(sqlc.arg('msg_ids')::bigint[]),
-        unnest(sqlc.arg('read_cts')::integer[]),
-        unnest(sqlc.arg('last_read_ats')::timestamptz[])
-    ) AS r (msg_id, read_ct, last_read_at)
-)
 DELETE FROM pgmq.template_queue AS q
-USING receipt AS r
-WHERE q.msg_id = r.msg_id AND q.read_ct = r.read_ct AND q.last_read_at = r.last_read_at
+WHERE q.msg_id = ANY (sqlc.arg('msg_ids')::bigint[])
+    -- No join, whose plan may turn into a scan of the table: width_bucket finds
+    -- the place of an id in the array.
+    AND q.read_ct = (sqlc.arg('read_cts')::integer[])[width_bucket(q.msg_id, sqlc.arg('msg_ids')::bigint[])]
+    AND q.last_read_at = (sqlc.arg('last_read_ats')::timestamptz[])[width_bucket(q.msg_id, sqlc.arg('msg_ids')::bigint[])]
 RETURNING q.msg_id;
 
 -- name: Archive :many
 -- Archive moves the messages whose receipts still hold, and returns their ids.
-WITH receipt AS (
-    SELECT r.msg_id, r.read_ct, r.last_read_at
-    FROM ROWS FROM (
-        unnest(sqlc.arg('msg_ids')::bigint[]),
-        unnest(sqlc.arg('read_cts')::integer[]),
-        unnest(sqlc.arg('last_read_ats')::timestamptz[])
-    ) AS r (msg_id, read_ct, last_read_at)
-),
-moved AS (
+-- The ids must be in order, each once.
+WITH moved AS (
     DELETE FROM pgmq.template_queue AS q
-    USING receipt AS r
-    WHERE q.msg_id = r.msg_id AND q.read_ct = r.read_ct AND q.last_read_at = r.last_read_at
+    WHERE q.msg_id = ANY (sqlc.arg('msg_ids')::bigint[])
+        AND q.read_ct = (sqlc.arg('read_cts')::integer[])[width_bucket(q.msg_id, sqlc.arg('msg_ids')::bigint[])]
+        AND q.last_read_at = (sqlc.arg('last_read_ats')::timestamptz[])[width_bucket(q.msg_id, sqlc.arg('msg_ids')::bigint[])]
     RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers
 )
 INSERT INTO pgmq.template_archive (msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers)
@@ -38,20 +29,37 @@ RETURNING msg_id;
 
 -- name: SetVT :many
 -- SetVT hides the messages whose receipts still hold for another while, from
--- now on. Their receipts stay good.
-WITH receipt AS (
-    SELECT r.msg_id, r.read_ct, r.last_read_at
-    FROM ROWS FROM (
-        unnest(sqlc.arg('msg_ids')::bigint[]),
-        unnest(sqlc.arg('read_cts')::integer[]),
-        unnest(sqlc.arg('last_read_ats')::timestamptz[])
-    ) AS r (msg_id, read_ct, last_read_at)
-)
+-- now on. Their receipts stay good. The ids must be in order, each once.
 UPDATE pgmq.template_queue AS q
 SET vt = statement_timestamp() + sqlc.arg('vt')::interval
-FROM receipt AS r
-WHERE q.msg_id = r.msg_id AND q.read_ct = r.read_ct AND q.last_read_at = r.last_read_at
+WHERE q.msg_id = ANY (sqlc.arg('msg_ids')::bigint[])
+    AND q.read_ct = (sqlc.arg('read_cts')::integer[])[width_bucket(q.msg_id, sqlc.arg('msg_ids')::bigint[])]
+    AND q.last_read_at = (sqlc.arg('last_read_ats')::timestamptz[])[width_bucket(q.msg_id, sqlc.arg('msg_ids')::bigint[])]
 RETURNING q.msg_id, q.vt;
+
+-- name: Postpone :many
+-- Postpone hides the messages whose receipts still hold for a delay each, in
+-- seconds from now, and returns their ids. The ids must be in order, each once.
+UPDATE pgmq.template_queue AS q
+SET vt = statement_timestamp()
+    + (sqlc.arg('delays')::double precision[])[width_bucket(q.msg_id, sqlc.arg('msg_ids')::bigint[])] * interval '1 second'
+WHERE q.msg_id = ANY (sqlc.arg('msg_ids')::bigint[])
+    AND q.read_ct = (sqlc.arg('read_cts')::integer[])[width_bucket(q.msg_id, sqlc.arg('msg_ids')::bigint[])]
+    AND q.last_read_at = (sqlc.arg('last_read_ats')::timestamptz[])[width_bucket(q.msg_id, sqlc.arg('msg_ids')::bigint[])]
+RETURNING q.msg_id;
+
+-- name: GiveBack :many
+-- GiveBack makes the messages whose receipts still hold visible again as if they
+-- had not been read, and returns their ids. Their receipts hold no longer. The
+-- ids must be in order, each once.
+UPDATE pgmq.template_queue AS q
+SET
+    vt = statement_timestamp(),
+    read_ct = q.read_ct - 1
+WHERE q.msg_id = ANY (sqlc.arg('msg_ids')::bigint[])
+    AND q.read_ct = (sqlc.arg('read_cts')::integer[])[width_bucket(q.msg_id, sqlc.arg('msg_ids')::bigint[])]
+    AND q.last_read_at = (sqlc.arg('last_read_ats')::timestamptz[])[width_bucket(q.msg_id, sqlc.arg('msg_ids')::bigint[])]
+RETURNING q.msg_id;
 
 -- name: Existing :many
 -- Existing returns those of the ids that are in the queue, hidden or not.

@@ -41,6 +41,7 @@ type consumer struct {
 	beat     sync.Mutex  // held while leases are extended
 	bodySize int         // bytes, of the latest messages on average
 	pace     pace        // of fetching
+	lookout  lookout     // of fetching
 	down     atomic.Bool // an outage was told and is not over
 	polling  atomic.Bool // it was told that wake-ups do not arrive
 }
@@ -156,7 +157,7 @@ func (c *consumer) check(ctx context.Context) error {
 			return fmt.Errorf("%w: DeadLetterTo is the queue itself", ErrOption)
 		}
 	}
-	_, err = queries.Outlook(ctx, c.db)
+	_, err = queries.Existing(ctx, c.db, nil)
 	return err
 }
 

@@ -1,7 +1,6 @@
 package queue
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -89,8 +88,39 @@ func (c *consumer) pack(ctx context.Context, jobs []*job) ([]parcel, error) {
 }
 
 // claim reads up to n messages, through outages.
-func (c *consumer) claim(ctx context.Context, n int) (jobs []*job, err error) {
+func (c *consumer) claim(ctx context.Context, n int) ([]*job, error) {
 	n = max(1, min(n, mostFetched/max(c.bodySize, 64)))
+	if err := c.lookBelow(ctx, true); err != nil {
+		return nil, err
+	}
+	if ids := c.lookout.take(time.Now(), n); len(ids) > 0 {
+		jobs, err := c.claimBy(ctx, func(ctx context.Context, on db.DBTX) ([]db.Message, error) {
+			return queries.ReadID(ctx, on, db.ReadIDParams{VT: c.o.vt, MsgIDs: ids})
+		})
+		if len(jobs) > 0 || err != nil {
+			return jobs, err
+		}
+	}
+	return c.claimBy(ctx, func(ctx context.Context, on db.DBTX) ([]db.Message, error) {
+		rows, err := queries.Read(ctx, on, db.ReadParams{VT: c.o.vt, First: c.lookout.floor.at, N: int32(n)})
+		c.lookout.floor.read(rows, len(rows) < n)
+		return messages(rows), err
+	})
+}
+
+// messages returns the messages of rows.
+func messages(rows []db.ReadRow) []db.Message {
+	msgs := make([]db.Message, len(rows))
+	for i, row := range rows {
+		msgs[i] = row.Message
+	}
+	return msgs
+}
+
+// claimBy reads messages, through outages.
+func (c *consumer) claimBy(
+	ctx context.Context, read func(context.Context, db.DBTX) ([]db.Message, error),
+) (jobs []*job, err error) {
 	err = c.persist(ctx, func(attempt context.Context) error {
 		conn, err := c.pool().Acquire(attempt)
 		if err != nil {
@@ -101,18 +131,20 @@ func (c *consumer) claim(ctx context.Context, n int) (jobs []*job, err error) {
 		reading, cancel := outlast(ctx, statementTime, answerTime)
 		defer cancel()
 		now := time.Now()
-		rows, err := queries.Read(reading, c.table.Bind(conn), db.ReadParams{N: int32(n), VT: c.o.vt})
+		rows, err := read(reading, c.table.Indexed(conn))
 		if err != nil {
 			return err
 		}
 		c.pace.took = time.Since(now) // without waiting for a connection
-		slices.SortFunc(rows, func(a, b db.Message) int { return cmp.Compare(a.MsgID, b.MsgID) })
+		sortByID(rows)
 		size := 0
 		for _, row := range rows {
 			size += len(row.Message) + len(row.Headers)
 			jobs = append(jobs, &job{c: c, row: row, fetched: time.Now(), until: c.until(now)})
 		}
-		c.bodySize = size / max(len(rows), 1)
+		if len(rows) > 0 {
+			c.bodySize = size / len(rows)
+		}
 		c.held.add(jobs)
 		return nil
 	})
@@ -125,16 +157,20 @@ func (c *consumer) idle(ctx context.Context) error {
 	waiter := c.listener.bells.Wait(c.key)
 	defer waiter.Stop()
 	announced := c.await(ctx)
+	c.lookout.wanted = true
 	var senders int64 // transactions below this may have sent without announcing
-	for look := 1; ; look++ {
-		o, err := c.outlook(ctx)
+	for look := 1; ; {
+		if err := c.lookBelow(ctx, false); err != nil {
+			return err
+		}
+		o, err := c.look(ctx, c.lookout.first(), noEnd)
 		if err != nil {
 			return err
 		}
-		if look == 1 {
+		if senders == 0 {
 			senders = o.NextID
 		}
-		visible := o.DueIn <= 0
+		visible := c.lookout.visible(time.Now())
 		var pause time.Duration
 		switch {
 		case visible && c.pace.misses < 2:
@@ -149,10 +185,11 @@ func (c *consumer) idle(ctx context.Context) error {
 			quiet := min(quietTime, c.o.vt/2)
 			pause = generics.Exponential(quiet, quiet)(1)
 		}
-		if !visible {
-			pause = time.Duration(min(o.DueIn*float64(time.Second), float64(pause)))
+		next := c.lookout.next(time.Now())
+		if visible || next > pause {
+			next = pause
 		}
-		timer := time.NewTimer(pause)
+		timer := time.NewTimer(next)
 		select {
 		case <-waiter.C:
 			timer.Stop()
@@ -161,20 +198,15 @@ func (c *consumer) idle(ctx context.Context) error {
 			timer.Stop()
 			return context.Cause(ctx)
 		case <-timer.C:
-			if visible {
+			if c.lookout.visible(time.Now()) {
 				return nil
+			}
+			if next == pause {
+				look++
+				c.lookout.wanted = true
 			}
 		}
 	}
-}
-
-// outlook looks what is due, through outages.
-func (c *consumer) outlook(ctx context.Context) (o db.OutlookRow, err error) {
-	err = c.persist(ctx, func(ctx context.Context) (err error) {
-		o, err = queries.Outlook(ctx, c.db)
-		return err
-	})
-	return o, err
 }
 
 // await asks senders to announce, and tells whether that will be heard.

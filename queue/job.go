@@ -109,20 +109,8 @@ func (l *leases) renewed(jobs []*job, until time.Time) {
 	}
 }
 
-// receiptsOf are the receipts of jobs.
-func receiptsOf(jobs []*job) receipts {
-	var r receipts
-	for _, j := range jobs {
-		r.MsgIDs = append(r.MsgIDs, j.row.MsgID)
-		r.ReadCts = append(r.ReadCts, j.row.ReadCt)
-		var at time.Time
-		if j.row.LastReadAt != nil {
-			at = *j.row.LastReadAt
-		}
-		r.LastReadAts = append(r.LastReadAts, at)
-	}
-	return r
-}
+// receipt returns what names this delivery.
+func (j *job) receipt() (id int64, r receipt) { return j.row.MsgID, receiptOf(j.row) }
 
 var errMaxReads = errors.New("the last delivery that MaxReads allows did not end")
 

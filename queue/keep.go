@@ -59,8 +59,8 @@ func (c *consumer) extend(ctx context.Context) error {
 	}
 	kept := map[int64]bool{}
 	set := func(ctx context.Context, on DB) error {
-		r := receiptsOf(jobs)
-		rows, err := queries.SetVT(ctx, c.table.Bind(on), db.SetVTParams{
+		_, r := inOrder(jobs, (*job).receipt)
+		rows, err := queries.SetVT(ctx, c.table.Indexed(on), db.SetVTParams{
 			VT: c.o.vt, MsgIDs: r.MsgIDs, ReadCts: r.ReadCts, LastReadAts: r.LastReadAts,
 		})
 		for _, row := range rows {

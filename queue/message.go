@@ -41,6 +41,14 @@ type receipt struct {
 	at    time.Time
 }
 
+func receiptOf(row db.Message) receipt {
+	r := receipt{reads: row.ReadCt}
+	if row.LastReadAt != nil {
+		r.at = *row.LastReadAt
+	}
+	return r
+}
+
 // message turns a row into a message. The error is a *DecodeError.
 func (q *Queue[T]) message(row db.Message) (*Message[T], error) {
 	body, err := q.codec.Decode(row.Message)
@@ -53,11 +61,8 @@ func (q *Queue[T]) message(row db.Message) (*Message[T], error) {
 		Reads:      int(row.ReadCt),
 		EnqueuedAt: row.EnqueuedAt,
 		VisibleAt:  row.VT,
-		receipt:    receipt{reads: row.ReadCt},
+		receipt:    receiptOf(row),
 		rawHeaders: row.Headers,
-	}
-	if row.LastReadAt != nil {
-		m.receipt.at = *row.LastReadAt
 	}
 	// Not an object: Headers stays nil, RawHeaders has them.
 	_ = json.Unmarshal(row.Headers, &m.Headers)

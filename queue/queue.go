@@ -59,6 +59,8 @@ type handle struct {
 	table    *table.Table
 	source   DB      // the pool, connection or transaction itself
 	db       db.DBTX // runs queries on it, against the tables of this queue
+	indexed  db.DBTX // the same for those that look for messages
+	floor    *readFloor
 	sender   *sender // of a pool; nil on a connection or a transaction
 	observer Observer
 }
@@ -67,7 +69,7 @@ func open(db DB, name string) (handle, error) {
 	if err := table.CheckName(name); err != nil {
 		return handle{}, fmt.Errorf("queue %q: %w: %w", name, ErrName, err)
 	}
-	h := handle{name: name, table: table.New(name)}
+	h := handle{name: name, table: table.New(name), floor: &readFloor{}}
 	if db == nil {
 		return handle{}, h.fail("open", fmt.Errorf("%w: the database is nil", ErrOption))
 	}
@@ -77,7 +79,7 @@ func open(db DB, name string) (handle, error) {
 // on returns the handle with its queries bound to another pool, connection or
 // transaction.
 func (h handle) on(db DB) handle {
-	h.source, h.db, h.sender = db, h.table.Bind(db), nil
+	h.source, h.db, h.indexed, h.sender = db, h.table.Bind(db), h.table.Indexed(db), nil
 	if h.pool() != nil {
 		h.sender = newSender(h.db)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/db"
 	"github.com/pgmq-go/pgmq/generics"
+	"github.com/pgmq-go/pgmq/internal/table"
 )
 
 // Read hides up to n visible messages from other readers for the visibility
@@ -43,13 +44,12 @@ func (q *Queue[T]) read(ctx context.Context, n int, opts []ReadOption) ([]*Messa
 	}
 	var rows []db.Message
 	err = generics.Poll(ctx, o.wait, func(ctx context.Context) (bool, error) {
-		rows, err = queries.Read(ctx, q.db, db.ReadParams{N: limit, VT: o.vt})
+		rows, err = q.readRows(ctx, limit, o.vt)
 		return len(rows) > 0, err
 	})
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(rows, func(a, b db.Message) int { return cmp.Compare(a.MsgID, b.MsgID) })
 
 	msgs := make([]*Message[T], 0, len(rows))
 	var undecoded []error
@@ -62,6 +62,29 @@ func (q *Queue[T]) read(ctx context.Context, n int, opts []ReadOption) ([]*Messa
 		msgs = append(msgs, m)
 	}
 	return msgs, errors.Join(undecoded...)
+}
+
+// readRows reads up to n messages, oldest first.
+func (h handle) readRows(ctx context.Context, n int32, vt time.Duration) ([]db.Message, error) {
+	var msgs []db.Message
+	lasting := vt > 0 && table.Alone(h.db) // else what was read may be visible still
+	err := h.floor.read(int(n), func(first int64, n int) (int, error) {
+		rows, err := queries.Read(ctx, h.indexed, db.ReadParams{VT: vt, First: first, N: int32(n)})
+		if lasting {
+			h.floor.note(rows, len(rows) < n)
+		}
+		msgs = append(msgs, messages(rows)...)
+		return len(rows), err
+	})
+	if len(msgs) > 0 {
+		err = nil // they are hidden now, and must be returned
+	}
+	sortByID(msgs)
+	return msgs, err
+}
+
+func sortByID(msgs []db.Message) {
+	slices.SortFunc(msgs, func(a, b db.Message) int { return cmp.Compare(a.MsgID, b.MsgID) })
 }
 
 func limitOf(n int) (int32, error) {
@@ -87,7 +110,11 @@ func (q *Queue[T]) Pop(ctx context.Context) (*Message[T], error) {
 }
 
 func (q *Queue[T]) pop(ctx context.Context) (*Message[T], error) {
-	rows, err := queries.Pop(ctx, q.db, 1)
+	var rows []db.Message
+	err := q.floor.read(1, func(first int64, n int) (found int, err error) {
+		rows, err = queries.Pop(ctx, q.indexed, db.PopParams{First: first, N: int32(n)})
+		return len(rows), err
+	})
 	if err != nil {
 		return nil, err
 	}

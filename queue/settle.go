@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -19,7 +20,7 @@ import (
 // [ErrNoQueue] and what pgx returns. No messages are no error.
 func (q *Queue[T]) Delete(ctx context.Context, msgs ...*Message[T]) error {
 	return q.settle(ctx, "delete", msgs, func(r receipts) ([]int64, error) {
-		return queries.Delete(ctx, q.db, db.DeleteParams(r))
+		return queries.Delete(ctx, q.indexed, db.DeleteParams(r))
 	})
 }
 
@@ -27,7 +28,7 @@ func (q *Queue[T]) Delete(ctx context.Context, msgs ...*Message[T]) error {
 // their ids. It goes by receipt and errs as Delete does.
 func (q *Queue[T]) Archive(ctx context.Context, msgs ...*Message[T]) error {
 	return q.settle(ctx, "archive", msgs, func(r receipts) ([]int64, error) {
-		return queries.Archive(ctx, q.db, db.ArchiveParams(r))
+		return queries.Archive(ctx, q.indexed, db.ArchiveParams(r))
 	})
 }
 
@@ -40,7 +41,7 @@ func (q *Queue[T]) SetVT(ctx context.Context, vt time.Duration, msgs ...*Message
 	}
 	sooner := false
 	err := q.settle(ctx, "set vt", msgs, func(r receipts) ([]int64, error) {
-		rows, err := queries.SetVT(ctx, q.db, db.SetVTParams{
+		rows, err := queries.SetVT(ctx, q.indexed, db.SetVTParams{
 			VT:          vt,
 			MsgIDs:      r.MsgIDs,
 			ReadCts:     r.ReadCts,
@@ -69,6 +70,7 @@ func (q *Queue[T]) SetVT(ctx context.Context, vt time.Duration, msgs ...*Message
 // dueIn has consumers look anew when a message is due sooner than they know. What
 // is due later than quietTime they see before.
 func (h handle) dueIn(ctx context.Context, op string, vt time.Duration) error {
+	h.floor.lookAgain()
 	if vt >= quietTime {
 		return nil
 	}
@@ -79,11 +81,34 @@ func (h handle) dueIn(ctx context.Context, op string, vt time.Duration) error {
 	return nil
 }
 
-// receipts are the receipts of several messages, as the queries take them.
+// receipts are the receipts of several messages, in the order that queries ask
+// for: by id, and of several of one id the latest last, which is the one that
+// counts.
 type receipts struct {
 	MsgIDs      []int64
 	ReadCts     []int32
 	LastReadAts []time.Time
+}
+
+// inOrder returns what has receipts in their order, and the receipts.
+func inOrder[E any](all []E, receiptOf func(E) (id int64, r receipt)) ([]E, receipts) {
+	all = slices.SortedStableFunc(slices.Values(all), func(a, b E) int {
+		aID, aReceipt := receiptOf(a)
+		bID, bReceipt := receiptOf(b)
+		return cmp.Or(
+			cmp.Compare(aID, bID),
+			cmp.Compare(aReceipt.reads, bReceipt.reads),
+			aReceipt.at.Compare(bReceipt.at),
+		)
+	})
+	var r receipts
+	for _, one := range all {
+		id, receipt := receiptOf(one)
+		r.MsgIDs = append(r.MsgIDs, id)
+		r.ReadCts = append(r.ReadCts, receipt.reads)
+		r.LastReadAts = append(r.LastReadAts, receipt.at)
+	}
+	return all, r
 }
 
 // settle runs do, which returns the ids whose receipts held, and reports the others.
@@ -91,15 +116,10 @@ func (q *Queue[T]) settle(ctx context.Context, op string, msgs []*Message[T], do
 	if len(msgs) == 0 {
 		return nil
 	}
-	var r receipts
-	for _, m := range msgs {
-		if m == nil {
-			return q.fail(op, fmt.Errorf("%w: a message is nil", ErrOption))
-		}
-		r.MsgIDs = append(r.MsgIDs, m.ID)
-		r.ReadCts = append(r.ReadCts, m.receipt.reads)
-		r.LastReadAts = append(r.LastReadAts, m.receipt.at)
+	if slices.Contains(msgs, nil) {
+		return q.fail(op, fmt.Errorf("%w: a message is nil", ErrOption))
 	}
+	_, r := inOrder(msgs, func(m *Message[T]) (int64, receipt) { return m.ID, m.receipt })
 	held, err := do(r)
 	if err != nil {
 		return q.fail(op, err)
@@ -112,7 +132,7 @@ func (q *Queue[T]) settle(ctx context.Context, op string, msgs []*Message[T], do
 
 // leaseLost looks which of the lost messages are still there.
 func (h handle) leaseLost(ctx context.Context, lost []int64) error {
-	there, err := queries.Existing(ctx, h.db, lost)
+	there, err := queries.Existing(ctx, h.indexed, lost)
 	if err != nil {
 		return &LeaseLostError{IDs: lost} // what is known
 	}

@@ -12,14 +12,14 @@ import (
 // whoever holds it. Errors: [ErrNoQueue] and what pgx returns.
 func (q *Queue[T]) DeleteID(ctx context.Context, ids ...int64) ([]int64, error) {
 	return q.byID("delete by id", ids, func() ([]int64, error) {
-		return queries.DeleteID(ctx, q.db, ids)
+		return queries.DeleteID(ctx, q.indexed, ids)
 	})
 }
 
 // ArchiveID moves messages to the archive by id, under the terms of DeleteID.
 func (q *Queue[T]) ArchiveID(ctx context.Context, ids ...int64) ([]int64, error) {
 	return q.byID("archive by id", ids, func() ([]int64, error) {
-		return queries.ArchiveID(ctx, q.db, ids)
+		return queries.ArchiveID(ctx, q.indexed, ids)
 	})
 }
 
@@ -31,7 +31,7 @@ func (q *Queue[T]) SetVTID(ctx context.Context, vt time.Duration, ids ...int64) 
 		return nil, q.fail("set vt by id", err)
 	}
 	existed, err := q.byID("set vt by id", ids, func() ([]int64, error) {
-		return queries.SetVTID(ctx, q.db, db.SetVTIDParams{VT: vt, MsgIDs: ids})
+		return queries.SetVTID(ctx, q.indexed, db.SetVTIDParams{VT: vt, MsgIDs: ids})
 	})
 	if err == nil && len(existed) > 0 {
 		err = q.dueIn(ctx, "set vt by id", vt)

@@ -126,7 +126,8 @@ func (c *consumer) onSome(ctx context.Context, f func(context.Context, DB) error
 
 // record settles jobs in one statement and returns the ids whose receipts held.
 func (c *consumer) record(ctx context.Context, on DB, act act, jobs []*job) ([]int64, error) {
-	r, bound := receiptsOf(jobs), c.table.Bind(on)
+	jobs, r := inOrder(jobs, (*job).receipt)
+	bound := c.table.Indexed(on)
 	switch act {
 	case actDelete:
 		return queries.Delete(ctx, bound, db.DeleteParams(r))
@@ -184,7 +185,8 @@ func (c *consumer) giveBack(parcels []parcel) {
 	ctx, cancel := context.WithTimeout(c.life, answerTime)
 	defer cancel()
 	c.afterBeat()
-	ids, err := queries.GiveBack(ctx, c.db, db.GiveBackParams(receiptsOf(jobs)))
+	_, r := inOrder(jobs, (*job).receipt)
+	ids, err := queries.GiveBack(ctx, c.indexed, db.GiveBackParams(r))
 	if err != nil {
 		c.outage(ctx, err) // they come back when their VT ends
 		return

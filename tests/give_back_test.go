@@ -1,7 +1,6 @@
 package tests
 
 import (
-	"math"
 	"slices"
 	"testing"
 	"time"
@@ -57,44 +56,4 @@ func TestEachMessageIsPostponedForItsOwnTime(t *testing.T) {
 	if vt.Before(before.Add(100*time.Second)) || vt.After(serverTime(t).Add(101*time.Second)) {
 		t.Fatalf("the last is hidden until %v, at %v", vt, before)
 	}
-}
-
-func TestTheOutlookIsTheNextVisibleMessage(t *testing.T) {
-	t.Parallel()
-	q := pgtest.Queue[int](t)
-	due := func() float64 {
-		o, err := db.New().Outlook(t.Context(), tab.New(q.Name()).Bind(pgtest.Pool()))
-		ok(t, err)
-		return o.DueIn
-	}
-	equal(t, "in an empty queue", due(), math.Inf(1))
-	exec(t, pgtest.Pool(), `SELECT pgmq.send($1, '1', 'infinity'::timestamptz)`, q.Name())
-	equal(t, "with a message that is never due", due(), math.Inf(1))
-	send(t, q, 1, queue.Delay(time.Hour))
-	if in := due(); in > 3600 || in < 3000 {
-		t.Fatalf("%v s until a message that was sent with an hour's delay", in)
-	}
-	send(t, q, 1)
-	if in := due(); in > 0 {
-		t.Fatalf("%v s until a visible message", in)
-	}
-}
-
-func TestTheOutlookKnowsWhoMayHaveSent(t *testing.T) {
-	t.Parallel()
-	q := pgtest.Queue[int](t)
-	outlook := func() db.OutlookRow {
-		o, err := db.New().Outlook(t.Context(), tab.New(q.Name()).Bind(pgtest.Pool()))
-		ok(t, err)
-		return o
-	}
-	conn := connection(t, pgtest.Pool())
-	exec(t, conn, `BEGIN`)
-	send(t, open[int](t, conn, q.Name()), 1)
-	id := value[int64](t, conn, `SELECT pg_current_xact_id()::text::bigint`)
-	if o := outlook(); o.OldestRunning > id || o.NextID <= id {
-		t.Fatalf("transaction %d is not in %+v", id, o)
-	}
-	exec(t, conn, `COMMIT`)
-	eventually(t, "it has ended", func() bool { return outlook().OldestRunning > id })
 }

@@ -3,11 +3,9 @@ package tests
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
@@ -17,7 +15,7 @@ import (
 func TestTwoHundredIdleConsumersHoldOneConnectionAndAskLittle(t *testing.T) {
 	// Not parallel: it counts statements over time.
 	const queues, each, watch = 50, 4, 20 * time.Second
-	var statements counter
+	var statements tracer
 	ours := pgtest.Database(t)
 	pgtest.Migrate(t, ours)
 	pool := poolLike(t, ours, func(c *pgxpool.Config) {
@@ -39,13 +37,13 @@ func TestTwoHundredIdleConsumersHoldOneConnectionAndAskLittle(t *testing.T) {
 	})
 	eventually(t, "no connection of the pool is used", func() bool { return pool.Stat().AcquiredConns() == 0 })
 
-	before, used, end := statements.Load(), 0, time.Now().Add(watch)
+	before, used, end := statements.count(), 0, time.Now().Add(watch)
 	samples := 0
 	for ; time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		used += int(pool.Stat().AcquiredConns())
 		samples++
 	}
-	perSecond := float64(statements.Load()-before) / watch.Seconds()
+	perSecond := float64(statements.count()-before) / watch.Seconds()
 	t.Logf("%d idle consumers: %.1f statements a second, and on average %.3f connections in use",
 		queues*each, perSecond, float64(used)/float64(samples))
 	if perSecond > 40 || perSecond == 0 {
@@ -62,13 +60,3 @@ func TestTwoHundredIdleConsumersHoldOneConnectionAndAskLittle(t *testing.T) {
 	equal(t, "connections with a lock", value[int](t, ours, `
 		SELECT count(DISTINCT pid)::int FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE application_name = 'two hundred'`), 1)
 }
-
-// counter is a tracer that counts statements.
-type counter struct{ atomic.Int64 }
-
-func (c *counter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
-	c.Add(1)
-	return ctx
-}
-
-func (c *counter) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}

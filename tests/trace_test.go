@@ -17,14 +17,28 @@ type tracer struct {
 	statements []string
 }
 
-func (tr *tracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+func (tr *tracer) add(sql string) {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
-	tr.statements = append(tr.statements, data.SQL)
+	tr.statements = append(tr.statements, sql)
+}
+
+func (tr *tracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	tr.add(data.SQL)
 	return ctx
 }
 
 func (tr *tracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+func (tr *tracer) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+	return ctx
+}
+
+func (tr *tracer) TraceBatchQuery(_ context.Context, _ *pgx.Conn, data pgx.TraceBatchQueryData) {
+	tr.add(data.SQL)
+}
+
+func (tr *tracer) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
 
 func (tr *tracer) count() int { return tr.countOf("") }
 

@@ -2,18 +2,11 @@
 SELECT pgmq._wake((parse_ident('"pgmq"."q_a""b"'))[2])
 
 -- name: Archive :many
-WITH receipt AS (
-    SELECT r.msg_id, r.read_ct, r.last_read_at
-    FROM ROWS FROM (
-        unnest($1::bigint[]),
-        unnest($2::integer[]),
-        unnest($3::timestamptz[])
-    ) AS r (msg_id, read_ct, last_read_at)
-),
-moved AS (
+WITH moved AS (
     DELETE FROM "pgmq"."q_a""b" AS q
-    USING receipt AS r
-    WHERE q.msg_id = r.msg_id AND q.read_ct = r.read_ct AND q.last_read_at = r.last_read_at
+    WHERE q.msg_id = ANY ($1::bigint[])
+        AND q.read_ct = ($2::integer[])[width_bucket(q.msg_id, $1::bigint[])]
+        AND q.last_read_at = ($3::timestamptz[])[width_bucket(q.msg_id, $1::bigint[])]
     RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers
 )
 INSERT INTO "pgmq"."a_a""b" (msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers)
@@ -69,17 +62,12 @@ SELECT pgmq._bury(
 )::bigint AS msg_id
 
 -- name: Delete :many
-WITH receipt AS (
-    SELECT r.msg_id, r.read_ct, r.last_read_at
-    FROM ROWS FROM (
-        unnest($1::bigint[]),
-        unnest($2::integer[]),
-        unnest($3::timestamptz[])
-    ) AS r (msg_id, read_ct, last_read_at)
-)
 DELETE FROM "pgmq"."q_a""b" AS q
-USING receipt AS r
-WHERE q.msg_id = r.msg_id AND q.read_ct = r.read_ct AND q.last_read_at = r.last_read_at
+WHERE q.msg_id = ANY ($1::bigint[])
+    -- No join, whose plan may turn into a scan of the table: width_bucket finds
+    -- the place of an id in the array.
+    AND q.read_ct = ($2::integer[])[width_bucket(q.msg_id, $1::bigint[])]
+    AND q.last_read_at = ($3::timestamptz[])[width_bucket(q.msg_id, $1::bigint[])]
 RETURNING q.msg_id
 
 -- name: DeleteID :many
@@ -101,20 +89,13 @@ SELECT
     (to_regclass('"pgmq"."q_a""b"') IS NOT NULL)::boolean AS found
 
 -- name: GiveBack :many
-WITH receipt AS (
-    SELECT r.msg_id, r.read_ct, r.last_read_at
-    FROM ROWS FROM (
-        unnest($1::bigint[]),
-        unnest($2::integer[]),
-        unnest($3::timestamptz[])
-    ) AS r (msg_id, read_ct, last_read_at)
-)
 UPDATE "pgmq"."q_a""b" AS q
 SET
     vt = statement_timestamp(),
     read_ct = q.read_ct - 1
-FROM receipt AS r
-WHERE q.msg_id = r.msg_id AND q.read_ct = r.read_ct AND q.last_read_at = r.last_read_at
+WHERE q.msg_id = ANY ($1::bigint[])
+    AND q.read_ct = ($2::integer[])[width_bucket(q.msg_id, $1::bigint[])]
+    AND q.last_read_at = ($3::timestamptz[])[width_bucket(q.msg_id, $1::bigint[])]
 RETURNING q.msg_id
 
 -- name: List :many
@@ -125,6 +106,32 @@ ORDER BY queue_name
 -- name: Lock :exec
 LOCK TABLE "pgmq"."q_a""b", "pgmq"."a_a""b" IN ACCESS EXCLUSIVE MODE
 
+-- name: Look :one
+SELECT
+    coalesce(array_agg(soon.msg_id ORDER BY soon.due_at NULLS FIRST, soon.msg_id), '{}')::bigint[] AS msg_ids,
+    coalesce(array_agg(
+        coalesce(date_part('epoch', soon.due_at) - date_part('epoch', statement_timestamp()), 0)
+        ORDER BY soon.due_at NULLS FIRST, soon.msg_id
+    ), '{}')::double precision[] AS due_ins,
+    coalesce((
+        SELECT max(msg_id)
+        FROM "pgmq"."q_a""b"
+        WHERE msg_id >= $1::bigint AND msg_id < $2::bigint
+    ), 0)::bigint AS last,
+    (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint)::bigint AS oldest_running,
+    (
+        SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+            + age(pg_snapshot_xmin(pg_current_snapshot())::text::xid)
+    )::bigint AS next_id
+FROM (
+    SELECT msg_id, CASE WHEN vt > statement_timestamp() THEN vt END AS due_at
+    FROM "pgmq"."q_a""b"
+    WHERE msg_id >= $1::bigint AND msg_id < $2::bigint
+        AND vt <= statement_timestamp() + $3::interval
+    ORDER BY due_at NULLS FIRST, msg_id
+    LIMIT $4::integer
+) AS soon
+
 -- name: Lower :one
 SELECT lower($1::text)::text AS name
 
@@ -134,63 +141,66 @@ CALL pgmq.maintain_partitions($1::text)
 -- name: Now :one
 SELECT statement_timestamp()::timestamptz AS now
 
--- name: Outlook :one
-SELECT
-    coalesce(date_part('epoch', min(vt)) - date_part('epoch', statement_timestamp()), 'Infinity')::double precision AS due_in,
-    pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest_running,
-    -- Not the snapshot's xmax, which is the first that has not ended.
-    (pg_snapshot_xmin(pg_current_snapshot())::text::bigint + age(pg_snapshot_xmin(pg_current_snapshot())::xid))::bigint AS next_id
-FROM "pgmq"."q_a""b"
-
 -- name: Pop :many
-WITH next AS MATERIALIZED (
+DELETE FROM "pgmq"."q_a""b" AS q
+WHERE q.msg_id = ANY (ARRAY(
     SELECT msg_id
     FROM "pgmq"."q_a""b"
-    WHERE vt <= statement_timestamp()
+    WHERE msg_id >= $1::bigint AND vt <= statement_timestamp()
     ORDER BY msg_id
-    LIMIT $1::integer
+    LIMIT $2::integer
     FOR UPDATE SKIP LOCKED
-)
-DELETE FROM "pgmq"."q_a""b" AS q
-USING next
-WHERE q.msg_id = next.msg_id
+))
 RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers
 
 -- name: Postpone :many
-WITH receipt AS (
-    SELECT r.msg_id, r.read_ct, r.last_read_at, statement_timestamp() + r.delay * interval '1 second' AS vt
-    FROM ROWS FROM (
-        unnest($1::bigint[]),
-        unnest($2::integer[]),
-        unnest($3::timestamptz[]),
-        unnest($4::double precision[])
-    ) AS r (msg_id, read_ct, last_read_at, delay)
-)
 UPDATE "pgmq"."q_a""b" AS q
-SET vt = r.vt
-FROM receipt AS r
-WHERE q.msg_id = r.msg_id AND q.read_ct = r.read_ct AND q.last_read_at = r.last_read_at
+SET vt = statement_timestamp()
+    + ($1::double precision[])[width_bucket(q.msg_id, $2::bigint[])] * interval '1 second'
+WHERE q.msg_id = ANY ($2::bigint[])
+    AND q.read_ct = ($3::integer[])[width_bucket(q.msg_id, $2::bigint[])]
+    AND q.last_read_at = ($4::timestamptz[])[width_bucket(q.msg_id, $2::bigint[])]
 RETURNING q.msg_id
 
 -- name: Purge :one
 SELECT pgmq.purge_queue($1::text)::bigint AS purged
 
 -- name: Read :many
-WITH next AS MATERIALIZED (
-    SELECT msg_id
-    FROM "pgmq"."q_a""b"
-    WHERE vt <= statement_timestamp()
-    ORDER BY msg_id
-    LIMIT $2::integer
-    FOR UPDATE SKIP LOCKED
-)
 UPDATE "pgmq"."q_a""b" AS q
 SET
     vt = statement_timestamp() + $1::interval,
     read_ct = q.read_ct + 1,
     last_read_at = statement_timestamp()
-FROM next
-WHERE q.msg_id = next.msg_id
+WHERE q.msg_id = ANY (ARRAY(
+    SELECT msg_id
+    FROM "pgmq"."q_a""b"
+    WHERE msg_id >= $2::bigint AND vt <= statement_timestamp()
+    ORDER BY msg_id
+    LIMIT $3::integer
+    FOR UPDATE SKIP LOCKED
+))
+RETURNING
+    q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers,
+    (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint)::bigint AS oldest_running,
+    -- Not the snapshot's xmax, which is the first that has not ended.
+    (
+        SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+            + age(pg_snapshot_xmin(pg_current_snapshot())::text::xid)
+    )::bigint AS next_id
+
+-- name: ReadID :many
+UPDATE "pgmq"."q_a""b" AS q
+SET
+    vt = statement_timestamp() + $1::interval,
+    read_ct = q.read_ct + 1,
+    last_read_at = statement_timestamp()
+WHERE q.msg_id = ANY (ARRAY(
+    SELECT msg_id
+    FROM "pgmq"."q_a""b"
+    WHERE msg_id = ANY ($2::bigint[]) AND vt <= statement_timestamp()
+    ORDER BY msg_id
+    FOR UPDATE SKIP LOCKED
+))
 RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers
 
 -- name: Redrive :many
@@ -258,18 +268,11 @@ END)::bigint AS msg_id
 FROM sent
 
 -- name: SetVT :many
-WITH receipt AS (
-    SELECT r.msg_id, r.read_ct, r.last_read_at
-    FROM ROWS FROM (
-        unnest($2::bigint[]),
-        unnest($3::integer[]),
-        unnest($4::timestamptz[])
-    ) AS r (msg_id, read_ct, last_read_at)
-)
 UPDATE "pgmq"."q_a""b" AS q
 SET vt = statement_timestamp() + $1::interval
-FROM receipt AS r
-WHERE q.msg_id = r.msg_id AND q.read_ct = r.read_ct AND q.last_read_at = r.last_read_at
+WHERE q.msg_id = ANY ($2::bigint[])
+    AND q.read_ct = ($3::integer[])[width_bucket(q.msg_id, $2::bigint[])]
+    AND q.last_read_at = ($4::timestamptz[])[width_bucket(q.msg_id, $2::bigint[])]
 RETURNING q.msg_id, q.vt
 
 -- name: SetVTID :many

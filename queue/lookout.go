@@ -1,0 +1,178 @@
+package queue
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/pgmq-go/pgmq/db"
+)
+
+const (
+	mostLooked = 1000   // how many messages a look names
+	firstWidth = 10_000 // ids that a part has, at first
+	mostKnown  = 10_000 // messages that are known to fall due
+	foresight  = 20 * time.Second
+	noEnd      = math.MaxInt64
+	cheapLook  = anyLook
+)
+
+// lookout is what a consumer knows of its queue: where to read, and what will be
+// visible when. It belongs to the goroutine that fetches.
+//
+// A queue that is cheap to look through is looked through as a whole. Else a look
+// begins at the floor, and what lies below it is looked through in parts, with
+// rests in between.
+type lookout struct {
+	floor floor
+	known []due // soonest first
+
+	dear   bool          // to be looked through in parts
+	from   int64         // where the next part below the floor begins; 0 between passes
+	width  int64         // of that part, in ids
+	cost   time.Duration // of this pass so far, or of the last one
+	end    time.Time     // of the last look below the floor
+	wanted bool          // something may have come back
+}
+
+// due is a message that becomes visible.
+type due struct {
+	id int64
+	at time.Time
+}
+
+// take returns up to n ids that are due by now, and forgets them.
+func (l *lookout) take(now time.Time, n int) []int64 {
+	var ids []int64
+	for len(l.known) > 0 && len(ids) < n && !l.known[0].at.After(now) {
+		ids = append(ids, l.known[0].id)
+		l.known = l.known[1:]
+	}
+	return ids
+}
+
+// first returns where a look at all that may be visible begins.
+func (l *lookout) first() int64 {
+	if l.dear {
+		return l.floor.at
+	}
+	return 0
+}
+
+// visible tells whether a message is due that was not tried yet.
+func (l *lookout) visible(now time.Time) bool {
+	return len(l.known) > 0 && !l.known[0].at.After(now)
+}
+
+// next returns when there is something to do: a message falls due, or it is time
+// for a look below the floor.
+func (l *lookout) next(now time.Time) time.Duration {
+	left := time.Duration(math.MaxInt64)
+	if len(l.known) > 0 {
+		left = l.known[0].at.Sub(now)
+	}
+	if l.dear && (l.wanted || l.from > 0) {
+		left = min(left, l.end.Add(restAfter(l.cost)).Sub(now))
+	}
+	return left
+}
+
+// below tells which part below the floor to look through now, if any. While the
+// queue is busy, one pass follows the other.
+func (l *lookout) below(now time.Time, busy bool) (first, before int64, ok bool) {
+	since := now.Sub(l.end)
+	ok = l.floor.at > 0 && since >= restAfter(l.cost) &&
+		(l.from > 0 || l.wanted && l.dear || busy && since >= lookAgain)
+	return l.from, min(l.from+max(l.width, firstWidth), l.floor.at), ok
+}
+
+// note notes what a look at the messages from first on and below before found, and
+// tells how long it took.
+func (l *lookout) note(first, before int64, o db.LookRow, took time.Duration) {
+	if first < l.floor.at {
+		l.end = time.Now()
+	}
+	l.learn(first, before, o)
+	if before == noEnd {
+		id := max(o.Last+1, l.floor.passed)
+		for i, msgID := range o.MsgIDs {
+			if o.DueIns[i] <= 0 && msgID >= l.floor.at {
+				id = msgID
+				break
+			}
+		}
+		l.floor.pass(id, o.OldestRunning, o.NextID)
+		if first == 0 {
+			l.dear, l.from, l.cost, l.wanted = took > cheapLook, 0, took, false
+		}
+		return
+	}
+	if first == 0 {
+		l.wanted = false
+	}
+	switch {
+	case took < cheapLook/2:
+		l.width = min(2*max(l.width, firstWidth), noEnd/2)
+	case took > 2*cheapLook:
+		l.width /= 2
+	}
+	l.from, l.cost = before, took
+	if before >= l.floor.at {
+		l.from, l.dear = 0, first > 0 || took > cheapLook
+	}
+}
+
+// learn replaces what was known of a range of ids.
+func (l *lookout) learn(first, before int64, o db.LookRow) {
+	now := time.Now()
+	l.known = slices.DeleteFunc(l.known, func(d due) bool { return first <= d.id && d.id < before })
+	visible := 0
+	for i, id := range o.MsgIDs {
+		if o.DueIns[i] <= 0 {
+			visible++
+		}
+		l.known = append(l.known, due{id, now.Add(time.Duration(o.DueIns[i] * float64(time.Second)))})
+	}
+	if visible == mostLooked {
+		// Too many to name: they are read as if they were new.
+		l.floor.lower(o.MsgIDs[0])
+		l.known, l.from = nil, 0
+		return
+	}
+	slices.SortStableFunc(l.known, func(a, b due) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.id, b.id)) })
+	l.known = l.known[:min(len(l.known), mostKnown)]
+}
+
+// look looks at the messages from first on and below before, through outages.
+func (c *consumer) look(ctx context.Context, first, before int64) (o db.LookRow, err error) {
+	took := time.Duration(0)
+	err = c.persist(ctx, func(ctx context.Context) (err error) {
+		conn, err := c.pool().Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		defer conn.Release()
+		start := time.Now()
+		o, err = queries.Look(ctx, c.table.Indexed(conn), db.LookParams{
+			First: first, Before: before, Within: foresight, Most: mostLooked,
+		})
+		took = time.Since(start)
+		return err
+	})
+	if err == nil {
+		c.lookout.note(first, before, o, took)
+	}
+	return o, err
+}
+
+// lookBelow looks through the next part below the floor, if it is time to.
+func (c *consumer) lookBelow(ctx context.Context, busy bool) error {
+	first, before, ok := c.lookout.below(time.Now(), busy)
+	if !ok {
+		return nil
+	}
+	_, err := c.look(ctx, first, before)
+	return err
+}

@@ -1,0 +1,104 @@
+package tests
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgmq-go/pgmq/internal/pgtest"
+	"github.com/pgmq-go/pgmq/queue"
+)
+
+// Whatever the statistics said when a statement was planned, it must go by index
+// when a long queue is there, before anybody has analysed that. Autovacuum is off
+// for the table, so that nothing mends a plan in between.
+func TestNoMomentOfTheStatisticsMakesAStatementReadTheWholeTable(t *testing.T) {
+	t.Parallel()
+	const long, rounds = 20_000, 8
+	moments := []struct {
+		name    string
+		prepare []string
+	}{
+		{"new", nil},
+		{"vacuumed while empty", []string{`VACUUM {Q}`}},
+		{"analysed while empty", []string{`VACUUM ANALYZE {Q}`}},
+		{"analysed with one message", []string{`INSERT INTO {Q} (vt) VALUES (now())`, `VACUUM ANALYZE {Q}`, `DELETE FROM {Q}`}},
+		{"vacuumed when it was long and all gone", []string{
+			`INSERT INTO {Q} (vt) SELECT now() FROM generate_series(1, 5000)`, `DELETE FROM {Q}`, `VACUUM ANALYZE {Q}`,
+		}},
+	}
+	for _, moment := range moments {
+		for _, where := range []string{"pool", "transaction"} {
+			t.Run(moment.name+" in a "+where, func(t *testing.T) {
+				t.Parallel()
+				q := pgtest.Queue[int](t)
+				name := q.Name()
+				exec(t, pgtest.Pool(), tables(name, `ALTER TABLE {Q} SET (autovacuum_enabled = off)`))
+				for _, sql := range moment.prepare {
+					exec(t, pgtest.Pool(), tables(name, sql))
+				}
+				pool := newPool(t, func(c *pgxpool.Config) { c.MaxConns = 1 })
+				do := func() { // on one connection, which prepares and keeps its plans
+					if where == "pool" {
+						everyStatement(t, open[int](t, pool, name))
+						return
+					}
+					ok(t, pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+						everyStatement(t, open[int](t, tx, name))
+						equal(t, "seqscans of the user's own statements", value[string](t, tx, `SHOW enable_seqscan`), "on")
+						equal(t, "and their JIT", value[string](t, tx, `SHOW jit`), value[string](t, pgtest.Pool(), `SHOW jit`))
+						return nil
+					}))
+				}
+				for range rounds { // a generic plan is made at the sixth
+					do()
+				}
+				exec(t, pgtest.Pool(), tables(name, `INSERT INTO {Q} (vt, message) SELECT now() - interval '1 s', '1' FROM generate_series(1, $1)`), long)
+				scanned := func() int64 {
+					return value[int64](t, pgtest.Pool(), tables(name, `SELECT seq_tup_read FROM pg_stat_all_tables WHERE relid = '{Q}'::regclass`))
+				}
+				before := scanned()
+				for range rounds {
+					do()
+				}
+				backend := value[int](t, pool, `SELECT pg_backend_pid()`)
+				pool.Close() // at its end it reports what it read
+				eventually(t, "the connection has ended", func() bool {
+					return value[bool](t, pgtest.Pool(), `SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)`, backend)
+				})
+				if n := scanned() - before; n >= long {
+					t.Errorf("%d rows were read by scans of the whole table", n)
+				}
+			})
+		}
+	}
+}
+
+// everyStatement does everything that finds messages, to the oldest ones.
+func everyStatement(t testing.TB, q *queue.Queue[int]) {
+	t.Helper()
+	ctx := t.Context()
+	for _, settle := range []func(...*queue.Message[int]) error{
+		func(m ...*queue.Message[int]) error { return q.Delete(ctx, m...) },
+		func(m ...*queue.Message[int]) error { return q.Archive(ctx, m...) },
+		func(m ...*queue.Message[int]) error { return q.SetVT(ctx, time.Hour, m...) },
+	} {
+		msgs, err := q.Read(ctx, 2)
+		ok(t, err)
+		ok(t, settle(msgs...))
+	}
+	byID := []func(context.Context, ...int64) ([]int64, error){
+		q.DeleteID, q.ArchiveID,
+		func(ctx context.Context, ids ...int64) ([]int64, error) { return q.SetVTID(ctx, time.Hour, ids...) },
+	}
+	for i, settle := range byID {
+		_, err := settle(ctx, int64(100+i), 7)
+		ok(t, err)
+	}
+	if _, err := q.Pop(ctx); err != nil {
+		is(t, err, queue.ErrEmpty)
+	}
+}
