@@ -158,20 +158,27 @@ func (c *consumer) idle(ctx context.Context) error {
 	defer waiter.Stop()
 	announced := c.await(ctx)
 	c.lookout.wanted = true
-	var senders int64 // transactions below this may have sent without announcing
+	var (
+		senders int64 // transactions below this may have sent without announcing
+		pause   time.Duration
+		quiet   = min(quietTime, c.o.vt/2)
+		quietly bool // nothing is expected that would not be announced
+	)
 	for look := 1; ; {
 		if err := c.lookBelow(ctx, false); err != nil {
 			return err
 		}
-		o, err := c.look(ctx, c.lookout.first(), noEnd)
-		if err != nil {
-			return err
-		}
-		if senders == 0 {
-			senders = o.NextID
+		if !quietly || c.listener.mayLook(c.key, quiet/2) {
+			o, err := c.look(ctx, c.lookout.first(), noEnd)
+			if err != nil {
+				return err
+			}
+			if senders == 0 {
+				senders = o.NextID
+			}
+			quietly = announced && o.OldestRunning >= senders
 		}
 		visible := c.lookout.visible(time.Now())
-		var pause time.Duration
 		switch {
 		case visible && c.pace.misses < 2:
 			return nil
@@ -179,10 +186,9 @@ func (c *consumer) idle(ctx context.Context) error {
 			pause = generics.Exponential(time.Millisecond, 250*time.Millisecond)(c.pace.misses)
 		case !announced:
 			pause = generics.Exponential(2*restTime, c.o.poll)(look)
-		case o.OldestRunning < senders:
+		case !quietly:
 			pause = generics.Exponential(2*restTime, time.Second)(look)
 		default:
-			quiet := min(quietTime, c.o.vt/2)
 			pause = generics.Exponential(quiet, quiet)(1)
 		}
 		next := c.lookout.next(time.Now())

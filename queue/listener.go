@@ -51,6 +51,7 @@ type awaiting struct {
 	awaited bool          // senders announce
 	asked   time.Time     // when they were last asked to
 	rest    time.Duration // how long after that they may be asked again
+	looked  time.Time     // when a consumer last looked though nothing was announced
 }
 
 // call is something to do on the connection.
@@ -214,6 +215,17 @@ func (l *listener) missed(table string, cost time.Duration) {
 	l.table(table, func(t *awaiting) {
 		t.rest = max(min(2*t.rest, longRest), restTime, min(costly*(cost-anyLook), longestRest))
 	})
+}
+
+// mayLook tells whether a consumer should look at a queue though nothing was
+// announced: no other has, for a while.
+func (l *listener) mayLook(table string, while time.Duration) bool {
+	before := l.table(table, func(t *awaiting) {
+		if time.Since(t.looked) > while {
+			t.looked = time.Now()
+		}
+	})
+	return time.Since(before.looked) > while
 }
 
 // table changes how a table is awaited, and returns how it was before.

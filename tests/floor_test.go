@@ -1,0 +1,170 @@
+package tests
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgmq-go/pgmq/internal/pgtest"
+	"github.com/pgmq-go/pgmq/queue"
+)
+
+// holdHorizon keeps dead rows from being cleaned up, as a long report does.
+func holdHorizon(t testing.TB) {
+	t.Helper()
+	conn := connection(t, pgtest.Pool())
+	exec(t, conn, `BEGIN ISOLATION LEVEL REPEATABLE READ`)
+	exec(t, conn, `SELECT FROM pgmq.meta`)
+}
+
+// wall leaves n dead messages at the beginning of a queue.
+func wall(t testing.TB, name string, n int) {
+	t.Helper()
+	exec(t, pgtest.Pool(), tables(name, `INSERT INTO {Q} (vt, message) SELECT now(), '0' FROM generate_series(1, $1)`), n)
+	exec(t, pgtest.Pool(), tables(name, `UPDATE {Q} SET read_ct = 1, last_read_at = now(), vt = now()`))
+	exec(t, pgtest.Pool(), tables(name, `DELETE FROM {Q}`))
+}
+
+// entriesRead is how many entries of a queue's primary key were read, dead or not.
+func entriesRead(t testing.TB, name string) int64 {
+	t.Helper()
+	return value[int64](t, pgtest.Pool(), tables(name, `
+		SELECT sum(idx_tup_read)::bigint FROM pg_stat_all_indexes WHERE relid = '{Q}'::regclass`))
+}
+
+func TestWhatAConsumerReadsDoesNotGrowWithTheDead(t *testing.T) {
+	t.Parallel()
+	const dead, messages = 20_000, 300
+	q := pgtest.Queue[int](t)
+	exec(t, pgtest.Pool(), tables(q.Name(), `ALTER TABLE {Q} SET (autovacuum_enabled = off)`))
+	holdHorizon(t)
+	wall(t, q.Name(), dead)
+	pool := newPool(t, func(*pgxpool.Config) {})
+	done := make(chan int, 1)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	on := open[int](t, pool, q.Name())
+	go func() {
+		ended <- on.Consume(ctx, func(_ context.Context, m *queue.Message[int]) error {
+			done <- m.Body
+			return nil
+		})
+	}()
+	for i := range messages {
+		send(t, q, i)
+		equal(t, "the message", <-done, i)
+	}
+	stop()
+	ok(t, <-ended)
+	pool.Close()
+	var read int64
+	eventually(t, "its connections have reported", func() bool {
+		before := read
+		read = entriesRead(t, q.Name())
+		return read > 0 && read == before
+	})
+	t.Logf("%d entries of the index read, for %d messages behind %d dead ones", read, messages, dead)
+	if read > messages*dead/4 {
+		t.Errorf("%d entries of the index were read for %d messages behind %d dead ones", read, messages, dead)
+	}
+}
+
+func TestWhatCameBackBehindAConsumerIsFound(t *testing.T) {
+	t.Parallel()
+	for _, how := range []struct {
+		name string
+		n    int
+	}{{"one", 1}, {"more than a look names", 2500}} {
+		t.Run(how.name, func(t *testing.T) {
+			t.Parallel()
+			q := pgtest.Queue[int](t)
+			holdHorizon(t)
+			wall(t, q.Name(), 5000)
+			ids := make([]int, how.n)
+			for i := range ids {
+				ids[i] = -1
+			}
+			sendBatch(t, q, ids)
+			equal(t, "held by another", len(read(t, q, how.n, queue.VT(time.Hour))), how.n)
+			var back atomic.Int64
+			consume(t, q, func(_ context.Context, m *queue.Message[int]) error {
+				if m.Body == -1 {
+					back.Add(1)
+				}
+				return nil
+			})
+			ctx, stop := context.WithCancel(t.Context())
+			var producer sync.WaitGroup
+			producer.Go(func() { // the consumer never idles, and its floor rises
+				for ctx.Err() == nil {
+					_, _ = q.SendBatch(ctx, make([]int, 10))
+				}
+			})
+			defer producer.Wait()
+			defer stop()
+			eventually(t, "the floor has passed them", func() bool {
+				return value[int64](t, pgtest.Pool(), tables(q.Name(), `SELECT coalesce(max(msg_id), 0) FROM {Q} WHERE read_ct > 0`)) > int64(5000+how.n+500)
+			})
+			// Nobody announces it, as when a lease ends.
+			exec(t, pgtest.Pool(), tables(q.Name(), `UPDATE {Q} SET vt = now() WHERE message = '-1'`))
+			start := time.Now()
+			eventually(t, "they are delivered", func() bool { return back.Load() == int64(how.n) })
+			t.Logf("%d came back %v later", how.n, time.Since(start).Round(time.Millisecond))
+		})
+	}
+}
+
+// An id is drawn before its transaction commits: others overtake it.
+func TestAMessageWhoseSenderTookItsTimeIsNotOverlooked(t *testing.T) {
+	t.Parallel()
+	q := pgtest.Queue[int](t)
+	var late atomic.Int64
+	var others atomic.Int64
+	consume(t, q, func(_ context.Context, m *queue.Message[int]) error {
+		if m.Body < 0 {
+			late.Add(1)
+		} else {
+			others.Add(1)
+		}
+		return nil
+	})
+	for round := range 3 {
+		ok(t, pgx.BeginFunc(t.Context(), pgtest.Pool(), func(tx pgx.Tx) error {
+			_, err := q.WithTx(tx).Send(t.Context(), -1)
+			for range 100 {
+				send(t, q, 1)
+			}
+			eventually(t, "the others are handled", func() bool { return others.Load() == int64(100*(round+1)) })
+			return err
+		}))
+		eventually(t, "the late one is handled", func() bool { return late.Load() == int64(round+1) })
+	}
+}
+
+func TestAReadGoesBelowItsFloorBeforeItSaysThatThereIsNoMore(t *testing.T) {
+	t.Parallel()
+	q := pgtest.Queue[int](t)
+	holdHorizon(t)
+	wall(t, q.Name(), 3000)
+	first := sendBatch(t, q, make([]int, 100))
+	for range 10 {
+		for _, m := range read(t, q, 10, queue.VT(time.Hour)) {
+			if m.ID != first[0] {
+				ok(t, q.Delete(t.Context(), m))
+			}
+		}
+	}
+	exec(t, pgtest.Pool(), tables(q.Name(), `UPDATE {Q} SET vt = now() WHERE msg_id = $1`), first[0])
+	m := read(t, q, 1, queue.VT(time.Hour))
+	equal(t, "read", len(m), 1)
+	equal(t, "what came back", m[0].ID, first[0])
+	exec(t, pgtest.Pool(), tables(q.Name(), `UPDATE {Q} SET vt = now() WHERE msg_id = $1`), first[0])
+	popped, err := q.Pop(t.Context())
+	ok(t, err)
+	equal(t, "popped", popped.ID, first[0])
+}
