@@ -45,7 +45,7 @@ type Coalescer[In, Out any] struct {
 	busy    bool             // a flush is under way or about to be
 }
 
-// call is one call of Do.
+// call is one call of Do or Begin.
 type call[In, Out any] struct {
 	ctx    context.Context
 	in     In
@@ -67,12 +67,22 @@ type flush struct {
 // goes on for the others. After a panic of flush, which ends the program, there
 // is nothing to return; after runtime.Goexit in it the error wraps ErrUnknown.
 func (c *Coalescer[In, Out]) Do(ctx context.Context, in In) (Out, error) {
-	var none Out
+	return c.Begin(ctx, in)()
+}
+
+// Begin is Do in two steps: in has its place in the order of calls when Begin
+// returns, and wait, which must be called once, waits for its result.
+func (c *Coalescer[In, Out]) Begin(ctx context.Context, in In) (wait func() (Out, error)) {
 	if ctx.Err() != nil {
-		return none, context.Cause(ctx)
+		return func() (none Out, err error) { return none, context.Cause(ctx) }
 	}
 	me := &call[In, Out]{ctx: ctx, in: in, done: make(chan struct{})}
 	c.join(me)
+	return func() (Out, error) { return c.wait(ctx, me) }
+}
+
+func (c *Coalescer[In, Out]) wait(ctx context.Context, me *call[In, Out]) (Out, error) {
+	var none Out
 	select {
 	case <-me.done:
 	case <-ctx.Done():

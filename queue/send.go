@@ -33,15 +33,10 @@ func (q *Queue[T]) Send(ctx context.Context, body T, opts ...SendOption) (int64,
 }
 
 func (q *Queue[T]) send(ctx context.Context, body T, opts []SendOption) (int64, error) {
-	o, err := sendOptionsOf(opts)
+	message, err := q.outgoing(body, opts)
 	if err != nil {
 		return 0, err
 	}
-	raw, err := q.encode(body)
-	if err != nil {
-		return 0, &EncodeError{Err: err}
-	}
-	message := outgoing{message: raw, headers: o.headers, at: o.at, delay: o.delay}
 	var id int64
 	if q.sender != nil {
 		id, err = q.sender.Do(ctx, message)
@@ -52,6 +47,19 @@ func (q *Queue[T]) send(ctx context.Context, body T, opts []SendOption) (int64, 
 		return 0, &EncodeError{Err: err}
 	}
 	return id, err
+}
+
+// outgoing encodes a message.
+func (q *Queue[T]) outgoing(body T, opts []SendOption) (outgoing, error) {
+	o, err := sendOptionsOf(opts)
+	if err != nil {
+		return outgoing{}, err
+	}
+	raw, err := q.encode(body)
+	if err != nil {
+		return outgoing{}, &EncodeError{Err: err}
+	}
+	return outgoing{message: raw, headers: o.headers, at: o.at, delay: o.delay}, nil
 }
 
 // SendBatch adds all messages in one round trip and one statement: all of them

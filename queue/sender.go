@@ -21,15 +21,20 @@ type outgoing struct {
 	delay            time.Duration
 }
 
+func (o outgoing) size() int { return len(o.message) + len(o.headers) }
+
 // sender sends the messages of many callers in few statements: those that come
 // while a statement is under way share the next one.
-type sender = generics.Coalescer[outgoing, int64]
+type sender struct {
+	generics.Coalescer[outgoing, int64]
+	stream stream
+}
 
 func newSender(on db.DBTX) *sender {
-	return &sender{
+	return &sender{Coalescer: generics.Coalescer[outgoing, int64]{
 		Most:     mostSent,
 		Heaviest: heaviestSent,
-		Weigh:    func(o outgoing) int { return len(o.message) + len(o.headers) },
+		Weigh:    outgoing.size,
 		Flush: func(ctx context.Context, batch []outgoing) []generics.Result[int64] {
 			return generics.Halve(batch, func(part []outgoing) ([]int64, error) {
 				if len(part) == 1 {
@@ -39,7 +44,7 @@ func newSender(on db.DBTX) *sender {
 				return sendMany(ctx, on, part)
 			}, divisible)
 		},
-	}
+	}}
 }
 
 func sendOne(ctx context.Context, on db.DBTX, alone bool, o outgoing) (int64, error) {

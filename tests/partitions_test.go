@@ -87,7 +87,8 @@ func TestPartitionedTablesAreAsPGMQLaysThemOut(t *testing.T) {
 		equal(t, "index", value[bool](t, pool, `SELECT to_regclass('pgmq.q_' || $1 || '_part_idx') IS NOT NULL`, name), true)
 		equal(t, "primary keys", value[int](t, pool, tables(name, `SELECT count(*)::int FROM pg_constraint WHERE contype = 'p' AND conrelid IN ('{Q}'::regclass, '{A}'::regclass)`)), 0)
 		same(t, "storage", values[string](t, pool, tables(name, `
-			SELECT DISTINCT c.reloptions::text FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid WHERE i.inhparent = '{Q}'::regclass`)), []string{"{fillfactor=60}"})
+			SELECT DISTINCT c.reloptions::text FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid WHERE i.inhparent = '{Q}'::regclass`)),
+			values[string](t, pool, `SELECT reloptions::text FROM pg_class WHERE oid = 'pgmq.template_queue'::regclass`))
 	}
 }
 
