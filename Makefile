@@ -6,8 +6,11 @@ LINT   := go tool -modfile=$(CURDIR)/tools/lint/go.mod golangci-lint
 # Runs a command in tests/.
 WITHPG := go -C tests run ./withpg
 MODULES := . tests tools tools/lint
+TESTS := go test -race ./... && go -C .. test -race ./...
+VERSIONS ?= 14,15,16,17,18
+export RAPID_SEED ?= 1
 
-.PHONY: help demo test bench generate verify format extension deb
+.PHONY: help demo test integration fuzz bench generate verify format extension deb
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,7 +19,10 @@ demo: ## carry a week of earthquakes through a queue, on a Postgres of its own
 	@go run ./cmd/pgmq demo
 
 test: ## run all tests against one real Postgres, with the race detector
-	@$(WITHPG) sh -c 'go test -race ./... && go -C .. test -race ./...'
+	@$(WITHPG) sh -c '$(TESTS)'
+
+integration: ## run all tests on each version of Postgres, by dockertest; VERSIONS=17 for one
+	@$(WITHPG) -versions $(VERSIONS) sh -c '$(TESTS)'
 
 bench: ## measure send, batch, and read with delete; durable
 	@$(WITHPG) -durable go test -run '^$$' -bench . -benchtime 2s
