@@ -1,0 +1,203 @@
+package model
+
+import (
+	"errors"
+	"slices"
+
+	"pgregory.net/rapid"
+
+	"github.com/pgmq-go/pgmq/queue"
+)
+
+var (
+	someBody   = rapid.IntRange(0, 3)
+	someHeader = rapid.IntRange(0, 2)
+	someDelay  = rapid.SampledFrom([]int{0, 0, 1, 3})
+	someVT     = rapid.IntRange(1, 3)
+)
+
+func must[V any](t *rapid.T, v V, err error) V {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func sameIDs(t *rapid.T, what string, got, want []int64) {
+	t.Helper()
+	if got = slices.Sorted(slices.Values(got)); !slices.Equal(got, want) {
+		t.Fatalf("%s: %v, not %v", what, got, want)
+	}
+}
+
+func (r *run) send(t *rapid.T, c client) {
+	body, header, delay := someBody.Draw(t, "body"), someHeader.Draw(t, "header"), someDelay.Draw(t, "delay")
+	id, err := c.send(r.ctx, body, header, delay)
+	r.take(t, must(t, []int64{id}, err), []int{body}, header, delay)
+}
+
+func (r *run) sendBatch(t *rapid.T, c client) {
+	bodies := rapid.SliceOfN(someBody, 1, 4).Draw(t, "bodies")
+	header, delay := someHeader.Draw(t, "header"), someDelay.Draw(t, "delay")
+	ids, err := c.sendBatch(r.ctx, bodies, header, delay)
+	r.take(t, must(t, ids, err), bodies, header, delay)
+}
+
+// take notes what was sent.
+func (r *run) take(t *rapid.T, ids []int64, bodies []int, header, delay int) {
+	if len(ids) != len(bodies) {
+		t.Fatalf("%d ids for %d bodies", len(ids), len(bodies))
+	}
+	for i, id := range ids {
+		if len(r.sent) > 0 && id <= r.sent[len(r.sent)-1] {
+			t.Fatalf("id %d after %d", id, r.sent[len(r.sent)-1])
+		}
+		r.sent = append(r.sent, id)
+		r.model.send(id, bodies[i], header, delay)
+	}
+}
+
+func (r *run) readSome(t *rapid.T, c client) {
+	n, vt := rapid.IntRange(1, 5).Draw(t, "n"), someVT.Draw(t, "vt")
+	got, err := c.read(r.ctx, n, vt)
+	visible := r.model.visible()
+	r.received(t, must(t, got, err), r.model.read(vt, visible[:min(n, len(visible))]))
+}
+
+func (r *run) readWhere(t *rapid.T, c chooser) {
+	n, vt, body := rapid.IntRange(1, 5).Draw(t, "n"), someVT.Draw(t, "vt"), someBody.Draw(t, "body")
+	got, err := c.readWhere(r.ctx, n, vt, body)
+	visible := slices.DeleteFunc(r.model.visible(), func(id int64) bool { return r.model.queue[id].body != body })
+	r.received(t, must(t, got, err), r.model.read(vt, visible[:min(n, len(visible))]))
+}
+
+func (r *run) pop(t *rapid.T, c client) {
+	got, err := c.pop(r.ctx)
+	visible := r.model.visible()
+	r.received(t, must(t, got, err), r.model.pop(visible[:min(1, len(visible))]))
+}
+
+// received compares what was received, and keeps what can be settled, if only by
+// mistake.
+func (r *run) received(t *rapid.T, got, want []delivery) {
+	for i := range max(len(got), len(want)) {
+		if i >= len(got) {
+			t.Fatalf("%+v was not received", want[i])
+		}
+		if i >= len(want) {
+			t.Fatalf("%+v was received", got[i])
+		}
+		receipt := got[i].message
+		if got[i].message = nil; !sameDelivery(got[i], want[i]) {
+			t.Fatalf("received %+v, not %+v", got[i], want[i])
+		}
+		if receipt != nil {
+			want[i].message = receipt
+			r.read = append(r.read, want[i])
+		}
+	}
+}
+
+// sameDelivery leaves out the lease, which a client does not see.
+func sameDelivery(got, want delivery) bool {
+	got.lease = want.lease
+	return got == want
+}
+
+// someReads are reads to settle: of now or of long ago, and the same one twice.
+func (r *run) someReads(t *rapid.T) []delivery {
+	if len(r.read) == 0 {
+		t.SkipNow()
+	}
+	return rapid.SliceOfN(rapid.SampledFrom(r.read), 1, 3).Draw(t, "reads")
+}
+
+// settled checks which of the reads held, and returns their ids.
+func (r *run) settled(t *rapid.T, of []delivery, err error) []int64 {
+	held := r.model.held(of)
+	var lost, gone []int64
+	for _, d := range of {
+		if slices.Contains(held, d.id) || slices.Contains(lost, d.id) {
+			continue
+		}
+		lost = append(lost, d.id)
+		if _, there := r.model.queue[d.id]; !there {
+			gone = append(gone, d.id)
+		}
+	}
+	var told queue.LeaseLostError
+	if lease, ok := errors.AsType[*queue.LeaseLostError](err); ok {
+		told = *lease
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	sameIDs(t, "leases lost", told.IDs, slices.Sorted(slices.Values(lost)))
+	sameIDs(t, "messages gone", told.Gone, slices.Sorted(slices.Values(gone)))
+	return held
+}
+
+func (r *run) delete(t *rapid.T, c fencer) {
+	of := r.someReads(t)
+	err := c.delete(r.ctx, of)
+	r.model.delete(r.settled(t, of, err))
+}
+
+func (r *run) archive(t *rapid.T, c fencer) {
+	of := r.someReads(t)
+	err := c.archive(r.ctx, of)
+	r.model.toArchive(r.settled(t, of, err))
+}
+
+func (r *run) setVT(t *rapid.T, c fencer) {
+	of, vt := r.someReads(t), rapid.IntRange(0, 3).Draw(t, "vt")
+	err := c.setVT(r.ctx, vt, of)
+	r.model.setVT(vt, r.settled(t, of, err))
+}
+
+// someIDs are ids, some of messages that are no longer there.
+func (r *run) someIDs(t *rapid.T) []int64 {
+	if len(r.sent) == 0 {
+		t.SkipNow()
+	}
+	return rapid.SliceOfN(rapid.SampledFrom(r.sent), 1, 3).Draw(t, "ids")
+}
+
+func (r *run) deleteID(t *rapid.T, c client) {
+	ids := r.someIDs(t)
+	existed, err := c.deleteID(r.ctx, ids)
+	there := r.model.there(ids)
+	sameIDs(t, "deleted", must(t, existed, err), there)
+	r.model.delete(there)
+}
+
+func (r *run) archiveID(t *rapid.T, c client) {
+	ids := r.someIDs(t)
+	existed, err := c.archiveID(r.ctx, ids)
+	there := r.model.there(ids)
+	sameIDs(t, "archived", must(t, existed, err), there)
+	r.model.toArchive(there)
+}
+
+func (r *run) setVTID(t *rapid.T, c client) {
+	ids, vt := r.someIDs(t), rapid.IntRange(0, 3).Draw(t, "vt")
+	existed, err := c.setVTID(r.ctx, vt, ids)
+	there := r.model.there(ids)
+	sameIDs(t, "hidden", must(t, existed, err), there)
+	r.model.setVT(vt, there)
+}
+
+func (r *run) purge(t *rapid.T, c client) {
+	purged, err := c.purge(r.ctx)
+	if must(t, purged, err) != int64(len(r.model.queue)) {
+		t.Fatalf("purged %d, not %d", purged, len(r.model.queue))
+	}
+	clear(r.model.queue)
+}
+
+func (r *run) count(t *rapid.T, c client) {
+	all, visible, err := c.count(r.ctx)
+	if must(t, all, err) != int64(len(r.model.queue)) || visible != int64(len(r.model.visible())) {
+		t.Fatalf("%d messages, %d visible, not %d and %d", all, visible, len(r.model.queue), len(r.model.visible()))
+	}
+}
