@@ -7,7 +7,10 @@ LINT   := go tool -modfile=$(CURDIR)/tools/lint/go.mod golangci-lint
 WITHPG := go -C tests run ./withpg
 MODULES := . tests tools tools/lint
 TESTS := go test -race ./... && go -C .. test -race ./...
-VERSIONS ?= 14,15,16,17,18
+VERSIONS ?= 15,16,17,18
+# A number of inputs. With a duration go test itself fails now and then, with
+# nothing but "context deadline exceeded".
+FUZZTIME ?= 10000x
 export RAPID_SEED ?= 1
 
 .PHONY: help demo test integration fuzz bench generate verify format extension deb
@@ -23,6 +26,10 @@ test: ## run all tests against one real Postgres, with the race detector
 
 integration: ## run all tests on each version of Postgres, by dockertest; VERSIONS=17 for one
 	@$(WITHPG) -versions $(VERSIONS) sh -c '$(TESTS)'
+
+fuzz: ## look for inputs that break a parser or a codec; FUZZTIME=1000000x for longer
+	@$(WITHPG) sh -c 'cd .. && grep -rnoE --include="*_test.go" "^func Fuzz\w+" . | while IFS=: read -r file _ target; do \
+		echo "$$file $$target" && go -C "$$(dirname "$$file")" test -run "^$$" -fuzz "^$${target#func }$$" -fuzztime $(FUZZTIME) . || exit; done'
 
 bench: ## measure send, batch, and read with delete; durable
 	@$(WITHPG) -durable go test -run '^$$' -bench . -benchtime 2s

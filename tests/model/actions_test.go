@@ -26,7 +26,8 @@ func must[V any](t *rapid.T, v V, err error) V {
 
 func sameIDs(t *rapid.T, what string, got, want []int64) {
 	t.Helper()
-	if got = slices.Sorted(slices.Values(got)); !slices.Equal(got, want) {
+	got, want = slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))
+	if !slices.Equal(got, want) {
 		t.Fatalf("%s: %v, not %v", what, got, want)
 	}
 }
@@ -105,17 +106,31 @@ func sameDelivery(got, want delivery) bool {
 	return got == want
 }
 
-// someReads are reads to settle: of now or of long ago, and the same one twice.
-func (r *run) someReads(t *rapid.T) []delivery {
+var someWay = rapid.SampledFrom([]string{"delete", "archive", "set vt"})
+
+// settle takes reads of now or of long ago, and perhaps the same one twice.
+func (r *run) settle(t *rapid.T, c fencer) {
 	if len(r.read) == 0 {
 		t.SkipNow()
 	}
-	return rapid.SliceOfN(rapid.SampledFrom(r.read), 1, 3).Draw(t, "reads")
+	of := rapid.SliceOfN(rapid.SampledFrom(r.read), 1, 3).Draw(t, "reads")
+	held := r.model.held(of)
+	switch someWay.Draw(t, "way") {
+	case "delete":
+		r.told(t, of, held, c.delete(r.ctx, of))
+		r.model.delete(held)
+	case "archive":
+		r.told(t, of, held, c.archive(r.ctx, of))
+		r.model.toArchive(held)
+	case "set vt":
+		vt := rapid.IntRange(0, 3).Draw(t, "vt")
+		r.told(t, of, held, c.setVT(r.ctx, vt, of))
+		r.model.setVT(vt, held)
+	}
 }
 
-// settled checks which of the reads held, and returns their ids.
-func (r *run) settled(t *rapid.T, of []delivery, err error) []int64 {
-	held := r.model.held(of)
+// told checks that an error names the reads that did not hold.
+func (r *run) told(t *rapid.T, of []delivery, held []int64, err error) {
 	var lost, gone []int64
 	for _, d := range of {
 		if slices.Contains(held, d.id) || slices.Contains(lost, d.id) {
@@ -132,59 +147,32 @@ func (r *run) settled(t *rapid.T, of []delivery, err error) []int64 {
 	} else if err != nil {
 		t.Fatal(err)
 	}
-	sameIDs(t, "leases lost", told.IDs, slices.Sorted(slices.Values(lost)))
-	sameIDs(t, "messages gone", told.Gone, slices.Sorted(slices.Values(gone)))
-	return held
+	sameIDs(t, "leases lost", told.IDs, lost)
+	sameIDs(t, "messages gone", told.Gone, gone)
 }
 
-func (r *run) delete(t *rapid.T, c fencer) {
-	of := r.someReads(t)
-	err := c.delete(r.ctx, of)
-	r.model.delete(r.settled(t, of, err))
-}
-
-func (r *run) archive(t *rapid.T, c fencer) {
-	of := r.someReads(t)
-	err := c.archive(r.ctx, of)
-	r.model.toArchive(r.settled(t, of, err))
-}
-
-func (r *run) setVT(t *rapid.T, c fencer) {
-	of, vt := r.someReads(t), rapid.IntRange(0, 3).Draw(t, "vt")
-	err := c.setVT(r.ctx, vt, of)
-	r.model.setVT(vt, r.settled(t, of, err))
-}
-
-// someIDs are ids, some of messages that are no longer there.
-func (r *run) someIDs(t *rapid.T) []int64 {
+// settleID takes ids, some of messages that are no longer there.
+func (r *run) settleID(t *rapid.T, c client) {
 	if len(r.sent) == 0 {
 		t.SkipNow()
 	}
-	return rapid.SliceOfN(rapid.SampledFrom(r.sent), 1, 3).Draw(t, "ids")
-}
-
-func (r *run) deleteID(t *rapid.T, c client) {
-	ids := r.someIDs(t)
-	existed, err := c.deleteID(r.ctx, ids)
+	ids := rapid.SliceOfN(rapid.SampledFrom(r.sent), 1, 3).Draw(t, "ids")
 	there := r.model.there(ids)
-	sameIDs(t, "deleted", must(t, existed, err), there)
-	r.model.delete(there)
-}
-
-func (r *run) archiveID(t *rapid.T, c client) {
-	ids := r.someIDs(t)
-	existed, err := c.archiveID(r.ctx, ids)
-	there := r.model.there(ids)
-	sameIDs(t, "archived", must(t, existed, err), there)
-	r.model.toArchive(there)
-}
-
-func (r *run) setVTID(t *rapid.T, c client) {
-	ids, vt := r.someIDs(t), rapid.IntRange(0, 3).Draw(t, "vt")
-	existed, err := c.setVTID(r.ctx, vt, ids)
-	there := r.model.there(ids)
-	sameIDs(t, "hidden", must(t, existed, err), there)
-	r.model.setVT(vt, there)
+	switch someWay.Draw(t, "way") {
+	case "delete":
+		existed, err := c.deleteID(r.ctx, ids)
+		sameIDs(t, "deleted", must(t, existed, err), there)
+		r.model.delete(there)
+	case "archive":
+		existed, err := c.archiveID(r.ctx, ids)
+		sameIDs(t, "archived", must(t, existed, err), there)
+		r.model.toArchive(there)
+	case "set vt":
+		vt := rapid.IntRange(0, 3).Draw(t, "vt")
+		existed, err := c.setVTID(r.ctx, vt, ids)
+		sameIDs(t, "hidden", must(t, existed, err), there)
+		r.model.setVT(vt, there)
+	}
 }
 
 func (r *run) purge(t *rapid.T, c client) {

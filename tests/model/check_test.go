@@ -65,23 +65,19 @@ func check(t *testing.T, clients func(name string, conn queue.DB) []client) {
 	name := pgtest.Queue[numbered](t).Name()
 	rapid.Check(t, func(t *rapid.T) {
 		r := &run{ctx: t.Context(), name: name, clients: clients(name, conn.Conn()), model: newModel()}
-		r.exec(t, `TRUNCATE {Q}, {A} RESTART IDENTITY`)
+		r.exec(t, `DELETE FROM {Q}; DELETE FROM {A}; ALTER SEQUENCE {Q}_msg_id_seq RESTART`) // faster than TRUNCATE
 		t.Repeat(map[string]func(*rapid.T){
-			"":            r.compare,
-			"time passes": r.pass,
-			"send":        by(r, r.send),
-			"send batch":  by(r, r.sendBatch),
-			"read":        by(r, r.readSome),
-			"read where":  by(r, r.readWhere),
-			"pop":         by(r, r.pop),
-			"delete":      by(r, r.delete),
-			"archive":     by(r, r.archive),
-			"set vt":      by(r, r.setVT),
-			"delete ID":   by(r, r.deleteID),
-			"archive ID":  by(r, r.archiveID),
-			"set vt ID":   by(r, r.setVTID),
-			"purge":       by(r, r.purge),
-			"count":       by(r, r.count),
+			"":             r.compare,
+			"time passes":  r.pass,
+			"send":         by(r, r.send),
+			"send batch":   by(r, r.sendBatch),
+			"read":         by(r, r.readSome),
+			"read where":   by(r, r.readWhere),
+			"pop":          by(r, r.pop),
+			"settle":       by(r, r.settle),
+			"settle by id": by(r, r.settleID),
+			"purge":        by(r, r.purge),
+			"count":        by(r, r.count),
 		})
 	})
 }
@@ -158,11 +154,14 @@ func (r *run) compareTable(t *rapid.T, table string, want map[int64]entry) {
 	_, err = pgx.ForEachRow(rows, []any{&id, &e.reads, &e.body, &e.header, &e.visibleAt}, func() error {
 		there++
 		w, expected := want[id]
+		if !expected {
+			return fmt.Errorf("message %d is in %s", id, table)
+		}
 		w.lease = 0 // is told by what can be settled
 		if e.visibleAt += r.model.now; table == "{A}" {
 			e.visibleAt = w.visibleAt // is of no use there, and stands still
 		}
-		if !expected || e != w {
+		if e != w {
 			return fmt.Errorf("message %d in %s is %+v, not %+v", id, table, e, w)
 		}
 		return nil
