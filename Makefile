@@ -10,7 +10,7 @@ TESTS := go test -race ./... && go -C .. test -race ./...
 VERSIONS ?= 15,16,17,18
 # A number of inputs. With a duration go test itself fails now and then, with
 # nothing but "context deadline exceeded".
-FUZZTIME ?= 10000x
+FUZZTIME ?= 3000x
 export RAPID_SEED ?= 1
 
 .PHONY: help demo test integration fuzz bench generate verify format extension deb
