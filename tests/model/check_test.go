@@ -72,6 +72,7 @@ func check(t *testing.T, clients func(name string, conn queue.DB) []client) {
 			"send":         by(r, r.send),
 			"send batch":   by(r, r.sendBatch),
 			"read":         by(r, r.readSome),
+			"read again":   by(r, r.readSome), // more often than the others
 			"read where":   by(r, r.readWhere),
 			"pop":          by(r, r.pop),
 			"settle":       by(r, r.settle),

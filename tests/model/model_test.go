@@ -5,6 +5,7 @@
 package model
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 )
@@ -33,6 +34,11 @@ type delivery struct {
 	reads        int
 	lease        int // the model's receipt
 	message      any // what a client needs to settle it
+}
+
+// String leaves out what differs from run to run.
+func (d delivery) String() string {
+	return fmt.Sprintf("message %d (body %d, header %d, read %d)", d.id, d.body, d.header, d.reads)
 }
 
 func newModel() *model {
