@@ -2,6 +2,7 @@ package tests
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/queue"
@@ -32,12 +34,11 @@ func silent(t testing.TB, pool *pgxpool.Pool, what string) {
 // hostile are texts that break out of one kind of quotes or another. What may be
 // the name of a queue has neither ' nor ; nor $ nor --.
 var hostile = []string{
-	`canary()`,
+	`public.canary()`,
 	`q; SELECT public.canary(); --`,
-	`q WHERE public.canary() --`,
-	`q (vt) SELECT now() WHERE public.canary() --`,
-	`q" WHERE public.canary() --`,
-	`q" (vt) SELECT now() WHERE public.canary() --`,
+	`q WHERE public.canary() RETURNING msg_id --`,
+	`q (vt) SELECT now() WHERE public.canary() RETURNING msg_id --`,
+	`q" WHERE public.canary() RETURNING msg_id --`,
 	`q" WHERE public.canary() OR "q`,
 	`q" AS "x", public.canary() AS "y`,
 	`q", public.canary(), "q`,
@@ -107,6 +108,10 @@ func evil(t testing.TB, typ, text string) []string {
 	return nil
 }
 
+// takesSQL is the one argument that is a piece of SQL, an ORDER BY. It comes from
+// constants in the functions that call it, and runs with the caller's rights.
+const takesSQL = "pgmq._read_groups(text,integer,integer,integer,boolean,text) 5"
+
 // function is one that anybody can call.
 type function struct {
 	Signature string
@@ -129,6 +134,8 @@ func functions(t testing.TB, pool *pgxpool.Pool) []function {
 	return all
 }
 
+// call fails the test if the server found a value to be bad SQL. Most calls fail
+// otherwise, for there is no such queue, or the text is no time or pattern.
 func (f function) call(t testing.TB, db querier, args []string) {
 	t.Helper()
 	var params []string
@@ -141,8 +148,11 @@ func (f function) call(t testing.TB, db querier, args []string) {
 	if f.Procedure {
 		verb = "CALL "
 	}
-	// Most calls fail. What matters is what they run before they do.
-	_, _ = db.Exec(t.Context(), verb+f.Name+"("+strings.Join(params, ", ")+")", values...)
+	_, err := db.Exec(t.Context(), verb+f.Name+"("+strings.Join(params, ", ")+")", values...)
+	const syntaxError = "42601"
+	if pg, failed := errors.AsType[*pgconn.PgError](err); failed && pg.Code == syntaxError {
+		t.Errorf("%s of %.100q: %v", f.Signature, args, err)
+	}
 }
 
 // Every function, new ones too, is called with every hostile text in the place of
@@ -169,6 +179,9 @@ func TestNoFunctionRunsAValue(t *testing.T) {
 			args = append(args, benign[typ])
 		}
 		for i, typ := range f.Types {
+			if fmt.Sprint(f.Signature, " ", i) == takesSQL {
+				continue
+			}
 			for _, text := range hostile {
 				for _, arg := range evil(t, typ, text) {
 					with := slices.Clone(args)
