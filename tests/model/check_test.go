@@ -16,21 +16,21 @@ import (
 
 // Each check is a random sequence of calls. A failure is shrunk to the shortest
 // sequence that still shows it.
-func TestByGo(t *testing.T) {
+func TestModelByGo(t *testing.T) {
 	t.Parallel()
 	check(t, func(name string, conn queue.DB) []client {
 		return []client{byGo(t, pgtest.Pool(), name), byGo(t, conn, name)}
 	})
 }
 
-func TestBySQL(t *testing.T) {
+func TestModelBySQL(t *testing.T) {
 	t.Parallel()
 	check(t, func(name string, conn queue.DB) []client {
 		return []client{sqlClient{pgtest.Pool(), name}, sqlClient{conn, name}}
 	})
 }
 
-func TestByGoAndSQLTogether(t *testing.T) {
+func TestModelByGoAndSQLTogether(t *testing.T) {
 	t.Parallel()
 	check(t, func(name string, conn queue.DB) []client {
 		return []client{byGo(t, pgtest.Pool(), name), sqlClient{conn, name}}
@@ -95,7 +95,7 @@ func (r *run) exec(t *rapid.T, sql string, args ...any) {
 	}
 }
 
-// by has one of the clients that can, do an action; now and then in a transaction
+// by has a client that is able to, take an action; now and then in a transaction
 // that is rolled back.
 func by[C client](r *run, action func(*rapid.T, C)) func(*rapid.T) {
 	return func(t *rapid.T) {
