@@ -6,8 +6,13 @@ LINT   := go tool -modfile=$(CURDIR)/tools/lint/go.mod golangci-lint
 # Runs a command in tests/.
 WITHPG := go -C tests run ./withpg
 MODULES := . tests tools tools/lint
+VERSIONS ?= 15,16,17,18
+# A number of inputs. With a duration go test itself fails now and then, with
+# nothing but "context deadline exceeded".
+FUZZTIME ?= 3000x
+export RAPID_SEED ?= 1
 
-.PHONY: help demo test bench generate verify format extension deb
+.PHONY: help demo test integration fuzz bench generate verify format extension deb
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,7 +21,14 @@ demo: ## carry a week of earthquakes through a queue, on a Postgres of its own
 	@go run ./cmd/pgmq demo
 
 test: ## run all tests against one real Postgres, with the race detector
-	@$(WITHPG) sh -c 'go test -race ./... && go -C .. test -race ./...'
+	@$(WITHPG) sh -c 'go test -race -count=1 ./... && go -C .. test -race -count=1 ./...'
+
+integration: ## run all tests on each version of Postgres, by dockertest; VERSIONS=17 for one
+	@$(WITHPG) -versions $(VERSIONS) sh -c 'go test -count=1 -timeout 30m ./... && go -C .. test -count=1 ./...'
+
+fuzz: ## look for inputs that break a parser or a codec; FUZZTIME=1000000x for longer
+	@$(WITHPG) sh -c 'cd .. && grep -rnoE --include="*_test.go" "^func Fuzz\w+" . | while IFS=: read -r file _ target; do \
+		echo "$$file $$target" && go -C "$$(dirname "$$file")" test -run "^$$" -fuzz "^$${target#func }$$" -fuzztime $(FUZZTIME) . || exit; done'
 
 bench: ## measure send, batch, and read with delete; durable
 	@$(WITHPG) -durable go test -run '^$$' -bench . -benchtime 2s

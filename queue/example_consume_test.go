@@ -31,7 +31,7 @@ func ExampleQueue_Consume() {
 			stop() // it is an example
 			return queue.DeadLetter(errors.New("this is no address"))
 		case m.Reads == 1:
-			return queue.RetryIn(10*time.Millisecond, errors.New("the mail server is busy"))
+			return queue.RetryIn(time.Minute, errors.New("the mail server is busy"))
 		}
 		fmt.Println("invited", m.Body)
 		return nil

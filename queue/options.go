@@ -12,6 +12,9 @@ import (
 // for after a crash.
 const defaultVT = 30 * time.Second
 
+// lastYear is the last one of Postgres' timestamptz.
+const lastYear = 294276
+
 // SendOption is an option of Send and SendBatch: [Delay], [At] or [Headers].
 type SendOption interface {
 	applySend(o *sendOptions) error
@@ -41,7 +44,8 @@ type Wait time.Duration
 type Delay time.Duration
 
 // At is a time before which a message stays hidden. The default, also of a zero
-// time, is none. It excludes Delay.
+// time, is none. It excludes Delay. Its year is from 1 to 294276, the last one
+// that Postgres knows.
 type At time.Time
 
 // Headers travel beside the body of a message. The default is none. Values are
@@ -147,9 +151,14 @@ func (d Delay) applySend(o *sendOptions) error {
 
 func (at At) applySend(o *sendOptions) error {
 	o.at = nil
-	if t := time.Time(at); !t.IsZero() {
-		o.at = &t
+	t := time.Time(at)
+	if t.IsZero() {
+		return nil
 	}
+	if year := t.UTC().Year(); year < 1 || lastYear < year {
+		return fmt.Errorf("%w: At is in the year %d, not 1 to %d", ErrOption, year, lastYear)
+	}
+	o.at = &t
 	return nil
 }
 

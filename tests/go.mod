@@ -10,6 +10,7 @@ require (
 	github.com/pgmq-go/pgmq v0.0.0
 	github.com/pressly/goose/v3 v3.29.0
 	golang.org/x/sync v0.24.0
+	pgregory.net/rapid v1.3.0
 )
 
 require (

@@ -77,7 +77,7 @@ func TestQueueTablesAreAsPGMQLaysThemOut(t *testing.T) {
 		equal(t, "sequence", value[string](t, pool, `SELECT pg_get_serial_sequence('pgmq.q_' || $1, 'msg_id')`, name), "pgmq.q_"+name+"_msg_id_seq")
 		equal(t, "triggers, foreign keys and parents", value[int](t, pool, `
 			SELECT ((SELECT count(*) FROM pg_trigger WHERE tgrelid = q) + (SELECT count(*) FROM pg_inherits WHERE inhrelid = q)
-				+ (SELECT count(*) FROM pg_constraint WHERE conrelid = q AND contype <> 'p'))::int
+				+ (SELECT count(*) FROM pg_constraint WHERE conrelid = q AND contype NOT IN ('p', 'n')))::int
 			FROM (SELECT ('pgmq.q_' || $1)::regclass AS q) AS t`, name), 0)
 		want := map[queue.Storage]string{queue.Logged: "p", queue.Unlogged: "u"}[storage]
 		equal(t, "persistence", value[string](t, pool, `SELECT string_agg(relpersistence::text, '' ORDER BY relname DESC) FROM pg_class WHERE relname IN ('q_' || $1, 'a_' || $1)`, name), want+"p")

@@ -54,6 +54,12 @@ func forbidden(t testing.TB, what string, err error) {
 // headings, for a queue of this name.
 func documented(t testing.TB, name string, headings ...string) *pgxpool.Pool {
 	t.Helper()
+	return documentedOn(t, pgtest.Pool(), name, headings...)
+}
+
+// documentedOn is documented for another database.
+func documentedOn(t testing.TB, pool *pgxpool.Pool, name string, headings ...string) *pgxpool.Pool {
+	t.Helper()
 	text, err := os.ReadFile("../docs/roles.md")
 	ok(t, err)
 	var grants []string
@@ -68,7 +74,7 @@ func documented(t testing.TB, name string, headings ...string) *pgxpool.Pool {
 			grants = append(grants, strings.TrimSuffix(grant, " TO app;"))
 		}
 	}
-	return role(t, strings.ToLower(headings[0]), grants...)
+	return roleOn(t, pool, strings.ToLower(headings[0]), grants...)
 }
 
 // may are the calls of PGMQ's API, and what a role needs to be to make them.

@@ -1,12 +1,15 @@
 package tests
 
 import (
+	"context"
 	"encoding/json"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
@@ -115,5 +118,36 @@ func TestPasswordIsNotInTheErrorsOfConnecting(t *testing.T) {
 		}
 		noSecret(t, err)
 		noSecret(t, queue.Create(t.Context(), pool, "q"))
+	}
+}
+
+// The server's refusals carry the row that they refused, but not in their text.
+func TestRefusalsOfTheServerTellNoBody(t *testing.T) {
+	t.Parallel()
+	var out buffer
+	plain := pgtest.Queue[string](t)
+	q := plain.Observe(queue.Log(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))))
+	exec(t, pgtest.Pool(), tables(q.Name(), `ALTER TABLE {Q} ADD CHECK (message <> '"`+secret+`"')`))
+	_, err := q.Send(t.Context(), secret)
+	noSecret(t, err)
+	contains(t, as[*pgconn.PgError](t, err).Detail, secret) // so there is something to tell
+	_, err = q.SendBatch(t.Context(), []string{"a", secret})
+	noSecret(t, err)
+	_, err = q.Send(t.Context(), secret, queue.Headers{"h": secret})
+	noSecret(t, err)
+
+	// A consumer whose result is refused, says so in the log.
+	exec(t, pgtest.Pool(), tables(q.Name(), `ALTER TABLE {A} ADD CHECK (message <> '"`+secret+`2"')`))
+	send(t, plain, secret+"2")
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() {
+		done <- q.Consume(ctx, func(context.Context, *queue.Message[string]) error { return nil }, queue.KeepArchive{})
+	}()
+	eventually(t, "the refusal is logged", func() bool { return strings.Contains(out.String(), "check constraint") })
+	cancel()
+	<-done
+	if strings.Contains(out.String(), secret) {
+		t.Errorf("the log tells the secret:\n%s", &out)
 	}
 }

@@ -47,6 +47,10 @@ func TestSizesBeyondTheServersAreRefusedBeforeTheyAreSent(t *testing.T) {
 	equal(t, "the place of the body over 256 MiB", e.Index, 1)
 	equal(t, "the number of ids", len(sent), 0)
 
+	_, err = q.Send(t.Context(), nil, queue.Headers{"h": body})
+	e = as[*queue.EncodeError](t, err)
+	equal(t, "the place of headers over 256 MiB", e.Index, -1)
+
 	fits := body[:81<<20]
 	sent, err = q.SendBatch(t.Context(), [][]byte{fits, fits, nil, fits, fits, fits, nil})
 	e = as[*queue.EncodeError](t, err)

@@ -18,21 +18,15 @@ const lifetime = 3600
 // Start runs the image, NAME:TAG, with settings such as "fsync=off", and waits
 // until it answers. It is a pgtest.Docker.
 func Start(ctx context.Context, image string, settings ...string) (url string, stop func() error, err error) {
-	pool, err := dockertest.NewPool("")
+	pool, err := engine()
 	if err != nil {
-		return "", nil, fmt.Errorf("docker: %w", err)
-	}
-	if err := pool.Client.Ping(); err != nil {
-		return "", nil, fmt.Errorf("docker does not answer: %w", err)
+		return "", nil, err
 	}
 	command := []string{"postgres"}
 	for _, setting := range settings {
 		command = append(command, "-c", setting)
 	}
-	name, tag, ok := strings.Cut(image, ":")
-	if !ok {
-		tag = "latest"
-	}
+	name, tag := split(image)
 	container, err := pool.RunWithOptions(&dockertest.RunOptions{
 		Repository:   name,
 		Tag:          tag,
@@ -62,4 +56,39 @@ func Start(ctx context.Context, image string, settings ...string) (url string, s
 		return "", nil, fmt.Errorf("docker image %s does not answer: %w", image, err)
 	}
 	return url, stop, nil
+}
+
+// Fetch pulls the image, NAME:TAG, unless it is here.
+func Fetch(image string) error {
+	pool, err := engine()
+	if err != nil {
+		return err
+	}
+	if _, err := pool.Client.InspectImage(image); err == nil {
+		return nil
+	}
+	name, tag := split(image)
+	if err := pool.Client.PullImage(docker.PullImageOptions{Repository: name, Tag: tag}, docker.AuthConfiguration{}); err != nil {
+		return fmt.Errorf("image %s: %w", image, err)
+	}
+	return nil
+}
+
+func engine() (*dockertest.Pool, error) {
+	pool, err := dockertest.NewPool("")
+	if err != nil {
+		return nil, fmt.Errorf("docker: %w", err)
+	}
+	if err := pool.Client.Ping(); err != nil {
+		return nil, fmt.Errorf("docker does not answer: %w", err)
+	}
+	return pool, nil
+}
+
+func split(image string) (name, tag string) {
+	name, tag, found := strings.Cut(image, ":")
+	if !found {
+		tag = "latest"
+	}
+	return name, tag
 }
