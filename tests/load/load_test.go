@@ -1,0 +1,87 @@
+package load
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgmq-go/pgmq/internal/pgtest"
+	"github.com/pgmq-go/pgmq/tests/history"
+)
+
+// record runs a producer and two consumers for a while, in a database of their
+// own, and returns their history. change says how the consumers differ.
+func record(t *testing.T, d time.Duration, change func(*pgxpool.Config)) []*history.Event {
+	t.Helper()
+	direct := pgtest.Database(t)
+	pgtest.Migrate(t, direct)
+	if err := Prepare(t.Context(), direct); err != nil {
+		t.Fatal(err)
+	}
+	var file bytes.Buffer
+	rec := history.NewRecorder(&file, "census")
+	ends := make(chan error, 3)
+	start := func(name string, seed uint64, pool *pgxpool.Pool, run func(*Client, context.Context) error) context.CancelFunc {
+		ctx, cancel := context.WithCancel(t.Context())
+		c := &Client{Pool: pool, Rec: rec.As(name), Name: name, Seed: seed, VT: time.Second, Every: 20 * time.Millisecond}
+		go func() { ends <- run(c, ctx) }()
+		return cancel
+	}
+	stopProducer := start("p", 1, direct, (*Client).Produce)
+	var stops []context.CancelFunc
+	for i := range 2 {
+		config := direct.Config()
+		change(config)
+		pool, err := pgxpool.NewWithConfig(t.Context(), config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(pool.Close)
+		stops = append(stops, start(fmt.Sprint("c", i), uint64(2+i), pool, (*Client).Consume))
+	}
+	time.Sleep(d)
+	stopProducer()
+	emptied := false
+	for end := time.Now().Add(15 * time.Second); !emptied && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		left, err := Left(t.Context(), direct)
+		emptied = err == nil && left == 0
+	}
+	for _, stop := range stops {
+		stop()
+	}
+	for range cap(ends) {
+		if err := <-ends; err != nil {
+			t.Error(err)
+		}
+	}
+	if err := Census(t.Context(), direct, rec, emptied); err != nil {
+		t.Fatal(err)
+	}
+	events, err := history.Read(&file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return events
+}
+
+func TestAHistoryOfSoundQueuesBreaksNoRule(t *testing.T) {
+	t.Parallel()
+	events := record(t, 4*time.Second, func(*pgxpool.Config) {})
+	report, err := history.Check(events)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range report.Violations {
+		t.Error(v)
+	}
+	t.Logf("%+v, judged %v", history.Measure(events), report.Judged)
+	for _, rule := range history.Rules {
+		if report.Judged[rule] == 0 {
+			t.Errorf("nothing could have broken the rule: %s", rule)
+		}
+	}
+}
