@@ -3,7 +3,6 @@
 package faults
 
 import (
-	"context"
 	"net"
 	"net/url"
 	"sync"
@@ -14,14 +13,14 @@ import (
 // Proxy stands between clients and a server. It can be cut, and fall silent, and
 // be slow. The zero Proxy is no proxy: use NewProxy.
 type Proxy struct {
-	network, server string
-	delay           atomic.Int64
+	delay atomic.Int64
 
-	mu       sync.Mutex
-	addr     string
-	listener net.Listener
-	conns    []net.Conn
-	speaking chan struct{} // closed while it is not silent
+	mu              sync.Mutex
+	network, server string
+	addr            string
+	listener        net.Listener
+	conns           []net.Conn
+	speaking        chan struct{} // closed while it is not silent
 }
 
 // NewProxy returns a proxy of a server, which it does not dial before clients come
@@ -47,6 +46,13 @@ func (p *Proxy) Open() error {
 	p.addr, p.listener = l.Addr().String(), l
 	go p.accept(l)
 	return nil
+}
+
+// Point has new connections lead to another server.
+func (p *Proxy) Point(network, server string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.network, p.server = network, server
 }
 
 // Addr is where clients connect, after the first Open.
@@ -108,7 +114,7 @@ func (p *Proxy) accept(l net.Listener) {
 		if err != nil {
 			return
 		}
-		server, err := (&net.Dialer{}).DialContext(context.Background(), p.network, p.server)
+		server, err := p.dial()
 		if err != nil {
 			client.Close()
 			continue
@@ -123,6 +129,13 @@ func (p *Proxy) accept(l net.Listener) {
 		go p.forward(client, server)
 		go p.forward(server, client)
 	}
+}
+
+func (p *Proxy) dial() (net.Conn, error) {
+	p.mu.Lock()
+	network, server := p.network, p.server
+	p.mu.Unlock()
+	return net.Dial(network, server)
 }
 
 func (p *Proxy) forward(to, from net.Conn) {

@@ -81,6 +81,7 @@ func Check(events []*Event) (Report, error) {
 		switch e.Op {
 		case Loss:
 			c.losses = append(c.losses, e)
+			c.report.LossTime = max(c.report.LossTime, e.VT)
 		case Pause:
 			c.pauses[e.Proc] = append(c.pauses[e.Proc], e)
 		case End:
@@ -118,6 +119,9 @@ func (c *checker) file(e *Event) {
 		lost := *e
 		lost.Outcome = Unknown
 		e = &lost
+		if e.Op == Send {
+			c.report.AtRisk += len(e.IDs)
+		}
 	}
 	switch e.Op {
 	case Send:

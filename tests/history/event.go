@@ -27,7 +27,8 @@ const (
 	// Fault is what was done to the system, from its beginning to its mending.
 	Fault Op = "fault"
 	// Loss is a time whose acknowledgements may be lost, as when a standby is
-	// promoted that lags behind. Lease and Until are the same by the server's clock.
+	// promoted that lags behind. Lease and Until are the same by the server's clock;
+	// VT is how long the old server went on to acknowledge.
 	Loss Op = "loss"
 	// Census is one row that is there when all is over.
 	Census Op = "census"

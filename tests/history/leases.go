@@ -64,6 +64,9 @@ func (c *checker) checkHandlers(m *message) {
 			continue
 		}
 		for _, handled := range of(first, m.handled) {
+			if c.mayBeLost(handled) {
+				continue
+			}
 			until := handled.End
 			if handled.Lost != 0 {
 				until = min(until, handled.Lost)

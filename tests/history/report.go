@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Rule is a promise that a history can break.
@@ -57,8 +58,10 @@ type Report struct {
 	// Judged counts the events that each rule looked at: 0 says that the history
 	// could not have broken it.
 	Judged map[Rule]int
-	// Lost counts what was acknowledged in a time of Loss and is not there.
-	Lost int
+	// AtRisk counts the messages that were acknowledged in a time of Loss, and Lost
+	// those of them that are not there. LossTime is the longest such time.
+	AtRisk, Lost int
+	LossTime     time.Duration
 }
 
 // Broken returns the rules with violations, in a fixed order.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-
 	"github.com/pgmq-go/pgmq/queue"
 	"github.com/pgmq-go/pgmq/tests/history"
 )
