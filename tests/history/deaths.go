@@ -20,10 +20,11 @@ func (c *checker) checkDeaths(m *message) {
 	failed := map[int]*Event{}
 	handled := false
 	for _, h := range m.handled {
-		if h.Outcome == Failed {
-			failed[h.Reads] = h
-		} else {
+		switch {
+		case h.Outcome != Failed:
 			handled = true
+		case !c.mayBeLost(h):
+			failed[h.Reads] = h
 		}
 	}
 	for _, e := range m.extends {

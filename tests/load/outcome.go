@@ -20,7 +20,9 @@ func outcome(err error) history.Outcome {
 		return history.OK
 	case errors.Is(err, queue.ErrUnknown):
 		return history.Unknown
-	case errors.As(err, new(*pgconn.ConnectError)), pgconn.SafeToRetry(err), errors.Is(err, pgx.ErrTxCommitRollback):
+	case errors.As(err, new(*pgconn.ConnectError)), errors.Is(err, pgx.ErrTxCommitRollback):
+		// Not pgconn.SafeToRetry, which also holds when the connection breaks after a
+		// COMMIT went out.
 		return history.Failed
 	case errors.As(err, &pg) && pg.Severity == "ERROR":
 		return history.Failed // the transaction was rolled back; FATAL may come after the commit
