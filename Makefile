@@ -7,7 +7,10 @@ LINT   := go tool -modfile=$(CURDIR)/tools/lint/go.mod golangci-lint
 WITHPG := go -C tests run ./withpg
 MODULES := . tests tools tools/lint
 
-.PHONY: help demo test bench generate verify format extension deb
+# Flags of the command chaos.
+CHAOS :=
+
+.PHONY: help demo test bench chaos generate verify format extension deb
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +23,9 @@ test: ## run all tests against one real Postgres, with the race detector
 
 bench: ## measure send, batch, and read with delete; durable
 	@$(WITHPG) -durable go test -run '^$$' -bench . -benchtime 2s
+
+chaos: ## break what queues stand on, under load, and check the histories of all clients
+	@go -C tests run ./chaos $(CHAOS)
 
 extension: ## write the migrations as a Postgres extension, to build/extension
 	@go run ./internal/extension/write build/extension

@@ -68,13 +68,16 @@ func (f *failover) wait(ctx context.Context, primary *postgres.Server) error {
 }
 
 func (f *failover) inject(ctx context.Context, a *arena) error {
+	whole := context.WithoutCancel(ctx)
 	for sleep(ctx, a.between(time.Second, 3*time.Second)) {
-		ctx := context.WithoutCancel(ctx)
 		old := a.server
-		if err := a.fault(func() error { return f.promote(ctx, a) }); err != nil {
+		if err := a.fault(func() error { return f.promote(whole, a) }); err != nil {
 			return err
 		}
-		if err := f.renew(ctx, a, old); err != nil {
+		if ctx.Err() != nil {
+			break
+		}
+		if err := f.renew(whole, a, old); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@
 //
 //	go -C tests run ./chaos -seed 7 -duration 30s
 //	go -C tests run ./chaos -cells kill,cut
+//	go -C tests run ./chaos -without clock
 //	go -C tests run ./chaos -check FILE
 //
 // The seed decides what is sent and done, which faults are injected and when; how
@@ -34,6 +35,7 @@ type options struct {
 	seed     uint64
 	duration time.Duration
 	cells    string
+	without  string
 	keep     string
 	report   string
 	json     bool
@@ -45,6 +47,7 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", 1, "decides what happens, and when")
 	flag.DurationVar(&o.duration, "duration", 30*time.Second, "of the faults of one cell")
 	flag.StringVar(&o.cells, "cells", "", "some cells, by name, with commas in between (default all)")
+	flag.StringVar(&o.without, "without", "", "cells to leave out, likewise")
 	flag.StringVar(&o.keep, "keep", filepath.Join(os.TempDir(), "pgmq-chaos"), "directory for the histories of failed cells")
 	flag.StringVar(&o.report, "report", "", "a Markdown file whose table is to be replaced")
 	flag.BoolVar(&o.json, "json", false, "print the table as JSON lines")
@@ -93,7 +96,7 @@ func recheck(file string) error {
 }
 
 func run(ctx context.Context, o options) error {
-	chosen, err := choose(o.cells)
+	chosen, err := choose(o.cells, o.without)
 	if err != nil {
 		return err
 	}
@@ -126,21 +129,35 @@ func run(ctx context.Context, o options) error {
 	return err
 }
 
-// choose finds cells by their names.
-func choose(names string) ([]*cell, error) {
-	all := cells()
-	if names == "" {
-		return all, nil
-	}
-	var chosen []*cell
-	for name := range strings.SplitSeq(names, ",") {
-		i := slices.IndexFunc(all, func(c *cell) bool { return c.name == strings.TrimSpace(name) })
-		if i < 0 {
-			return nil, fmt.Errorf("there is no cell %q: -list tells which there are", name)
+// choose finds cells by their names, and leaves some out.
+func choose(names, without string) ([]*cell, error) {
+	chosen := cells()
+	if names != "" {
+		var err error
+		if chosen, err = named(names); err != nil {
+			return nil, err
 		}
-		chosen = append(chosen, all[i])
 	}
-	return chosen, nil
+	out, err := named(without)
+	return slices.DeleteFunc(chosen, func(c *cell) bool {
+		return slices.ContainsFunc(out, func(other *cell) bool { return other.name == c.name })
+	}), err
+}
+
+// named finds cells; "" is none.
+func named(names string) (found []*cell, err error) {
+	all := cells()
+	for name := range strings.SplitSeq(names, ",") {
+		name = strings.TrimSpace(name)
+		i := slices.IndexFunc(all, func(c *cell) bool { return c.name == name })
+		switch {
+		case i >= 0:
+			found = append(found, all[i])
+		case name != "":
+			err = fmt.Errorf("there is no cell %q: -list tells which there are", name)
+		}
+	}
+	return found, err
 }
 
 // explain says what is wrong with a cell, and how to look at it.

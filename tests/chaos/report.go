@@ -87,8 +87,10 @@ func (o options) section(ctx context.Context, results []result) (string, error) 
 		return "", err
 	}
 	command := fmt.Sprintf("go -C tests run ./chaos -seed %d -duration %v", o.seed, o.duration)
-	if o.cells != "" {
-		command += fmt.Sprintf(" -cells %q", o.cells)
+	for flag, cells := range map[string]string{"-cells": o.cells, "-without": o.without} {
+		if cells != "" {
+			command += fmt.Sprintf(" %s %q", flag, cells)
+		}
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "`%s`, commit %s, %s, %s, %d CPUs:\n\n", command, commit, time.Now().UTC().Format(time.DateOnly), cmp.Or(origin, "Postgres"), runtime.NumCPU())

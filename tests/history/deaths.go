@@ -1,6 +1,9 @@
 package history
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // checkDeaths compares the failures of a message with what became of it.
 func (c *checker) checkDeaths(m *message) {
@@ -48,5 +51,29 @@ func (c *checker) checkDeaths(m *message) {
 	}
 	if len(failed) >= most && !handled && len(dead) == 0 {
 		c.broken(WrongDeaths, m, fmt.Sprintf("it failed %d times and is no dead letter", len(failed)), m.handled...)
+	}
+	c.checkCount(m)
+}
+
+// checkCount looks for reads that were counted and cannot have been. One that no
+// handler saw had a process that died or was late, and its lease ran out.
+func (c *checker) checkCount(m *message) {
+	if m.sent == nil || c.mayBeLost(m.sent) {
+		return
+	}
+	for i, d := range m.deliveries {
+		missing, took := d.Reads-1, time.Duration(d.End-m.sent.Begin)
+		var before []*Event
+		if i > 0 {
+			last := m.deliveries[i-1]
+			missing, took = d.Reads-last.Reads-1, d.Lease.Sub(last.Lease)
+			before = []*Event{last}
+		}
+		if c.void(d) {
+			return
+		}
+		if took < time.Duration(missing)*d.VT*99/100 {
+			c.broken(WrongDeaths, m, fmt.Sprintf("%d deliveries were counted within %v that nobody saw", missing, took), append(before, d)...)
+		}
 	}
 }

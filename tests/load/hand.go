@@ -56,15 +56,28 @@ func (r *reader) read(ctx context.Context) {
 		r.Rec.Note(e)
 		all = append(all, held{m, e})
 	}
+	if len(all) > 0 {
+		r.decide(ctx, once, all)
+	}
+}
+
+// decide does one of the things that one can do with messages.
+func (r *reader) decide(ctx, once context.Context, all []held) {
+	if all[0].Event.Reads > 1 && r.rand.IntN(2) == 0 {
+		sleep(ctx, r.VT/2) // so that whoever had it before finds it in our hands
+	}
 	switch r.rand.IntN(40) {
 	case 0: // they come back
 		return
-	case 1: // somebody else may have them by then
+	case 1, 2, 3: // somebody else may have them by then
 		sleep(ctx, r.VT+r.VT/10)
-	case 2:
+	case 4: // likewise
+		sleep(ctx, r.VT+r.VT/10)
+		r.setVT(once, all, r.VT)
+	case 5:
 		r.setVT(once, all, 0)
 		return
-	case 3, 4:
+	case 6, 7:
 		r.setVT(once, all, 2*r.VT)
 	}
 	half := r.rand.IntN(len(all) + 1)

@@ -3,6 +3,7 @@ package load
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -10,16 +11,17 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
+	"github.com/pgmq-go/pgmq/queue"
 	"github.com/pgmq-go/pgmq/tests/history"
 )
 
 // record runs a producer and two consumers for a while, in a database of their
-// own, and returns their history. change says how the consumers differ.
-func record(t *testing.T, d time.Duration, change func(*pgxpool.Config)) []*history.Event {
+// own, and returns their history. change changes their pools.
+func record(t *testing.T, seed uint64, d time.Duration, change func(*pgxpool.Config)) []*history.Event {
 	t.Helper()
 	direct := pgtest.Database(t)
 	pgtest.Migrate(t, direct)
-	if err := Prepare(t.Context(), direct); err != nil {
+	if err := errors.Join(Prepare(t.Context(), direct), queue.Create(t.Context(), direct, "void")); err != nil {
 		t.Fatal(err)
 	}
 	var file bytes.Buffer
@@ -31,9 +33,7 @@ func record(t *testing.T, d time.Duration, change func(*pgxpool.Config)) []*hist
 		go func() { ends <- run(c, ctx) }()
 		return cancel
 	}
-	stopProducer := start("p", 1, direct, (*Client).Produce)
-	var stops []context.CancelFunc
-	for i := range 2 {
+	open := func() *pgxpool.Pool {
 		config := direct.Config()
 		change(config)
 		pool, err := pgxpool.NewWithConfig(t.Context(), config)
@@ -41,12 +41,17 @@ func record(t *testing.T, d time.Duration, change func(*pgxpool.Config)) []*hist
 			t.Fatal(err)
 		}
 		t.Cleanup(pool.Close)
-		stops = append(stops, start(fmt.Sprint("c", i), uint64(2+i), pool, (*Client).Consume))
+		return pool
+	}
+	stopProducer := start("p", 100*seed, open(), (*Client).Produce)
+	var stops []context.CancelFunc
+	for i := range 2 {
+		stops = append(stops, start(fmt.Sprint("c", i), 100*seed+uint64(i+1), open(), (*Client).Consume))
 	}
 	time.Sleep(d)
 	stopProducer()
 	emptied := false
-	for end := time.Now().Add(15 * time.Second); !emptied && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(6 * time.Second); !emptied && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		left, err := Left(t.Context(), direct)
 		emptied = err == nil && left == 0
 	}
@@ -70,7 +75,7 @@ func record(t *testing.T, d time.Duration, change func(*pgxpool.Config)) []*hist
 
 func TestAHistoryOfSoundQueuesBreaksNoRule(t *testing.T) {
 	t.Parallel()
-	events := record(t, 4*time.Second, func(*pgxpool.Config) {})
+	events := record(t, 1, 4*time.Second, func(*pgxpool.Config) {})
 	report, err := history.Check(events)
 	if err != nil {
 		t.Fatal(err)

@@ -103,10 +103,10 @@ func (s *producer) task() Task {
 		Key:   fmt.Sprintf("%s.%s%d.%d", s.Name, s.queue, s.n, s.sent),
 		Takes: time.Duration(s.rand.Int64N(int64(4 * time.Millisecond))),
 	}
-	switch n := s.rand.IntN(500); {
-	case n == 0:
-		t.Takes = 5 * s.VT / 4
-	case n < 10:
+	switch n := s.rand.IntN(200); {
+	case n < 2:
+		t.Takes = 3 * s.VT / 2
+	case n < 6:
 		t.Takes = 300 * time.Millisecond
 	}
 	switch {
