@@ -61,7 +61,7 @@ func (s *producer) send(ctx context.Context) {
 	case way >= 6:
 		ids, err := s.q.SendBatch(ctx, tasks, opts...)
 		e.IDs = ids
-		s.Rec.Finish(e, outcome(err), err)
+		s.Rec.Finish(e, sendOutcome(err), err)
 	default:
 		id, err := s.q.Send(ctx, tasks[0], opts...)
 		if err == nil {
