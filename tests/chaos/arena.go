@@ -5,12 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -95,9 +94,10 @@ func (a *arena) cleanup(f func() error) { a.cleanups = append(a.cleanups, f) }
 
 func (a *arena) close() error {
 	var errs []error
-	for _, p := range append(a.producers, a.consumers...) {
-		_ = p.signal(syscall.SIGKILL)
-		<-p.ended
+	for _, p := range a.workers() {
+		if p.ended != nil { // it was started
+			_ = p.kill()
+		}
 	}
 	for i := len(a.cleanups) - 1; i >= 0; i-- {
 		errs = append(errs, a.cleanups[i]())
@@ -179,14 +179,15 @@ func (a *arena) start(ctx context.Context) error {
 	for i := range 2 {
 		a.producers = append(a.producers, &process{a: a, n: i})
 	}
-	for i, p := range append(a.consumers, a.producers...) {
+	for _, p := range a.workers() {
 		if err := p.start(); err != nil {
-			a.consumers, a.producers = append(a.consumers, a.producers...)[:i], nil // those that run
 			return err
 		}
 	}
 	return nil
 }
+
+func (a *arena) workers() []*process { return slices.Concat(a.consumers, a.producers) }
 
 // drain ends the producers, lets the consumers empty the queues, ends them, and
 // takes the census.
@@ -214,5 +215,3 @@ func (a *arena) drain(ctx context.Context) error {
 
 // path is a file of the arena.
 func (a *arena) path(name string) string { return filepath.Join(a.dir, name) }
-
-var _ io.Writer = recordTo{}

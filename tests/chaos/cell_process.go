@@ -12,7 +12,7 @@ func processCells() []*cell {
 		{
 			name: "kill", about: "a consumer or a producer is killed with -9 and started again", start: own,
 			inject: func(ctx context.Context, a *arena) error {
-				all := append(a.consumers, a.producers...)
+				all := a.workers()
 				return a.again(ctx, 300*time.Millisecond, 1500*time.Millisecond, func() error {
 					p := all[a.rand.IntN(len(all))]
 					if err := p.kill(); err != nil {
@@ -42,7 +42,7 @@ func processCells() []*cell {
 				return nil
 			},
 			inject: func(ctx context.Context, a *arena) error {
-				all := append(a.consumers, a.producers...)
+				all := a.workers()
 				return a.again(ctx, 200*time.Millisecond, time.Second, func() error {
 					if err := all[a.rand.IntN(len(all))].signal(hogging); err != nil {
 						return err

@@ -40,9 +40,11 @@ const (
 type Outcome string
 
 const (
-	OK     Outcome = "ok"     // it was acknowledged
-	Failed Outcome = "failed" // it had no effect
-	// Unknown may have had its effect or not: there was no answer.
+	// OK was acknowledged.
+	OK Outcome = "ok"
+	// Failed had no effect.
+	Failed Outcome = "failed"
+	// Unknown may have had its effect or not, for there was no answer.
 	Unknown Outcome = "unknown"
 )
 

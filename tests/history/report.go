@@ -12,6 +12,7 @@ import (
 // Rule is a promise that a history can break.
 type Rule string
 
+// The promises.
 const (
 	LostSend     Rule = "an acknowledged send is lost"
 	NeverSent    Rule = "a message was never sent, or is there twice"

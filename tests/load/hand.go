@@ -103,7 +103,7 @@ func (r *reader) each(all []held, like history.Event, do func([]*queue.Message[T
 	var begun []history.Event
 	for _, h := range all {
 		e := like
-		e.Queue, e.ID, e.Reads, e.Lease, e.Key = r.queue, h.Event.ID, h.Event.Reads, h.Event.Lease, h.Key
+		e.Queue, e.ID, e.Reads, e.Lease, e.Key = r.queue, h.Event.ID, h.Event.Reads, h.Lease, h.Key
 		begun = append(begun, r.Rec.Start(e))
 		msgs = append(msgs, h.Message)
 	}

@@ -30,8 +30,8 @@ func outcome(err error) history.Outcome {
 	return history.Unknown
 }
 
-// sendOutcome is outcome for Send and SendBatch, which promise that an error of its ctx says
-// that nothing was sent, unless it is queue.ErrUnknown.
+// sendOutcome is outcome for Send and SendBatch, which promise that an error of
+// their ctx says that nothing was sent, unless it is queue.ErrUnknown.
 func sendOutcome(err error) history.Outcome {
 	if o := outcome(err); o != history.Unknown || errors.Is(err, queue.ErrUnknown) {
 		return o
