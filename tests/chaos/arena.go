@@ -201,15 +201,16 @@ func (a *arena) drain(ctx context.Context) error {
 		return err
 	}
 	defer pool.Close()
-	emptied := false
-	for end := time.Now().Add(2 * patience); !emptied && time.Now().Before(end) && sleep(ctx, 100*time.Millisecond); {
-		left, err := load.Left(ctx, pool)
-		emptied = err == nil && left == 0
+	left := int64(-1)
+	for end := time.Now().Add(2 * patience); left != 0 && time.Now().Before(end) && sleep(ctx, 100*time.Millisecond); {
+		if left, err = load.Left(ctx, pool); err != nil {
+			left = -1 // it may still recover
+		}
 	}
 	for _, p := range a.consumers {
 		errs = append(errs, p.end())
 	}
-	// Stuck is what is left of it all in the end.
+	// What is left now is stuck, says the census.
 	return errors.Join(append(errs, load.Census(ctx, pool, a.rec, true))...)
 }
 

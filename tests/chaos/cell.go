@@ -85,24 +85,28 @@ func (c *cell) play(ctx context.Context, seed uint64, d time.Duration, file stri
 	defer cancel()
 	injected := make(chan error, 1)
 	go func() { injected <- c.inject(done, a) }()
-	for tick := time.NewTicker(5 * time.Second); ; {
-		select {
-		case <-tick.C:
-			lines, faults := a.progress()
-			tell(fmt.Sprintf("%s: %d events, %d faults", c.name, lines, faults))
-			continue
-		case err := <-injected:
-			tick.Stop()
-			if err != nil {
-				return err
-			}
-		}
-		break
+	if err := a.watch(injected, tell); err != nil {
+		return err
 	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	return a.drain(ctx)
+}
+
+// watch tells how it goes until the faults are over, and returns their error.
+func (a *arena) watch(injected <-chan error, tell func(string)) error {
+	tick := time.NewTicker(5 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			lines, faults := a.progress()
+			tell(fmt.Sprintf("%s: %d events, %d faults", a.cell.name, lines, faults))
+		case err := <-injected:
+			return err
+		}
+	}
 }
 
 // forget removes the history.
