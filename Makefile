@@ -12,7 +12,10 @@ VERSIONS ?= 15,16,17,18
 FUZZTIME ?= 3000x
 export RAPID_SEED ?= 1
 
-.PHONY: help demo test integration fuzz bench generate verify format extension deb
+# Flags of the command chaos.
+CHAOS :=
+
+.PHONY: help demo test integration fuzz bench generate verify format extension deb chaos
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +35,9 @@ fuzz: ## look for inputs that break a parser or a codec; FUZZTIME=1000000x for l
 
 bench: ## measure send, batch, and read with delete; durable
 	@$(WITHPG) -durable go test -run '^$$' -bench . -benchtime 2s
+
+chaos: ## break what queues stand on, under load, and check the histories of all clients
+	@go -C tests run ./chaos $(CHAOS)
 
 extension: ## write the migrations as a Postgres extension, to build/extension
 	@go run ./internal/extension/write build/extension

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/pgmq-go/pgmq/db"
 	"github.com/pgmq-go/pgmq/internal/table"
 )
@@ -42,6 +44,7 @@ func (q *Queue[T]) send(ctx context.Context, body T, opts []SendOption) (int64, 
 		id, err = q.sender.Do(ctx, message)
 	} else {
 		id, err = sendOne(ctx, q.db, table.Alone(q.db), message)
+		err = q.unsure(ctx, err)
 	}
 	if refused(err) {
 		return 0, &EncodeError{Err: err}
@@ -106,7 +109,16 @@ func (q *Queue[T]) sendBatch(ctx context.Context, bodies []T, opts []SendOption)
 	if refused(err) {
 		return nil, &EncodeError{Index: -1, Err: err}
 	}
-	return ids, err
+	return ids, q.unsure(ctx, err)
+}
+
+// unsure adds ErrUnknown to the error of a statement that was a transaction of its
+// own and may have been on its way when ctx ended.
+func (h handle) unsure(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil || !table.Alone(h.db) || pgconn.SafeToRetry(err) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrUnknown, err)
 }
 
 // encode returns body as JSON that Postgres can store.

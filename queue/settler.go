@@ -92,11 +92,19 @@ func (c *consumer) settleAll(act act, jobs []*job) (held []bool, err error) {
 		for _, id := range ids {
 			there[id] = true
 		}
+		latest := make(map[int64]*job, len(jobs))
+		for _, j := range jobs {
+			if other := latest[j.row.MsgID]; other == nil || other.fetched.Before(j.fetched) {
+				latest[j.row.MsgID] = j
+			}
+		}
 		held = make([]bool, len(jobs))
 		for i, j := range jobs {
+			// Of two deliveries of one message only the latter's receipt can hold.
+			recorded := there[j.row.MsgID] && latest[j.row.MsgID] == j
 			// As long as the lease lasts nobody else can have settled it: then
 			// an attempt had worked whose answer was lost.
-			held[i] = there[j.row.MsgID] || attempts > 1 && !c.held.over(j)
+			held[i] = recorded || attempts > 1 && !c.held.over(j)
 		}
 		if act == actRetry {
 			c.announce(ctx)

@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/pgmq-go/pgmq/internal/postgres"
 	"github.com/pgmq-go/pgmq/queue"
 )
 
@@ -130,7 +131,7 @@ func TestLedgerAndQueueAgreeAfterAbortsKillsAndARestart(t *testing.T) {
 		}
 		if restarts == 0 && part > 0.4 {
 			restarts++
-			ok(t, server.Restart(t.Context()))
+			ok(t, server.Restart(t.Context(), postgres.Immediate))
 		}
 		if part < 0.95 && part > 0.2*float64(kills+1) {
 			i := kills % len(processes)

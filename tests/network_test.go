@@ -2,9 +2,6 @@ package tests
 
 import (
 	"context"
-	"net"
-	"strconv"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,96 +12,21 @@ import (
 	"github.com/pgmq-go/pgmq/queue"
 )
 
-// hole swallows what goes through its connections while it is open, and lets it
-// go on when it is closed: a network that comes back.
-type hole struct {
-	mu     sync.Mutex
-	closed chan struct{}
-}
-
-func newHole() *hole {
-	h := &hole{closed: make(chan struct{})}
-	close(h.closed)
-	return h
-}
-
-func (h *hole) open() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.closed = make(chan struct{})
-}
-
-func (h *hole) close() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	select {
-	case <-h.closed:
-	default:
-		close(h.closed)
-	}
-}
-
-func (h *hole) pass() {
-	h.mu.Lock()
-	closed := h.closed
-	h.mu.Unlock()
-	<-closed
-}
-
-// slowConn passes a hole in both directions.
-type slowConn struct {
-	net.Conn
-	hole *hole
-}
-
-func (c slowConn) Read(p []byte) (int, error) {
-	n, err := c.Conn.Read(p)
-	c.hole.pass()
-	return n, err
-}
-
-func (c slowConn) Write(p []byte) (int, error) {
-	c.hole.pass()
-	return c.Conn.Write(p)
-}
-
-// through is a pool of the tests' database whose connections go through a proxy
-// and a hole.
-func through(t *testing.T) (*pgxpool.Pool, *proxy, *hole) {
-	t.Helper()
-	config, h := pgtest.Pool().Config().ConnConfig, newHole()
-	p := &proxy{addr: "127.0.0.1:0", dial: func(ctx context.Context) (net.Conn, error) {
-		network, addr := "tcp", net.JoinHostPort(config.Host, strconv.Itoa(int(config.Port)))
-		if config.Host[0] == '/' {
-			network, addr = "unix", config.Host+"/.s.PGSQL."+strconv.Itoa(int(config.Port))
-		}
-		conn, err := (&net.Dialer{}).DialContext(ctx, network, addr)
-		return slowConn{conn, h}, err
-	}}
-	p.open(t)
-	t.Cleanup(func() { p.close() })
-	pool := newPool(t, func(c *pgxpool.Config) {
-		c.MaxConns = 8
-		c.ConnConfig.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "tcp", p.address())
-		}
-	})
-	return pool, p, h
-}
+func eight(c *pgxpool.Config) { c.MaxConns = 8 }
 
 func TestCutConnectionsLoseNothingAndWorkGoesOn(t *testing.T) {
 	t.Parallel()
 	direct := pgtest.Queue[int64](t)
-	pool, p, _ := through(t)
+	pool, p := through(t, eight)
 	q := open[int64](t, pool, direct.Name())
 	l := sendLoad(t, q, 8, 5*time.Millisecond)
 	c := consume(t, q, l.handle, queue.Workers(16), queue.VT(3*time.Second))
 	for range 3 {
 		l.resumed(t)
 		time.Sleep(300 * time.Millisecond) // of load
-		p.close()
+		p.Close()
 		time.Sleep(700 * time.Millisecond) // of nothing
-		p.open(t)
+		ok(t, p.Open())
 		if after := l.resumed(t); after > 10*time.Second {
 			t.Errorf("work went on %v after the network did", after)
 		}
@@ -117,7 +39,7 @@ func TestCutConnectionsLoseNothingAndWorkGoesOn(t *testing.T) {
 func TestASilentNetworkLosesNothingAndWorkGoesOn(t *testing.T) {
 	t.Parallel()
 	direct := pgtest.Queue[int64](t)
-	pool, _, h := through(t)
+	pool, p := through(t, eight)
 	l := sendLoad(t, direct, 8, 5*time.Millisecond)
 	consumers := []*consuming{
 		consume(t, open[int64](t, pool, direct.Name()), l.handle, queue.Workers(16), queue.VT(time.Second)),
@@ -125,9 +47,9 @@ func TestASilentNetworkLosesNothingAndWorkGoesOn(t *testing.T) {
 	}
 	l.resumed(t)
 	time.Sleep(300 * time.Millisecond) // of load
-	h.open()
+	p.Silence()
 	time.Sleep(4 * time.Second) // of silence
-	h.close()
+	p.Speak()
 	settled := func() int { return len(consumers[0].of(queue.Settled)) }
 	before, began := settled(), time.Now()
 	eventually(t, "the consumer behind the network works again", func() bool { return settled() > before })
@@ -142,7 +64,7 @@ func TestAHandlerIsToldBeforeAnotherGetsItsMessage(t *testing.T) {
 	t.Parallel()
 	const vt, n, hold, leave = time.Second, 3, 1, 2
 	direct := pgtest.Queue[int64](t)
-	pool, _, h := through(t)
+	pool, p := through(t, eight)
 	var begun, told, early atomic.Int64
 	causes, silent := make(chan error, n), make(chan struct{})
 	c := consume(t, open[int64](t, pool, direct.Name()), func(ctx context.Context, m *queue.Message[int64]) error {
@@ -161,8 +83,8 @@ func TestAHandlerIsToldBeforeAnotherGetsItsMessage(t *testing.T) {
 	time.Sleep(2 * vt) // of beats
 	equal(t, "leases lost", told.Load(), 0)
 
-	h.open()
-	t.Cleanup(h.close)
+	p.Silence()
+	t.Cleanup(p.Speak)
 	began := time.Now()
 	close(silent) // what ends now cannot be settled, and must not keep the others from being told
 	again := make(chan time.Duration, n+1)
@@ -181,7 +103,7 @@ func TestAHandlerIsToldBeforeAnotherGetsItsMessage(t *testing.T) {
 		is(t, <-causes, queue.ErrLeaseLost)
 	}
 	quiet(t, other)
-	h.close()
+	p.Speak()
 	equal(t, "messages", length(t, direct), 0)
 	quiet(t, c)
 	equal(t, "leases that it told were lost", len(c.of(queue.LeaseLost)), n+1)

@@ -92,9 +92,9 @@ func TestAKilledPgBouncerLosesNothingAndWorkGoesOn(t *testing.T) {
 	for range 2 {
 		l.resumed(t)
 		time.Sleep(500 * time.Millisecond) // of load
-		b.kill()
+		b.Kill()
 		time.Sleep(500 * time.Millisecond) // of nothing
-		b.start()
+		ok(t, b.Start(t.Context()))
 		after := l.resumed(t)
 		t.Logf("at work %v after PgBouncer was back", after)
 		if after > 10*time.Second {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/pgmq-go/pgmq/internal/postgres"
 	"github.com/pgmq-go/pgmq/queue"
 )
 
@@ -24,7 +25,7 @@ func TestARestartUnderLoadLosesNothingAndWorkGoesOn(t *testing.T) {
 		l.resumed(t)
 		time.Sleep(500 * time.Millisecond) // of load
 		began := time.Now()
-		ok(t, server.Restart(t.Context()))
+		ok(t, server.Restart(t.Context(), postgres.Immediate))
 		down := time.Since(began)
 		after := l.resumed(t)
 		t.Logf("down for %v, at work %v after that", down, after)

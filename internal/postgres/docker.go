@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/rand"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -52,7 +53,7 @@ func (m machine) docker(ctx context.Context, image string, settings []string) (*
 	for _, setting := range settings {
 		args = append(args, "-c", setting)
 	}
-	g, err := m.startGuard(guardSpec{script: dockerScript, args: args, env: os.Environ(), attr: attr})
+	g, err := m.startGuard(guardSpec{script: dockerScript, password: rand.Text(), args: args, env: os.Environ(), attr: attr})
 	if err != nil {
 		return nil, fmt.Errorf("start Docker image %s: %w", image, err)
 	}

@@ -40,16 +40,17 @@ type guard struct {
 
 // guardSpec says what a guard shall start. Nothing of it is pasted into the text of the script.
 type guardSpec struct {
-	script string // local.sh or docker.sh
-	args   []string
-	env    []string
-	attr   *syscall.SysProcAttr
+	script   string // local.sh or docker.sh
+	password string // of the server's superuser
+	args     []string
+	env      []string
+	attr     *syscall.SysProcAttr
 }
 
 func (m machine) startGuard(spec guardSpec) (*guard, error) {
 	g := &guard{
 		name:     "pgmq-postgres-" + strings.ToLower(rand.Text()),
-		password: rand.Text(),
+		password: spec.password,
 		serving:  make(chan struct{}),
 		done:     make(chan struct{}),
 	}

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/rand"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -31,14 +32,37 @@ func Local(ctx context.Context, settings ...string) (*Server, error) {
 	return thisMachine().local(ctx, settings)
 }
 
+// LocalIn is Local with the server's files in a directory, which its user must be
+// able to write to.
+func LocalIn(ctx context.Context, dir string, settings ...string) (*Server, error) {
+	m := thisMachine()
+	m.temps = [2]string{dir, dir}
+	return m.local(ctx, settings)
+}
+
+// Standby starts a server that follows the given one, which [Local] started, by
+// streaming replication. Its password is the same. The first server does not wait
+// for it unless synchronous_standby_names says so, in the settings of that one.
+func (s *Server) Standby(ctx context.Context, settings ...string) (*Server, error) {
+	if s.guard == nil {
+		return nil, errors.New("only a private server can be followed")
+	}
+	return thisMachine().start(ctx, s, settings)
+}
+
 func (m machine) local(ctx context.Context, settings []string) (*Server, error) {
+	return m.start(ctx, nil, settings)
+}
+
+// start starts a server of its own, or a standby of the primary if that is not nil.
+func (m machine) start(ctx context.Context, primary *Server, settings []string) (*Server, error) {
 	dirs := m.binaries(ctx)
 	if len(dirs) == 0 {
 		return nil, fmt.Errorf("%w in PATH, pg_config --bindir, %s", ErrNoBinaries, strings.Join(m.globs, ", "))
 	}
 	var failed error
 	for _, dir := range dirs {
-		s, err := m.startIn(ctx, dir, settings)
+		s, err := m.startIn(ctx, dir, primary, settings)
 		if err == nil {
 			return s, nil
 		}
@@ -54,9 +78,9 @@ func (m machine) local(ctx context.Context, settings []string) (*Server, error) 
 	return nil, failed
 }
 
-func (m machine) startIn(ctx context.Context, dir string, settings []string) (s *Server, err error) {
+func (m machine) startIn(ctx context.Context, dir string, primary *Server, settings []string) (s *Server, err error) {
 	for range 5 {
-		s, err = m.startOnce(ctx, dir, settings)
+		s, err = m.startOnce(ctx, dir, primary, settings)
 		if !errors.Is(err, errPortTaken) {
 			break
 		}
@@ -64,7 +88,7 @@ func (m machine) startIn(ctx context.Context, dir string, settings []string) (s 
 	return s, err
 }
 
-func (m machine) startOnce(ctx context.Context, dir string, settings []string) (*Server, error) {
+func (m machine) startOnce(ctx context.Context, dir string, primary *Server, settings []string) (*Server, error) {
 	attr, err := detached(true)
 	if err != nil {
 		return nil, err
@@ -73,7 +97,11 @@ func (m machine) startOnce(ctx context.Context, dir string, settings []string) (
 	if err != nil {
 		return nil, err
 	}
-	args := []string{dir, "-c", "max_connections=200"}
+	follow, password := "", rand.Text()
+	if primary != nil {
+		follow, password = primary.conninfo(), primary.guard.password
+	}
+	args := []string{dir, follow, "-c", "max_connections=200"}
 	for _, setting := range settings {
 		args = append(args, "-c", setting)
 	}
@@ -84,7 +112,7 @@ func (m machine) startOnce(ctx context.Context, dir string, settings []string) (
 		"-c", "port="+strconv.Itoa(port),
 		"-c", "unix_socket_directories=",
 	)
-	g, err := m.startGuard(guardSpec{script: localScript, args: args, env: serverEnv(), attr: attr})
+	g, err := m.startGuard(guardSpec{script: localScript, password: password, args: args, env: serverEnv(), attr: attr})
 	if err != nil {
 		return nil, err
 	}
@@ -119,6 +147,15 @@ func serverEnv() []string {
 // dsn takes a password that needs no escapes.
 func dsn(password, host, port string) string {
 	return "postgres://postgres:" + password + "@" + host + ":" + port + "/postgres?sslmode=disable"
+}
+
+// conninfo is how libpq reaches the server, without the password.
+func (s *Server) conninfo() string {
+	at, err := pgx.ParseConfig(s.URL)
+	if err != nil {
+		panic(err) // it is by dsn
+	}
+	return fmt.Sprintf("host=%s port=%d user=%s", at.Host, at.Port, at.User)
 }
 
 // ping returns the version of the server that answers.

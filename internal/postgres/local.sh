@@ -1,6 +1,14 @@
-# Arguments: the directory of the server's binaries, then arguments for postgres.
+# Arguments: the directory of the server's binaries, how to reach the server that
+# this one follows, or nothing, then arguments for postgres.
 
 prepare() {
+	if [ -n "$2" ]; then
+		export PGPASSWORD="$password"
+		run "$1/pg_basebackup" -D "$dir/data" -d "$2" -R -c fast -X stream
+		set -- "$?"
+		unset PGPASSWORD
+		return "$1"
+	fi
 	cat >"$dir/password" <<END
 $password
 END
@@ -16,7 +24,7 @@ create() {
 
 serve() {
 	bin=$1
-	shift
+	shift 2
 	while
 		rm -f "$dir/restart"
 		run "$bin/postgres" -D "$dir/data" "$@"

@@ -8,6 +8,9 @@ import (
 	"syscall"
 )
 
+// freeze is for what cannot be started here.
+const freeze = syscall.SIGKILL
+
 func detached(bool) (*syscall.SysProcAttr, error) {
 	return nil, errors.New("a private Postgres cannot be started on " + runtime.GOOS + ": pass --database-url")
 }

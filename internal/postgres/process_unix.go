@@ -10,6 +10,9 @@ import (
 	"syscall"
 )
 
+// freeze stops a process where it is.
+const freeze = syscall.SIGSTOP
+
 // detached gives a process a session of its own, which ctrl-C on our terminal does not reach, and, if unprivileged
 // and we are root, the rights of user postgres or nobody and of no further group.
 func detached(unprivileged bool) (*syscall.SysProcAttr, error) {

@@ -14,9 +14,21 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Restart ends a server that [Local] started as a crash would, and starts it again on the same data: what
-// "pg_ctl restart -m immediate" does. It returns when the server answers again.
-func (s *Server) Restart(ctx context.Context) error {
+// Shutdown is how a server ends before it is started again.
+type Shutdown int
+
+const (
+	// Fast breaks off what runs and writes everything to disk.
+	Fast Shutdown = iota
+	// Immediate ends as a crash would: the server recovers when it starts.
+	Immediate
+	// Killed is kill -9 for all of the server's processes.
+	Killed
+)
+
+// Restart ends a server that [Local] started, and starts it again on the same
+// data. It returns when the server answers again.
+func (s *Server) Restart(ctx context.Context, how Shutdown) error {
 	if s.guard == nil {
 		return errors.New("only a private server can be restarted")
 	}
@@ -35,7 +47,7 @@ func (s *Server) Restart(ctx context.Context) error {
 	if err := os.WriteFile(filepath.Join(filepath.Dir(data), "restart"), nil, 0o644); err != nil {
 		return err
 	}
-	if err := crash(data); err != nil {
+	if err := end(ctx, conn, data, how); err != nil {
 		return err
 	}
 	for {
@@ -53,22 +65,47 @@ func (s *Server) Restart(ctx context.Context) error {
 	}
 }
 
-// crash has the server of a data directory end without a checkpoint.
-func crash(data string) error {
+// end has the server of a data directory end; conn is one of its connections.
+func end(ctx context.Context, conn *pgx.Conn, data string, how Shutdown) error {
 	file, err := os.ReadFile(filepath.Join(data, "postmaster.pid"))
 	if err != nil {
 		return err
 	}
 	line, _, _ := bytes.Cut(file, []byte("\n"))
-	pid, err := strconv.Atoi(string(line))
+	first, err := strconv.Atoi(string(line))
 	if err != nil {
 		return err
 	}
+	switch how {
+	case Fast:
+		return send(first, syscall.SIGINT)
+	case Immediate:
+		return send(first, syscall.SIGQUIT)
+	}
+	// The first process must not start others, nor be outlived by them: a server
+	// does not start while there is one of the last.
+	if err := send(first, freeze); err != nil {
+		return err
+	}
+	rows, err := conn.Query(ctx, "SELECT pid FROM pg_stat_activity ORDER BY pid = pg_backend_pid()")
+	var others []int
+	if err == nil {
+		others, err = pgx.CollectRows(rows, pgx.RowTo[int])
+	}
+	for _, pid := range append(others, first) {
+		if gone := send(pid, syscall.SIGKILL); !errors.Is(gone, os.ErrProcessDone) {
+			err = errors.Join(err, gone)
+		}
+	}
+	return err
+}
+
+func send(pid int, signal syscall.Signal) error {
 	process, err := os.FindProcess(pid)
 	if err != nil {
 		return err
 	}
-	return process.Signal(syscall.SIGQUIT)
+	return process.Signal(signal)
 }
 
 func startTime(ctx context.Context, url string) (at time.Time, err error) {

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-func TestRestartCrashesAndKeepsWhatWasCommitted(t *testing.T) {
+func TestRestartKeepsWhatWasCommitted(t *testing.T) {
 	t.Parallel()
 	m := testMachine(t)
 	s := m.mustStart(t)
@@ -21,8 +21,8 @@ func TestRestartCrashesAndKeepsWhatWasCommitted(t *testing.T) {
 	if _, err := conn.Exec(t.Context(), "CREATE TABLE kept AS SELECT 7 AS n"); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 {
-		if err := s.Restart(t.Context()); err != nil {
+	for _, how := range []Shutdown{Fast, Immediate, Killed, Killed} {
+		if err := s.Restart(t.Context(), how); err != nil {
 			t.Fatal(err)
 		}
 		if n := ask(t, s.URL, "SELECT n::text FROM kept"); n != "7" {
@@ -41,7 +41,44 @@ func TestRestartCrashesAndKeepsWhatWasCommitted(t *testing.T) {
 
 func TestOnlyAPrivateServerIsRestarted(t *testing.T) {
 	t.Parallel()
-	if (&Server{URL: "postgres://nobody@no.such.host.invalid/db"}).Restart(t.Context()) == nil {
+	if (&Server{URL: "postgres://nobody@no.such.host.invalid/db"}).Restart(t.Context(), Fast) == nil {
 		t.Error("no error")
 	}
+}
+
+func TestAStandbyFollowsAndTakesOver(t *testing.T) {
+	t.Parallel()
+	m := testMachine(t)
+	primary := m.mustStart(t)
+	conn, err := pgx.Connect(t.Context(), primary.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	standby, err := m.start(t.Context(), primary, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sql := range []string{
+		"ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()",
+		"SET synchronous_commit = remote_apply", "CREATE TABLE kept AS SELECT 7 AS n",
+	} {
+		if _, err := conn.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := ask(t, standby.URL, "SELECT n::text FROM kept"); n != "7" {
+		t.Errorf("n is %s", n)
+	}
+	if err := primary.Stop(); err != nil {
+		t.Error(err)
+	}
+	if is := ask(t, standby.URL, "SELECT pg_promote() || ' ' || pg_is_in_recovery()"); is != "true false" {
+		t.Errorf("promoted and in recovery: %s", is)
+	}
+	family := marked(t, m.temps[0])
+	if err := standby.Stop(); err != nil {
+		t.Error(err)
+	}
+	nothingLeft(t, m.temps[0], family, 0)
 }

@@ -1,0 +1,112 @@
+package load
+
+import (
+	"regexp"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgmq-go/pgmq/tests/history"
+	"github.com/pgmq-go/pgmq/tests/sabotage"
+)
+
+// replacing returns a rewriting of SQL, and how often it changed something.
+func replacing(in, old, by string) (rewrite func(string) string, times *atomic.Int64) {
+	where, what := regexp.MustCompile(in), regexp.MustCompile(old)
+	times = &atomic.Int64{}
+	return func(sql string) string {
+		if !where.MatchString(sql) || !what.MatchString(sql) {
+			return sql
+		}
+		times.Add(1)
+		return what.ReplaceAllString(sql, by)
+	}, times
+}
+
+const receipt = `AND q\.read_ct = r\.read_ct AND q\.last_read_at = r\.last_read_at`
+
+// stale is what a receipt that is not asked for leads to, by what comes first.
+var stale = []history.Rule{history.StaleReceipt, history.SettledAgain}
+
+// Each of these clients is sound but for one thing, and the checker must notice.
+func TestAClientWithoutOneMechanismIsCaught(t *testing.T) {
+	t.Parallel()
+	turns := make(chan struct{}, 2) // they need the machine
+	for what, sabotaged := range map[string]struct {
+		in, old, by string         // in the statements that match in, old becomes by
+		breaks      []history.Rule // one of them is enough
+	}{
+		"a send that stores nothing": {
+			"name: Send :one", `INSERT INTO "pgmq"\."q_plain"`, `INSERT INTO "pgmq"."q_void"`, []history.Rule{history.LostSend},
+		},
+		"a send that stores two": {
+			"name: SendBatch ", `FROM ROWS FROM \((.*)\) WITH ORDINALITY`, `FROM generate_series(1, 2), ROWS FROM ($1) WITH ORDINALITY`, []history.Rule{history.NeverSent},
+		},
+		"a claim without its lock": {
+			// A moment between looking and taking, in which another takes the same.
+			"name: Read ", "FOR UPDATE SKIP LOCKED", "OFFSET (SELECT 0 FROM pg_sleep(0.005))", []history.Rule{history.TwoLeases},
+		},
+		"a claim of what is hidden": {
+			"name: Read ", `vt <= statement_timestamp\(\)`, "vt <= statement_timestamp() + interval '1500 milliseconds'", []history.Rule{history.TwoLeases},
+		},
+		"a lease that is not extended": {
+			"name: SetVT ", `SET vt = statement_timestamp\(\) \+`, "SET vt = q.vt + 0 *", []history.Rule{history.TwoLeases},
+		},
+		"a delete without its receipt": {
+			"name: Delete ", receipt, "", stale,
+		},
+		"an archiving without its receipt": {
+			"name: Archive ", receipt, "", stale,
+		},
+		"another VT without its receipt": {
+			"name: SetVT ", receipt, "", stale,
+		},
+		"a delete that deletes nothing": {
+			"name: Delete ", `DELETE FROM (\S+) AS q\s+USING`, `UPDATE $1 AS q SET vt = q.vt FROM`, []history.Rule{history.SettledAgain},
+		},
+		"a retry that deletes": {
+			"name: Postpone ", `UPDATE (\S+) AS q\s+SET vt = r\.vt\s+FROM`, `DELETE FROM $1 AS q USING`, []history.Rule{history.LostSend},
+		},
+		"a dead letter that goes elsewhere": {
+			"name: DeadLetter ", `\$2::text`, `nullif($$2::text, $$2)`, []history.Rule{history.WrongDeaths},
+		},
+		"a delivery that counts as two": {
+			`name: Read [^;]*"q_poison"`, `q\.read_ct \+ 1`, `q.read_ct + 2`, []history.Rule{history.WrongDeaths},
+		},
+		"an effect without its settling": {
+			`name: Delete [^;]*"q_tx"`, `DELETE FROM (\S+) AS q\s+USING`, `UPDATE $1 AS q SET vt = q.vt FROM`, []history.Rule{history.Effects},
+		},
+		"groups without their order": {
+			"read_grouped", `pgmq\.read_grouped\w*\(`, "pgmq.read(", []history.Rule{history.GroupOrder},
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			turns <- struct{}{}
+			defer func() { <-turns }()
+			rewrite, times := replacing(sabotaged.in, sabotaged.old, sabotaged.by)
+			var broken []history.Rule
+			for seed := range uint64(5) { // it takes two that meet
+				events := record(t, seed, 3*time.Second, func(c *pgxpool.Config) { sabotage.Use(c, rewrite) })
+				report, err := history.Check(events)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, v := range report.Violations {
+					if slices.Contains(sabotaged.breaks, v.Rule) {
+						t.Logf("%d violations, such as: %v", len(report.Violations), v)
+						return
+					}
+				}
+				broken = append(broken, report.Broken()...)
+			}
+			if times.Load() == 0 {
+				t.Fatal("the statement to change was never sent: the test is out of date")
+			}
+			t.Errorf("it was not noticed that %q; it was that %q", sabotaged.breaks, broken)
+		})
+	}
+}

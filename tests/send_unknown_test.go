@@ -1,0 +1,48 @@
+package tests
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgmq-go/pgmq/internal/pgtest"
+	"github.com/pgmq-go/pgmq/queue"
+)
+
+func TestASendThatIsGivenUpOnItsWayIsUnknown(t *testing.T) {
+	t.Parallel()
+	for what, send := range map[string]func(context.Context, *pgxpool.Pool, string) error{
+		"Send": func(ctx context.Context, pool *pgxpool.Pool, name string) error {
+			_, err := open[int64](t, pool, name).Send(ctx, 1)
+			return err
+		},
+		"SendBatch": func(ctx context.Context, pool *pgxpool.Pool, name string) error {
+			_, err := open[int64](t, pool, name).SendBatch(ctx, []int64{1})
+			return err
+		},
+		"Send on a connection": func(ctx context.Context, pool *pgxpool.Pool, name string) error {
+			conn, err := pool.Acquire(context.Background())
+			ok(t, err)
+			defer conn.Release()
+			_, err = open[int64](t, conn.Conn(), name).Send(ctx, 1)
+			return err
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			direct := pgtest.Queue[int64](t)
+			pool, p := through(t, func(*pgxpool.Config) {})
+			ok(t, send(t.Context(), pool, direct.Name())) // the connection is there
+			p.Silence()
+			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			defer cancel()
+			err := send(ctx, pool, direct.Name())
+			p.Speak()
+			eventually(t, "the message arrives all the same", func() bool { return length(t, direct) == 2 })
+			is(t, err, context.DeadlineExceeded)
+			is(t, err, queue.ErrUnknown)
+		})
+	}
+}

@@ -1,0 +1,54 @@
+package tests
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/pgmq-go/pgmq/internal/pgtest"
+	"github.com/pgmq-go/pgmq/queue"
+)
+
+// Two deliveries of one message wait to be settled by one statement, because
+// settling takes longer than their leases: here, a dead letter that cannot be
+// written is in the way.
+func TestOfTwoDeliveriesSettledTogetherOnlyTheLatterIsSettled(t *testing.T) {
+	t.Parallel()
+	const dies, works = 1, 2
+	dead, q := pgtest.Queue[int64](t), pgtest.Queue[int64](t)
+	lock, err := pgtest.Pool().Begin(t.Context())
+	ok(t, err)
+	defer func() { _ = lock.Rollback(context.Background()) }()
+	exec(t, lock, "LOCK TABLE pgmq.q_"+dead.Name())
+
+	var done atomic.Int64
+	c := consume(t, q, func(_ context.Context, m *queue.Message[int64]) error {
+		if m.Body == dies {
+			return queue.DeadLetter(nil)
+		}
+		done.Add(1)
+		return nil
+	}, queue.VT(time.Second), queue.DeadLetterTo(dead.Name()))
+	send(t, q, dies)
+	eventually(t, "a dead letter waits to be written", func() bool {
+		return value[bool](t, pgtest.Pool(), "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = ('pgmq.q_' || $1)::regclass)", dead.Name())
+	})
+	id := send(t, q, works)
+	eventually(t, "the other message was handled twice", func() bool { return done.Load() == 2 })
+	ok(t, lock.Rollback(t.Context()))
+	ends := func(kind queue.EventKind) (reads []int) {
+		for _, e := range c.of(kind) {
+			if e.ID == id {
+				reads = append(reads, e.Reads)
+			}
+		}
+		return reads
+	}
+	eventually(t, "it is told how both ended", func() bool { return len(ends(queue.Settled))+len(ends(queue.LeaseLost)) == 2 })
+	quiet(t, c)
+	if settled, lost := ends(queue.Settled), ends(queue.LeaseLost); !slices.Equal(settled, []int{2}) || !slices.Equal(lost, []int{1}) {
+		t.Errorf("settled were deliveries %v, lost %v", settled, lost)
+	}
+}
