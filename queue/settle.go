@@ -92,6 +92,7 @@ func (q *Queue[T]) settle(ctx context.Context, op string, msgs []*Message[T], do
 		return nil
 	}
 	var r receipts
+	var unread []int64
 	for _, m := range msgs {
 		if m == nil {
 			return q.fail(op, fmt.Errorf("%w: a message is nil", ErrOption))
@@ -99,24 +100,28 @@ func (q *Queue[T]) settle(ctx context.Context, op string, msgs []*Message[T], do
 		r.MsgIDs = append(r.MsgIDs, m.ID)
 		r.ReadCts = append(r.ReadCts, m.receipt.reads)
 		r.LastReadAts = append(r.LastReadAts, m.receipt.at)
+		if m.receipt == (receipt{}) {
+			unread = append(unread, m.ID)
+		}
 	}
 	held, err := do(r)
 	if err != nil {
 		return q.fail(op, err)
 	}
 	if lost := without(r.MsgIDs, held); len(lost) > 0 {
-		return q.fail(op, q.leaseLost(ctx, lost))
+		return q.fail(op, q.leaseLost(ctx, lost, without(unread, held)))
 	}
 	return nil
 }
 
-// leaseLost looks which of the lost messages are still there.
-func (h handle) leaseLost(ctx context.Context, lost []int64) error {
+// leaseLost looks which of the lost messages, of which some were never read, are
+// still there.
+func (h handle) leaseLost(ctx context.Context, lost, unread []int64) error {
 	there, err := queries.Existing(ctx, h.db, lost)
 	if err != nil {
-		return &LeaseLostError{IDs: lost} // what is known
+		return &LeaseLostError{IDs: lost, Unread: unread} // what is known
 	}
-	return &LeaseLostError{IDs: lost, Gone: without(lost, there)}
+	return &LeaseLostError{IDs: lost, Gone: without(lost, there), Unread: unread}
 }
 
 // without returns the distinct ids that are not among the others, sorted.

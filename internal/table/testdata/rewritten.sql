@@ -32,6 +32,24 @@ SELECT msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers
 FROM moved
 RETURNING msg_id
 
+-- name: Archived :many
+SELECT msg_id, read_ct, enqueued_at, last_read_at, archived_at, vt, message, headers
+FROM "pgmq"."a_a""b"
+WHERE msg_id >= $1::bigint
+    AND archived_at >= coalesce($2::timestamptz, '-infinity')
+    AND archived_at < coalesce($3::timestamptz, 'infinity')
+ORDER BY msg_id
+LIMIT $4::integer
+
+-- name: ArchivedIDs :many
+SELECT msg_id
+FROM "pgmq"."a_a""b"
+WHERE msg_id >= $1::bigint
+    AND archived_at >= coalesce($2::timestamptz, '-infinity')
+    AND archived_at < coalesce($3::timestamptz, 'infinity')
+ORDER BY msg_id
+LIMIT $4::integer
+
 -- name: Await :exec
 SELECT pg_advisory_lock_shared(pgmq._wait_key($1::text))
 
@@ -142,6 +160,13 @@ SELECT
     (pg_snapshot_xmin(pg_current_snapshot())::text::bigint + age(pg_snapshot_xmin(pg_current_snapshot())::xid))::bigint AS next_id
 FROM "pgmq"."q_a""b"
 
+-- name: Peek :many
+SELECT msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers
+FROM "pgmq"."q_a""b"
+WHERE msg_id >= $1::bigint
+ORDER BY msg_id
+LIMIT $2::integer
+
 -- name: Pop :many
 WITH next AS MATERIALIZED (
     SELECT msg_id
@@ -171,6 +196,26 @@ SET vt = r.vt
 FROM receipt AS r
 WHERE q.msg_id = r.msg_id AND q.read_ct = r.read_ct AND q.last_read_at = r.last_read_at
 RETURNING q.msg_id
+
+-- name: PruneArchive :one
+WITH old AS MATERIALIZED (
+    SELECT msg_id
+    FROM "pgmq"."a_a""b"
+    WHERE archived_at >= coalesce($1::timestamptz, '-infinity')
+        AND archived_at < $2::timestamptz
+    ORDER BY archived_at
+    LIMIT $3::integer
+),
+pruned AS (
+    DELETE FROM "pgmq"."a_a""b" AS a
+    USING old
+    WHERE a.msg_id = old.msg_id
+    RETURNING a.archived_at
+)
+SELECT
+    count(*)::bigint AS pruned,
+    coalesce(max(archived_at), to_timestamp(0))::timestamptz AS last_archived_at
+FROM pruned
 
 -- name: Purge :one
 SELECT pgmq.purge_queue($1::text)::bigint AS purged
@@ -203,6 +248,26 @@ SELECT pgmq._redrive(
     $6::text,
     $7::timestamptz
 )::bigint AS msg_id
+
+-- name: Replay :one
+WITH moved AS (
+    DELETE FROM "pgmq"."a_a""b"
+    WHERE msg_id = ANY ($2::bigint[])
+    RETURNING msg_id, message, headers
+),
+sent AS (
+    INSERT INTO "pgmq"."q_a""b" (vt, message, headers)
+    SELECT statement_timestamp(), message, headers
+    FROM moved
+    ORDER BY msg_id
+    RETURNING msg_id
+)
+SELECT (CASE
+    WHEN count(*) > 0 AND pgmq._wake((parse_ident('"pgmq"."q_a""b"'))[2], $1::boolean) IS NOT NULL
+        THEN count(*)
+    ELSE 0
+END)::bigint AS replayed
+FROM sent
 
 -- name: Send :one
 WITH sent AS (
