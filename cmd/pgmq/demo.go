@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -50,11 +49,11 @@ own, which it drops at the end.`),
 }
 
 func runDemo(ctx context.Context, s *screen, url, input string) (err error) {
-	lines, closeLines, err := openInput(input)
+	lines, err := openInput(input)
 	if err != nil {
-		return err
+		return fmt.Errorf("--input: %w", err)
 	}
-	defer closeLines()
+	defer lines.Close()
 
 	s.step("postgres", "finding or starting one …")
 	server, err := postgres.Find(ctx, url)
@@ -150,18 +149,11 @@ func quakeIn(line json.RawMessage) (quakes.Quake, bool) {
 	return q, err == nil && q.ID != "" && q.TimeMS != 0
 }
 
-func openInput(input string) (io.Reader, func(), error) {
-	switch input {
-	case "":
-		return strings.NewReader(quakes.JSONL()), func() {}, nil
-	case "-":
-		return os.Stdin, func() {}, nil
+func openInput(input string) (io.ReadCloser, error) {
+	if input == "" {
+		return io.NopCloser(strings.NewReader(quakes.JSONL())), nil
 	}
-	file, err := os.Open(input)
-	if err != nil {
-		return nil, nil, fmt.Errorf("--input: %w", err)
-	}
-	return file, func() { file.Close() }, nil
+	return openLines(input)
 }
 
 // createDemo finishes even after ctrl-C: of a queue that may be there or not

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pgmq-go/pgmq/queue"
+)
+
+// job is work on many messages in steps, which can be stopped and run again.
+type job struct {
+	doing, done string // such as "replaying", and "replayed %s to queue %q"
+	key         string // of the number in JSON
+	json        bool
+}
+
+// run does the work on a queue. It is done in part when fewer messages were moved
+// than were asked for by their ids.
+func (j job) run(cmd *cobra.Command, name string, asked int64, work func(context.Context, queue.Progress) (int64, error)) error {
+	bar := newProgress(cmd, j.doing)
+	moved, err := work(cmd.Context(), bar.at)
+	bar.end()
+	if err != nil {
+		if moved == 0 {
+			return err
+		}
+		text, code := verdict(cmd.Context(), err)
+		return ending{code, text + "; running it again goes on, after " + count(moved, "message")}
+	}
+	if j.json {
+		out := newPrinter(cmd, true)
+		if err := out.line(map[string]int64{j.key: moved}); err != nil {
+			return err
+		}
+		return out.flush()
+	}
+	if err := say(cmd, false, j.done, count(moved, "message"), name); err != nil {
+		return err
+	}
+	if moved < asked {
+		return partly("%s not there", count(asked-moved, "message"))
+	}
+	return nil
+}
