@@ -13,25 +13,29 @@ import (
 const archived = `-- name: Archived :many
 SELECT msg_id, read_ct, enqueued_at, last_read_at, archived_at, vt, message, headers
 FROM pgmq.template_archive
-WHERE msg_id >= $1::bigint
-    AND archived_at >= coalesce($2::timestamptz, '-infinity')
-    AND archived_at < coalesce($3::timestamptz, 'infinity')
+WHERE msg_id BETWEEN $1::bigint AND $2::bigint
+    AND coalesce(archived_at >= $3::timestamptz, true)
+    AND coalesce(archived_at < $4::timestamptz, true)
 ORDER BY msg_id
-LIMIT $4::integer
+LIMIT $5::integer
 `
 
 type ArchivedParams struct {
 	FromID int64
+	ToID   int64
 	Since  *time.Time
 	Until  *time.Time
 	N      int32
 }
 
-// Archived returns up to n archived messages from an id on, by id: those that
-// were archived since and before these times, where NULL is no condition.
+// Archived returns up to n archived messages between two ids, by id: those that
+// were archived since and before these times, where NULL is no condition. It goes
+// by the index on ids alone, whatever the planner thinks of the times: coalesce
+// hides them from it.
 func (q *Queries) Archived(ctx context.Context, db DBTX, arg ArchivedParams) ([]ArchivedMessage, error) {
 	rows, err := db.Query(ctx, archived,
 		arg.FromID,
+		arg.ToID,
 		arg.Since,
 		arg.Until,
 		arg.N,
@@ -66,15 +70,16 @@ func (q *Queries) Archived(ctx context.Context, db DBTX, arg ArchivedParams) ([]
 const archivedIDs = `-- name: ArchivedIDs :many
 SELECT msg_id
 FROM pgmq.template_archive
-WHERE msg_id >= $1::bigint
-    AND archived_at >= coalesce($2::timestamptz, '-infinity')
-    AND archived_at < coalesce($3::timestamptz, 'infinity')
+WHERE msg_id BETWEEN $1::bigint AND $2::bigint
+    AND coalesce(archived_at >= $3::timestamptz, true)
+    AND coalesce(archived_at < $4::timestamptz, true)
 ORDER BY msg_id
-LIMIT $4::integer
+LIMIT $5::integer
 `
 
 type ArchivedIDsParams struct {
 	FromID int64
+	ToID   int64
 	Since  *time.Time
 	Until  *time.Time
 	N      int32
@@ -84,6 +89,7 @@ type ArchivedIDsParams struct {
 func (q *Queries) ArchivedIDs(ctx context.Context, db DBTX, arg ArchivedIDsParams) ([]int64, error) {
 	rows, err := db.Query(ctx, archivedIDs,
 		arg.FromID,
+		arg.ToID,
 		arg.Since,
 		arg.Until,
 		arg.N,
@@ -104,6 +110,39 @@ func (q *Queries) ArchivedIDs(ctx context.Context, db DBTX, arg ArchivedIDsParam
 		return nil, err
 	}
 	return items, nil
+}
+
+const archivedSpan = `-- name: ArchivedSpan :one
+SELECT
+    coalesce(min(msg_id), 0)::bigint AS lowest,
+    coalesce(max(msg_id), -1)::bigint AS highest
+FROM (
+    SELECT msg_id
+    FROM pgmq.template_archive
+    WHERE archived_at >= coalesce($1::timestamptz, '-infinity')
+        AND archived_at < coalesce($2::timestamptz, 'infinity')
+    OFFSET 0
+) AS archived
+`
+
+type ArchivedSpanParams struct {
+	Since *time.Time
+	Until *time.Time
+}
+
+type ArchivedSpanRow struct {
+	Lowest  int64
+	Highest int64
+}
+
+// ArchivedSpan returns the lowest and the highest id of what was archived since
+// and before these times, 0 and -1 for nothing. OFFSET has it go by the index on
+// times: without it the lowest would be looked for among all ids.
+func (q *Queries) ArchivedSpan(ctx context.Context, db DBTX, arg ArchivedSpanParams) (ArchivedSpanRow, error) {
+	row := db.QueryRow(ctx, archivedSpan, arg.Since, arg.Until)
+	var i ArchivedSpanRow
+	err := row.Scan(&i.Lowest, &i.Highest)
+	return i, err
 }
 
 const pruneArchive = `-- name: PruneArchive :one

@@ -1,11 +1,13 @@
 -- name: Archived :many
--- Archived returns up to n archived messages from an id on, by id: those that
--- were archived since and before these times, where NULL is no condition.
+-- Archived returns up to n archived messages between two ids, by id: those that
+-- were archived since and before these times, where NULL is no condition. It goes
+-- by the index on ids alone, whatever the planner thinks of the times: coalesce
+-- hides them from it.
 SELECT msg_id, read_ct, enqueued_at, last_read_at, archived_at, vt, message, headers
 FROM pgmq.template_archive
-WHERE msg_id >= sqlc.arg('from_id')::bigint
-    AND archived_at >= coalesce(sqlc.narg('since')::timestamptz, '-infinity')
-    AND archived_at < coalesce(sqlc.narg('until')::timestamptz, 'infinity')
+WHERE msg_id BETWEEN sqlc.arg('from_id')::bigint AND sqlc.arg('to_id')::bigint
+    AND coalesce(archived_at >= sqlc.narg('since')::timestamptz, true)
+    AND coalesce(archived_at < sqlc.narg('until')::timestamptz, true)
 ORDER BY msg_id
 LIMIT sqlc.arg('n')::integer;
 
@@ -13,11 +15,26 @@ LIMIT sqlc.arg('n')::integer;
 -- ArchivedIDs returns only the ids of what Archived returns.
 SELECT msg_id
 FROM pgmq.template_archive
-WHERE msg_id >= sqlc.arg('from_id')::bigint
-    AND archived_at >= coalesce(sqlc.narg('since')::timestamptz, '-infinity')
-    AND archived_at < coalesce(sqlc.narg('until')::timestamptz, 'infinity')
+WHERE msg_id BETWEEN sqlc.arg('from_id')::bigint AND sqlc.arg('to_id')::bigint
+    AND coalesce(archived_at >= sqlc.narg('since')::timestamptz, true)
+    AND coalesce(archived_at < sqlc.narg('until')::timestamptz, true)
 ORDER BY msg_id
 LIMIT sqlc.arg('n')::integer;
+
+-- name: ArchivedSpan :one
+-- ArchivedSpan returns the lowest and the highest id of what was archived since
+-- and before these times, 0 and -1 for nothing. OFFSET has it go by the index on
+-- times: without it the lowest would be looked for among all ids.
+SELECT
+    coalesce(min(msg_id), 0)::bigint AS lowest,
+    coalesce(max(msg_id), -1)::bigint AS highest
+FROM (
+    SELECT msg_id
+    FROM pgmq.template_archive
+    WHERE archived_at >= coalesce(sqlc.narg('since')::timestamptz, '-infinity')
+        AND archived_at < coalesce(sqlc.narg('until')::timestamptz, 'infinity')
+    OFFSET 0
+) AS archived;
 
 -- name: Replay :one
 -- Replay moves messages from the archive back to the queue, as new ones in the

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"iter"
+	"math"
 	"time"
 
 	"github.com/pgmq-go/pgmq/db"
@@ -34,8 +35,19 @@ type Since time.Time
 type Until time.Time
 
 type archiveOptions struct {
-	from         int64
+	from, to     int64
 	since, until *time.Time
+}
+
+// narrow finds the ids that there are in the time that is asked for.
+func (o *archiveOptions) narrow(ctx context.Context, h handle) error {
+	o.to = math.MaxInt64
+	if o.since == nil && o.until == nil {
+		return nil
+	}
+	span, err := queries.ArchivedSpan(ctx, h.db, db.ArchivedSpanParams{Since: o.since, Until: o.until})
+	o.from, o.to = max(o.from, span.Lowest), span.Highest
+	return err
 }
 
 // Archived loops over the archive of the queue, by rising ids, and changes
@@ -82,8 +94,11 @@ func (h handle) eachArchived(ctx context.Context, opts []ArchiveOption, do func(
 			return err
 		}
 	}
+	if err := o.narrow(ctx, h); err != nil {
+		return err
+	}
 	for {
-		rows, err := queries.Archived(ctx, h.db, db.ArchivedParams{FromID: o.from, Since: o.since, Until: o.until, N: archivedAtOnce})
+		rows, err := queries.Archived(ctx, h.db, db.ArchivedParams{FromID: o.from, ToID: o.to, Since: o.since, Until: o.until, N: archivedAtOnce})
 		if err != nil {
 			return err
 		}

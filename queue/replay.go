@@ -83,6 +83,9 @@ func (h handle) replay(ctx context.Context, opts []ReplayOption) (moved int64, e
 }
 
 func (h handle) replayAll(ctx context.Context, o replayOptions, move func([]int64) error) error {
+	if err := o.narrow(ctx, h); err != nil {
+		return err
+	}
 	began, err := queries.Now(ctx, h.db)
 	if err != nil {
 		return err
@@ -92,7 +95,7 @@ func (h handle) replayAll(ctx context.Context, o replayOptions, move func([]int6
 		o.until = &began
 	}
 	for {
-		ids, err := queries.ArchivedIDs(ctx, h.db, db.ArchivedIDsParams{FromID: o.from, Since: o.since, Until: o.until, N: movedAtOnce})
+		ids, err := queries.ArchivedIDs(ctx, h.db, db.ArchivedIDsParams{FromID: o.from, ToID: o.to, Since: o.since, Until: o.until, N: movedAtOnce})
 		if err != nil || len(ids) == 0 {
 			return err
 		}

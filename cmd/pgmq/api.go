@@ -19,7 +19,7 @@ func apiCommand(t *target) *cobra.Command {
 		Short: "Install and remove the optional SQL APIs",
 		Long: `Install and remove the optional SQL APIs over the same queues:
 
-  legacy_names  the names of PGMQ's first releases, pgmq_send and so on, in schema public
+  legacy_names  the names of PGMQ's first releases, in schema public
   pgmq_public   schema pgmq_public, as PostgREST and Supabase's clients call it`,
 		Args: noCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },

@@ -40,13 +40,9 @@ whatever stops it, no message is lost or doubled, and running it again goes on.
 		},
 		ValidArgsFunction: completeQueues(t, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			ids := make(queue.IDs, len(args)-1)
-			for i, arg := range args[1:] {
-				id, err := parseID([]byte(arg))
-				if err != nil {
-					return usage(cmd, err)
-				}
-				ids[i] = id
+			ids, err := parseIDs(args[1:])
+			if err != nil {
+				return usage(cmd, err)
 			}
 			return withPool(cmd, t, func(pool *pgxpool.Pool) error {
 				since, until, err := archived.by(cmd, pool)
@@ -55,7 +51,7 @@ whatever stops it, no message is lost or doubled, and running it again goes on.
 				}
 				opts := []queue.ReplayOption{since, until}
 				if len(ids) > 0 {
-					opts = []queue.ReplayOption{ids}
+					opts = []queue.ReplayOption{queue.IDs(ids)}
 				}
 				job := job{doing: "replaying", done: "replayed %s to queue %q", key: "replayed", json: asJSON}
 				return job.run(cmd, args[0], int64(len(ids)), func(ctx context.Context, p queue.Progress) (int64, error) {
@@ -77,8 +73,8 @@ func archivePrune(t *target) *cobra.Command {
 		Use:   "prune QUEUE --before TIME|AGO",
 		Short: "Delete old messages from an archive",
 		Long: strings.TrimSpace(`
-Delete for good what was archived before a time. It goes in steps: whatever stops
-it, running it again goes on. Run it from any scheduler, with --yes.
+Delete for good what was archived before a time. It goes in steps: whatever
+stops it, running it again goes on. Run it from any scheduler, with --yes.
 ` + spanHelp),
 		Example: `  pgmq archive prune orders --before 30d
   pgmq archive prune orders --before 2026-01-01 --yes`,

@@ -28,10 +28,10 @@ func demoCommand(t *target) *cobra.Command {
 		Long: strings.TrimSpace(`
 Carry a week of the world's earthquakes through a queue: send each as a message
 and have two consumers handle them. Some handlers fail on purpose, and their
-messages come back; one of the consumers stops on the way, and the other goes on.
-What is no earthquake ends in a dead-letter queue, is shown, redriven, and handled
-by a handler that knows it. The proof at the end: each was settled exactly once,
-and none is left.
+messages come back; one of the consumers stops on the way, and the other goes
+on. What is no earthquake ends in a dead-letter queue, is shown, redriven, and
+handled by a handler that knows it. The proof at the end: each was settled
+exactly once, and none is left.
 
 Without a database it starts a private Postgres, which is gone when the demo
 ends. On a given database it installs schema pgmq and uses two queues of its
@@ -44,7 +44,7 @@ own, which it drops at the end.`),
 			return runDemo(cmd.Context(), newScreen(), t.url(), input)
 		},
 	}
-	demo.Flags().StringVar(&input, "input", "", "carry the lines of this JSON-lines file instead; - is standard input")
+	demo.Flags().StringVar(&input, "input", "", "carry the lines of this file instead; - is standard input")
 	return demo
 }
 

@@ -52,7 +52,7 @@ func verdict(ctx context.Context, err error) (string, int) {
 		return end.text, end.code
 	case ctx.Err() != nil:
 		return "interrupted", exitInterrupted
-	case errors.As(err, new(usageError)):
+	case errors.As(err, new(usageError)), errors.Is(err, queue.ErrOption):
 		return err.Error(), exitUsage
 	}
 	return plain(err), exitFailure

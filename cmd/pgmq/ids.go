@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,12 +22,17 @@ type idCommand struct {
 }
 
 const idsHelp = `
-The ids are arguments, or else the lines of what is piped in: numbers, or JSON with
-a msg_id, as other commands write it. It goes by id alone, and so takes a message
-from whoever holds it.`
+The ids are arguments, or else the lines of what is piped in: numbers, or JSON
+with a msg_id, as other commands write it. It goes by id alone, and so takes a
+message from whoever holds it.`
 
 // run takes the ids from the arguments, or else from lines.
 func (c idCommand) run(cmd *cobra.Command, t *target, name string, args []string, asJSON bool) error {
+	if len(args) == 1 && args[0] == "-" {
+		args = nil
+	} else if len(args) == 0 && !piped() {
+		return usage(cmd, errors.New("no ids: give them as arguments, or as lines in a pipe"))
+	}
 	ids, err := parseIDs(args)
 	if err != nil {
 		return usage(cmd, err)
@@ -46,10 +52,7 @@ func (c idCommand) run(cmd *cobra.Command, t *target, name string, args []string
 		if err := say(cmd, asJSON, "%s", r.sentence()); err != nil {
 			return err
 		}
-		if r.missing+r.bad > 0 {
-			return partly("%s not there, %s left out", count(r.missing, "message"), count(r.bad, "line"))
-		}
-		return nil
+		return r.rest()
 	})
 }
 
@@ -64,6 +67,21 @@ type idRun struct {
 
 func (r *idRun) sentence() string {
 	return fmt.Sprintf(r.done, count(r.existed, "message"), r.queue.Name())
+}
+
+// rest is the error for what could not be done.
+func (r *idRun) rest() error {
+	var rest []string
+	if r.missing > 0 {
+		rest = append(rest, count(r.missing, "message")+" not there")
+	}
+	if r.bad > 0 {
+		rest = append(rest, count(r.bad, "line")+" left out")
+	}
+	if rest == nil {
+		return nil
+	}
+	return partly("%s", strings.Join(rest, ", "))
 }
 
 func (r *idRun) all(ctx context.Context, ids []int64, bar *progress) error {
@@ -136,14 +154,8 @@ func parseID(text []byte) (int64, error) {
 	return id, nil
 }
 
-// parseIDs takes the ids of a command line. None, or a single -, is none.
+// parseIDs takes the distinct ids of a command line.
 func parseIDs(args []string) ([]int64, error) {
-	if len(args) == 1 && args[0] == "-" {
-		return nil, nil
-	}
-	if len(args) == 0 && !piped() {
-		return nil, errors.New("no ids: give them as arguments, or as lines in a pipe")
-	}
 	var ids []int64
 	for _, arg := range args {
 		id, err := parseID([]byte(arg))
@@ -152,5 +164,6 @@ func parseIDs(args []string) ([]int64, error) {
 		}
 		ids = append(ids, id)
 	}
-	return ids, nil
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
 }

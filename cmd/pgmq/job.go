@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -26,16 +27,15 @@ func (j job) run(cmd *cobra.Command, name string, asked int64, work func(context
 			return err
 		}
 		text, code := verdict(cmd.Context(), err)
-		return ending{code, text + "; running it again goes on, after " + count(moved, "message")}
+		return ending{code, text + "; at least " + count(moved, "message") + " done: running it again goes on"}
 	}
 	if j.json {
 		out := newPrinter(cmd, true)
-		if err := out.line(map[string]int64{j.key: moved}); err != nil {
-			return err
-		}
-		return out.flush()
+		err = errors.Join(out.line(map[string]int64{j.key: moved}), out.flush())
+	} else {
+		err = say(cmd, false, j.done, count(moved, "message"), name)
 	}
-	if err := say(cmd, false, j.done, count(moved, "message"), name); err != nil {
+	if err != nil {
 		return err
 	}
 	if moved < asked {

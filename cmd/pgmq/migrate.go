@@ -33,7 +33,7 @@ func migrateUp(t *target) *cobra.Command {
 	return &cobra.Command{
 		Use:   "up",
 		Short: "Apply the migrations that are pending",
-		Long:  "Apply the migrations that are pending. Any number may run at once: one works, the others wait.",
+		Long:  "Apply the migrations that are pending. Any number may run at once: one works,\nthe others wait.",
 		Args:  exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withProvider(cmd, t, func(provider *goose.Provider) error {
@@ -130,7 +130,8 @@ func migrateExport() *cobra.Command {
 		Long: `Write the migrations as files for plain goose, and those of the optional APIs to
 DIR/optional, where goose does not look: each is one statement, for psql.`,
 		Example: `  pgmq migrate export migrations/pgmq
-  GOOSE_TABLE=` + schema.VersionTable + ` goose -dir migrations/pgmq postgres "$DATABASE_URL" up`,
+  export GOOSE_TABLE=` + schema.VersionTable + `
+  goose -dir migrations/pgmq postgres "$DATABASE_URL" up`,
 		Args: exactly("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return export(cmd.OutOrStdout(), args[0])

@@ -28,10 +28,15 @@ func newPrinter(cmd *cobra.Command, asJSON bool) *printer {
 	if width, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil && !asJSON {
 		p.lines, p.width = false, width
 	}
-	p.out = bufio.NewWriter(colorprofile.NewWriter(cmd.OutOrStdout(), os.Environ()))
-	if p.lines {
-		p.out = bufio.NewWriter(cmd.OutOrStdout())
+	out := cmd.OutOrStdout()
+	if !p.lines {
+		screen := colorprofile.NewWriter(out, os.Environ())
+		if screen.Profile <= colorprofile.ASCII { // NO_COLOR: not even bold
+			screen.Profile = colorprofile.NoTTY
+		}
+		out = screen
 	}
+	p.out = bufio.NewWriter(out)
 	return p
 }
 

@@ -12,20 +12,17 @@ import (
 
 // progress shows on a terminal how far a command is; elsewhere it is silent.
 type progress struct {
-	out io.Writer
-	bar *progressbar.ProgressBar // nil for none
+	out   io.Writer
+	doing string
+	bar   *progressbar.ProgressBar // nil for none
 }
 
 func newProgress(cmd *cobra.Command, doing string) *progress {
-	p := &progress{out: cmd.ErrOrStderr()}
+	p := &progress{out: cmd.ErrOrStderr(), doing: doing}
 	if term.IsTerminal(int(os.Stderr.Fd())) {
 		p.bar = progressbar.NewOptions64(-1,
 			progressbar.OptionSetWriter(p.out),
-			progressbar.OptionSetDescription(doing),
 			progressbar.OptionSpinnerType(14),
-			progressbar.OptionShowCount(),
-			progressbar.OptionShowIts(),
-			progressbar.OptionSetItsString("messages"),
 			progressbar.OptionThrottle(pause),
 			progressbar.OptionClearOnFinish(),
 		)
@@ -36,6 +33,7 @@ func newProgress(cmd *cobra.Command, doing string) *progress {
 // at tells how many messages are done.
 func (p *progress) at(n int64) {
 	if p.bar != nil {
+		p.bar.Describe(p.doing + " " + count(n, "message"))
 		_ = p.bar.Set64(n)
 	}
 }

@@ -14,9 +14,9 @@ import (
 )
 
 const jsonHelp = `
-Output is a line of JSON for each message, with the names of PGMQ's columns, and at
-a terminal something to read, unless --json is given. Exit code 3 says that there
-was no message.`
+Output is a line of JSON for each message, with the names of PGMQ's columns, and
+at a terminal something to read, unless --json is given. Exit code 3 says that
+there was no message.`
 
 // inMemory is how many messages a command has in hand.
 const inMemory = 100
@@ -37,6 +37,9 @@ come back unless they are deleted or archived by then.
 		Args:              positive(exactly("QUEUE"), &n),
 		ValidArgsFunction: completeQueues(t, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if vt <= 0 || wait < 0 {
+				return usage(cmd, errors.New("--vt is above 0s, and --wait not below it"))
+			}
 			return withQueue(cmd, t, args[0], func(q *queue.Queue[body]) error {
 				out, all := newPrinter(cmd, asJSON), 0
 				for all < n {
@@ -65,7 +68,7 @@ come back unless they are deleted or archived by then.
 		},
 	}
 	read.Flags().IntVarP(&n, "number", "n", 1, "read up to so many messages")
-	read.Flags().DurationVar(&vt, "vt", 30*time.Second, "hide them for so long, the visibility timeout")
+	read.Flags().DurationVar(&vt, "vt", 30*time.Second, "hide them for so long, their VT")
 	read.Flags().DurationVar(&wait, "wait", 0, "wait so long for a first message")
 	jsonFlag(read, &asJSON, "write lines of JSON also to a terminal")
 	return read
@@ -77,8 +80,8 @@ func popCommand(t *target) *cobra.Command {
 	pop := &cobra.Command{
 		Use:   "pop QUEUE",
 		Short: "Read messages and delete them at once",
-		Long: `Read the oldest visible messages and delete them. What is lost behind this command
-is lost for good: read and delete them where that matters.
+		Long: `Read the oldest visible messages and delete them. What gets lost behind this
+command is lost for good: read and delete them where that matters.
 ` + jsonHelp,
 		Example: `  pgmq pop orders
   pgmq pop orders -n 100 > orders.jsonl`,
@@ -127,8 +130,8 @@ func peekCommand(t *target) *cobra.Command {
 	peek := &cobra.Command{
 		Use:   "peek QUEUE",
 		Short: "Look at messages, also hidden ones, without touching them",
-		Long: `Look at the oldest messages of a queue, hidden or not. Nothing changes: no message
-is hidden, and no read is counted.
+		Long: `Look at the oldest messages of a queue, hidden or not. Nothing changes: no
+message is hidden, and no read is counted.
 ` + jsonHelp,
 		Example: `  pgmq peek orders
   pgmq peek orders -n 100 --from 4200

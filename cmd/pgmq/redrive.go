@@ -31,9 +31,11 @@ func redriveCommand(t *target) *cobra.Command {
 		Short: "Move dead letters back to where they are worked on",
 		Long: strings.TrimSpace(`
 Move every visible message of the queue FROM to the queue TO, as a new message,
-oldest first: all that were there when it began, or those that all flags name. It
-goes in steps, each in one statement: whatever stops it, no message is lost or
-doubled, and running it again goes on.`),
+oldest first: all that were there when it began, or those that all flags name.
+It goes in steps, each in one statement: whatever stops it, no message is lost
+or doubled, and running it again goes on.
+
+The reasons are max reads, undecodable, dead letter and discarded.`),
 		Example: `  pgmq peek orders_dead
   pgmq redrive orders_dead orders --id 41,42
   pgmq redrive orders_dead orders --containing '{"customer": "ada"}'
@@ -51,6 +53,8 @@ doubled, and running it again goes on.`),
 		},
 		ValidArgsFunction: completeQueues(t, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			slices.Sort(only.ids)
+			only.ids = slices.Compact(only.ids)
 			opts := []queue.RedriveOption{queue.Rate(only.rate)}
 			if len(only.ids) > 0 {
 				opts = append(opts, queue.IDs(only.ids))
@@ -72,7 +76,7 @@ doubled, and running it again goes on.`),
 	flags := redrive.Flags()
 	flags.Int64SliceVar(&only.ids, "id", nil, "only these ids, in FROM")
 	flags.StringVar(&only.containing, "containing", "", "only bodies that contain this JSON, as @> does")
-	flags.StringVar(&only.reason, "reason", "", "only what died for this: "+strings.Join(reasons, ", "))
+	flags.StringVar(&only.reason, "reason", "", "only what died for this reason")
 	flags.Float64Var(&only.rate, "rate", 0, "so many messages a second at most; 0 is no limit")
 	jsonFlag(redrive, &asJSON, `write {"redriven": N}`)
 	_ = redrive.RegisterFlagCompletionFunc("reason", cobra.FixedCompletions(reasons, cobra.ShellCompDirectiveNoFileComp))

@@ -20,14 +20,14 @@ func sendCommand(t *target) *cobra.Command {
 		Long: strings.TrimSpace(`
 Send BODY, which is JSON, or else each line of --file or of what is piped in.
 
-Lines go in batches of up to 1,000, each in one statement, so a file may be of any
-length. A line that is no JSON, that Postgres cannot store or that is longer than
-16 MiB is left out and told by its number; blank lines are nothing. When it stops
-on the way, it says how many lines are done: --skip goes on from there.
+Lines go in batches of up to 1,000, each in one statement, so a file may be of
+any length. A line that is no JSON, that Postgres cannot store or that is longer
+than 16 MiB is left out and told by its number; blank lines are nothing. When it
+stops on the way, it says up to which line all is sent: --skip goes on there.
 
-With --envelope each line is an object {"message": …, "headers": {…}, "delay": 5},
-of which only message must be there; delay is in seconds. What read, peek and
-archive list write is such a line, too. The flags are for what it does not say.`),
+With --envelope a line is {"message": …, "headers": {…}, "delay": 5}, of which
+only message must be there; delay is in seconds. What read, peek and archive
+list write is such a line, too. The flags are for what it does not say.`),
 		Example: `  pgmq send orders '{"order_id": 42}'
   pgmq send reminders '"stand up"' --delay 20m
   pgmq send orders --file orders.jsonl

@@ -80,8 +80,12 @@ them at once. Whoever holds one keeps it.` + idsHelp),
 			if err != nil || vt < 0 {
 				return usage(cmd, errors.New("DURATION is a time such as 90s or 2h, and 0s or more"))
 			}
+			done := "hid %s of queue %q for " + vt.String() + " from now on"
+			if vt == 0 {
+				done = "made %s of queue %q visible"
+			}
 			return idCommand{
-				done: "hid %s of queue %q for " + vt.String() + " from now on",
+				done: done,
 				do: func(ctx context.Context, q *queue.Queue[body], ids []int64) ([]int64, error) {
 					return q.SetVTID(ctx, vt, ids...)
 				},

@@ -35,20 +35,32 @@ RETURNING msg_id
 -- name: Archived :many
 SELECT msg_id, read_ct, enqueued_at, last_read_at, archived_at, vt, message, headers
 FROM "pgmq"."a_a""b"
-WHERE msg_id >= $1::bigint
-    AND archived_at >= coalesce($2::timestamptz, '-infinity')
-    AND archived_at < coalesce($3::timestamptz, 'infinity')
+WHERE msg_id BETWEEN $1::bigint AND $2::bigint
+    AND coalesce(archived_at >= $3::timestamptz, true)
+    AND coalesce(archived_at < $4::timestamptz, true)
 ORDER BY msg_id
-LIMIT $4::integer
+LIMIT $5::integer
 
 -- name: ArchivedIDs :many
 SELECT msg_id
 FROM "pgmq"."a_a""b"
-WHERE msg_id >= $1::bigint
-    AND archived_at >= coalesce($2::timestamptz, '-infinity')
-    AND archived_at < coalesce($3::timestamptz, 'infinity')
+WHERE msg_id BETWEEN $1::bigint AND $2::bigint
+    AND coalesce(archived_at >= $3::timestamptz, true)
+    AND coalesce(archived_at < $4::timestamptz, true)
 ORDER BY msg_id
-LIMIT $4::integer
+LIMIT $5::integer
+
+-- name: ArchivedSpan :one
+SELECT
+    coalesce(min(msg_id), 0)::bigint AS lowest,
+    coalesce(max(msg_id), -1)::bigint AS highest
+FROM (
+    SELECT msg_id
+    FROM "pgmq"."a_a""b"
+    WHERE archived_at >= coalesce($1::timestamptz, '-infinity')
+        AND archived_at < coalesce($2::timestamptz, 'infinity')
+    OFFSET 0
+) AS archived
 
 -- name: Await :exec
 SELECT pg_advisory_lock_shared(pgmq._wait_key($1::text))
