@@ -132,7 +132,8 @@ func (s *sending) one(cmd *cobra.Command, t *target, name string, text []byte) e
 			return err
 		}
 		if s.json {
-			return newPrinter(cmd, true).ids(ids)
+			out := newPrinter(cmd, true)
+			return errors.Join(out.ids(ids), out.flush())
 		}
 		return say(cmd, false, "sent message %d to queue %q", ids[0], name)
 	})
