@@ -250,3 +250,21 @@ func TestArchiveOperationsRefuse(t *testing.T) {
 	is(t, replay(q.Name(), queue.IDs{1}, queue.Since(hourly(0))), queue.ErrOption)
 	equal(t, "in the archive", len(archivedIDs(t, q)), 1)
 }
+
+func TestAnArchivistMayReplayAndPruneAndNoMore(t *testing.T) {
+	t.Parallel()
+	q := inArchive(t, 3)
+	send(t, q, 4)
+	pool := documented(t, q.Name(), "Archivist")
+	moved, err := queue.Replay(t.Context(), pool, q.Name(), queue.IDs{1})
+	ok(t, err)
+	equal(t, "moved", moved, 1)
+	pruned, err := queue.PruneArchive(t.Context(), pool, q.Name(), hourly(3))
+	ok(t, err)
+	equal(t, "pruned", pruned, 1)
+	equalAll(t, "what is left", archivedIDs(t, open[int](t, pool, q.Name())), []int64{3})
+	_, err = open[int](t, pool, q.Name()).Read(t.Context(), 1)
+	forbidden(t, "read", err)
+	_, err = open[int](t, pool, q.Name()).DeleteID(t.Context(), 4)
+	forbidden(t, "delete", err)
+}

@@ -31,10 +31,11 @@ func migrateCommand(t *target) *cobra.Command {
 
 func migrateUp(t *target) *cobra.Command {
 	return &cobra.Command{
-		Use:   "up",
-		Short: "Apply the migrations that are pending",
-		Long:  "Apply the migrations that are pending. Any number may run at once: one works,\nthe others wait.",
-		Args:  exactly(),
+		Use:     "up",
+		Short:   "Apply the migrations that are pending",
+		Long:    "Apply the migrations that are pending. Any number may run at once: one works,\nthe others wait.",
+		Example: `  pgmq migrate up --database-url postgres://app@localhost/app`,
+		Args:    exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withProvider(cmd, t, func(provider *goose.Provider) error {
 				results, err := provider.Up(cmd.Context())
@@ -53,6 +54,8 @@ func migrateDown(t *target) *cobra.Command {
 
 The first migration holds the queues. It is not taken back while a queue or an
 archive holds messages, unless --drop-messages says so.`,
+		Example: `  pgmq migrate down
+  pgmq migrate down --all --drop-messages`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings := map[string]string{}
@@ -99,9 +102,10 @@ func takeBack(cmd *cobra.Command, db *sql.DB, all bool) error {
 
 func migrateStatus(t *target) *cobra.Command {
 	return &cobra.Command{
-		Use:   "status",
-		Short: "List the migrations and when they were applied",
-		Args:  exactly(),
+		Use:     "status",
+		Short:   "List the migrations and when they were applied",
+		Example: `  pgmq migrate status`,
+		Args:    exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withProvider(cmd, t, func(provider *goose.Provider) error {
 				rows, err := provider.Status(cmd.Context())

@@ -33,7 +33,9 @@ func queueCreate(t *target) *cobra.Command {
 	create := &cobra.Command{
 		Use:   "create NAME",
 		Short: "Make a queue and its archive, unless they exist",
-		Args:  exactly("NAME"),
+		Example: `  pgmq queue create orders
+  pgmq queue create metrics --unlogged`,
+		Args: exactly("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withPool(cmd, t, func(pool *pgxpool.Pool) error {
 				storage := queue.Logged
@@ -54,9 +56,10 @@ func queueCreate(t *target) *cobra.Command {
 
 func queueList(t *target) *cobra.Command {
 	return &cobra.Command{
-		Use:   "list",
-		Short: "List the queues",
-		Args:  exactly(),
+		Use:     "list",
+		Short:   "List the queues",
+		Example: `  pgmq queue list`,
+		Args:    exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withPool(cmd, t, func(pool *pgxpool.Pool) error {
 				infos, err := queue.List(cmd.Context(), pool)
@@ -90,8 +93,9 @@ func queueDrop(t *target) *cobra.Command {
 		Use:   "drop NAME",
 		Short: "Drop a queue and its archive",
 		Long:  "Drop a queue and its archive. While one of them holds messages, only with --yes.",
-		Args:  exactly("NAME"),
-
+		Example: `  pgmq queue drop orders
+  pgmq queue drop orders --yes`,
+		Args:              exactly("NAME"),
 		ValidArgsFunction: completeQueues(t, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withPool(cmd, t, func(pool *pgxpool.Pool) error {
