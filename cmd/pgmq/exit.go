@@ -58,6 +58,15 @@ func verdict(ctx context.Context, err error) (string, int) {
 	return plain(err), exitFailure
 }
 
+// early is the end by err of what was done in part.
+func early(ctx context.Context, err error, done string) error {
+	text, code := verdict(ctx, err)
+	if code == exitPipe {
+		text = "nobody reads the output any more"
+	}
+	return ending{code, text + "; " + done}
+}
+
 // plain says in our words what a server refuses often.
 func plain(err error) string {
 	text := err.Error()

@@ -17,7 +17,7 @@ import (
 
 // idCommand is a command that does something to messages by their ids.
 type idCommand struct {
-	done string // such as "deleted 3 messages from queue %q"
+	done string // what it says, such as "deleted %s from queue %q"
 	do   func(ctx context.Context, q *queue.Queue[body], ids []int64) (existed []int64, err error)
 }
 
@@ -46,8 +46,7 @@ func (c idCommand) run(cmd *cobra.Command, t *target, name string, args []string
 			if r.existed == 0 {
 				return err
 			}
-			text, code := verdict(cmd.Context(), err)
-			return ending{code, text + "; before that it " + r.sentence()}
+			return early(cmd.Context(), err, "before that it "+r.sentence())
 		}
 		if err := say(cmd, asJSON, "%s", r.sentence()); err != nil {
 			return err

@@ -26,8 +26,7 @@ func (j job) run(cmd *cobra.Command, name string, asked int64, work func(context
 		if moved == 0 {
 			return err
 		}
-		text, code := verdict(cmd.Context(), err)
-		return ending{code, text + "; at least " + count(moved, "message") + " done: running it again goes on"}
+		return early(cmd.Context(), err, "at least "+count(moved, "message")+" done: running it again goes on")
 	}
 	if j.json {
 		out := newPrinter(cmd, true)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"strings"
 	"time"
 
@@ -107,11 +108,11 @@ func (s *sending) parse(text []byte) (queue.Outgoing[body], error) {
 		return queue.Outgoing[body]{}, err
 	}
 	delay := s.delay
-	if e.Delay != 0 {
-		delay = time.Duration(e.Delay * float64(time.Second))
-	}
-	if delay < 0 {
-		return queue.Outgoing[body]{}, errors.New("its delay is below 0, or too long")
+	switch seconds := e.Delay; {
+	case seconds < 0 || seconds >= math.MaxInt64/float64(time.Second):
+		return queue.Outgoing[body]{}, errors.New("its delay is below 0, or above 292 years")
+	case seconds > 0:
+		delay = time.Duration(seconds * float64(time.Second))
 	}
 	return s.outgoing(e.Message, merged(s.headers, e.Headers), delay), nil
 }

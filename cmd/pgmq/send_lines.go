@@ -108,14 +108,10 @@ func (f *feeder) stopped(ctx context.Context, err error) error {
 	if f.begun == 0 {
 		return err
 	}
-	text, code := verdict(ctx, err)
-	if code == exitPipe {
-		text = "nobody reads the output any more"
-	}
-	text += fmt.Sprintf("; %s sent, up to line %d: --skip %d goes on from there", count(f.messages, "message"), f.done, f.done)
+	done := fmt.Sprintf("%s sent, up to line %d: --skip %d goes on from there", count(f.messages, "message"), f.done, f.done)
 	definite := errors.As(err, new(*pgconn.PgError)) || pgconn.SafeToRetry(err) || f.done == f.begun
 	if !definite {
-		text += fmt.Sprintf(", but lines %d to %d may have been sent or not", f.done+1, f.begun)
+		done += fmt.Sprintf(", but lines %d to %d may have been sent or not", f.done+1, f.begun)
 	}
-	return ending{code, text}
+	return early(ctx, err, done)
 }
