@@ -3,6 +3,7 @@ package tests
 import (
 	"fmt"
 	osexec "os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +22,7 @@ func onTerminal(t testing.TB, cmd *osexec.Cmd, answer string, env ...string) str
 		quoted[i] = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
 	}
 	script := osexec.CommandContext(t.Context(), "script", "-qec", "stty cols 80 -echo; "+strings.Join(quoted, " "), "/dev/null")
-	script.Env = append(cmd.Env, append(env, "TERM=xterm-256color")...)
+	script.Env = slices.Concat(cmd.Env, env, []string{"TERM=xterm-256color"})
 	script.Stdin = strings.NewReader(answer)
 	out, err := script.CombinedOutput()
 	if err != nil && answer == "" {

@@ -79,12 +79,11 @@ func batches(ctx context.Context, r io.Reader, most int) iter.Seq[[]line] {
 		var batch []line
 		weight := 0
 		for ctx.Err() == nil {
-			more, full := true, false
+			more, full := true, true
 			select {
 			case <-ctx.Done():
 				return
 			case <-idle.C:
-				full = true
 			case l, open := <-lines:
 				if more = open; open {
 					batch, weight = append(batch, l), weight+len(l.text)
