@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -111,11 +112,17 @@ type LeaseLostError struct {
 	// Gone are those of them that are not in the queue any more: settled by
 	// another holder, or by this one before. The rest were read again.
 	Gone []int64
+	// Unread are those of them that have no receipt, because they were not read
+	// but come from Peek, Archived or Pop, whether they are gone or not.
+	Unread []int64
 }
 
 func (e *LeaseLostError) Error() string {
 	var parts []string
-	if taken := without(e.IDs, e.Gone); len(taken) > 0 {
+	if looked := without(e.Unread, e.Gone); len(looked) > 0 {
+		parts = append(parts, "only looked at, not read: "+list(looked))
+	}
+	if taken := without(e.IDs, slices.Concat(e.Gone, e.Unread)); len(taken) > 0 {
 		parts = append(parts, "read again by another: "+list(taken))
 	}
 	if len(e.Gone) > 0 {

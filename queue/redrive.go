@@ -18,8 +18,8 @@ type RedriveOption interface {
 	applyRedrive(o *redriveOptions) error
 }
 
-// IDs has only these messages redriven, by their ids in the dead-letter queue.
-// The default is all; an empty list is none.
+// IDs has only these messages redriven or replayed, by their ids in the
+// dead-letter queue or the archive. The default is all; an empty list is none.
 type IDs []int64
 
 // Containing has only messages redriven whose body contains this JSON, as
@@ -147,9 +147,11 @@ func (r Rate) applyRedrive(o *redriveOptions) error {
 	return nil
 }
 
+var errNilProgress = fmt.Errorf("%w: Progress is nil", ErrOption)
+
 func (p Progress) applyRedrive(o *redriveOptions) error {
 	if p == nil {
-		return fmt.Errorf("%w: Progress is nil", ErrOption)
+		return errNilProgress
 	}
 	o.progress = p
 	return nil

@@ -95,7 +95,7 @@ func (q *Queue[T]) sendBatch(ctx context.Context, bodies []T, opts []SendOption)
 			return nil, &EncodeError{Index: i, Err: err}
 		}
 		if total += len(raw); total > maxBatch {
-			return nil, &EncodeError{Index: i, Err: errors.New("the batch is over 512 MiB with it: send fewer at a time")}
+			return nil, &EncodeError{Index: i, Err: errBatchTooLarge}
 		}
 		raws[i] = raw
 	}
@@ -120,6 +120,8 @@ func (h handle) unsure(ctx context.Context, err error) error {
 	}
 	return fmt.Errorf("%w: %w", ErrUnknown, err)
 }
+
+var errBatchTooLarge = errors.New("the batch is over 512 MiB with it: send fewer at a time")
 
 // encode returns body as JSON that Postgres can store.
 func (q *Queue[T]) encode(body T) (json.RawMessage, error) {

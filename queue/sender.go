@@ -41,7 +41,7 @@ func newSender(on db.DBTX) *sender {
 					id, err := sendOne(ctx, on, true, part[0])
 					return []int64{id}, err
 				}
-				return sendMany(ctx, on, part)
+				return sendMany(ctx, on, true, part)
 			}, divisible)
 		},
 	}}
@@ -57,9 +57,9 @@ func sendOne(ctx context.Context, on db.DBTX, alone bool, o outgoing) (int64, er
 	})
 }
 
-func sendMany(ctx context.Context, on db.DBTX, batch []outgoing) ([]int64, error) {
+func sendMany(ctx context.Context, on db.DBTX, alone bool, batch []outgoing) ([]int64, error) {
 	many := db.SendManyParams{
-		Alone:      true,
+		Alone:      alone,
 		Messages:   make([]json.RawMessage, len(batch)),
 		Headers:    make([]json.RawMessage, len(batch)),
 		VisibleAts: make([]time.Time, len(batch)),

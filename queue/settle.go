@@ -116,8 +116,14 @@ func (q *Queue[T]) settle(ctx context.Context, op string, msgs []*Message[T], do
 	if len(msgs) == 0 {
 		return nil
 	}
-	if slices.Contains(msgs, nil) {
-		return q.fail(op, fmt.Errorf("%w: a message is nil", ErrOption))
+	var unread []int64
+	for _, m := range msgs {
+		if m == nil {
+			return q.fail(op, fmt.Errorf("%w: a message is nil", ErrOption))
+		}
+		if m.receipt == (receipt{}) {
+			unread = append(unread, m.ID)
+		}
 	}
 	_, r := inOrder(msgs, func(m *Message[T]) (int64, receipt) { return m.ID, m.receipt })
 	held, err := do(r)
@@ -125,18 +131,19 @@ func (q *Queue[T]) settle(ctx context.Context, op string, msgs []*Message[T], do
 		return q.fail(op, err)
 	}
 	if lost := without(r.MsgIDs, held); len(lost) > 0 {
-		return q.fail(op, q.leaseLost(ctx, lost))
+		return q.fail(op, q.leaseLost(ctx, lost, without(unread, held)))
 	}
 	return nil
 }
 
-// leaseLost looks which of the lost messages are still there.
-func (h handle) leaseLost(ctx context.Context, lost []int64) error {
+// leaseLost looks which of the lost messages, of which some were never read, are
+// still there.
+func (h handle) leaseLost(ctx context.Context, lost, unread []int64) error {
 	there, err := queries.Existing(ctx, h.indexed, lost)
 	if err != nil {
-		return &LeaseLostError{IDs: lost} // what is known
+		return &LeaseLostError{IDs: lost, Unread: unread} // what is known
 	}
-	return &LeaseLostError{IDs: lost, Gone: without(lost, there)}
+	return &LeaseLostError{IDs: lost, Gone: without(lost, there), Unread: unread}
 }
 
 // without returns the distinct ids that are not among the others, sorted.

@@ -3,6 +3,7 @@ package tests
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +62,13 @@ func equal[V comparable](t testing.TB, what string, got, want V) {
 	t.Helper()
 	if got != want {
 		t.Fatalf("%s is %v, not %v", what, got, want)
+	}
+}
+
+func equalAll[V comparable](t testing.TB, what string, got, want []V) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Fatalf("%s are %v, not %v", what, got, want)
 	}
 }
 

@@ -19,7 +19,7 @@ func apiCommand(t *target) *cobra.Command {
 		Short: "Install and remove the optional SQL APIs",
 		Long: `Install and remove the optional SQL APIs over the same queues:
 
-  legacy_names  the names of PGMQ's first releases, pgmq_send and so on, in schema public
+  legacy_names  the names of PGMQ's first releases, in schema public
   pgmq_public   schema pgmq_public, as PostgREST and Supabase's clients call it`,
 		Args: noCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -32,9 +32,10 @@ func apiInstall(t *target) *cobra.Command {
 	return &cobra.Command{
 		Use:   "install NAME",
 		Short: "Make the functions of an optional API, or bring them up to date",
-		Long: `Make the functions of an optional API, all or none; if they are there, bring them
-and their grants up to date. A function of somebody else is never replaced.`,
-		Args: optionalAPI,
+		Long: `Make the functions of an optional API, all or none; if they are there, bring
+them and their grants up to date. A function of somebody else is never replaced.`,
+		Example: `  pgmq api install pgmq_public`,
+		Args:    optionalAPI,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withDB(cmd, t, nil, func(db *sql.DB) error {
 				if err := schema.Install(cmd.Context(), db, schema.Optional(args[0])); err != nil {
@@ -49,9 +50,10 @@ and their grants up to date. A function of somebody else is never replaced.`,
 
 func apiRemove(t *target) *cobra.Command {
 	return &cobra.Command{
-		Use:   "remove NAME",
-		Short: "Drop the functions of an optional API, and nothing else",
-		Args:  optionalAPI,
+		Use:     "remove NAME",
+		Short:   "Drop the functions of an optional API, and nothing else",
+		Example: `  pgmq api remove legacy_names`,
+		Args:    optionalAPI,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withDB(cmd, t, nil, func(db *sql.DB) error {
 				there, err := schema.Installed(cmd.Context(), db, schema.Optional(args[0]))
@@ -74,9 +76,10 @@ func apiRemove(t *target) *cobra.Command {
 
 func apiList(t *target) *cobra.Command {
 	return &cobra.Command{
-		Use:   "list",
-		Short: "List the optional APIs and whether they are installed",
-		Args:  exactly(),
+		Use:     "list",
+		Short:   "List the optional APIs and whether they are installed",
+		Example: `  pgmq api list`,
+		Args:    exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withDB(cmd, t, nil, func(db *sql.DB) error {
 				out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -29,10 +28,10 @@ func demoCommand(t *target) *cobra.Command {
 		Long: strings.TrimSpace(`
 Carry a week of the world's earthquakes through a queue: send each as a message
 and have two consumers handle them. Some handlers fail on purpose, and their
-messages come back; one of the consumers stops on the way, and the other goes on.
-What is no earthquake ends in a dead-letter queue, is shown, redriven, and handled
-by a handler that knows it. The proof at the end: each was settled exactly once,
-and none is left.
+messages come back; one of the consumers stops on the way, and the other goes
+on. What is no earthquake ends in a dead-letter queue, is shown, redriven, and
+handled by a handler that knows it. The proof at the end: each was settled
+exactly once, and none is left.
 
 Without a database it starts a private Postgres, which is gone when the demo
 ends. On a given database it installs schema pgmq and uses two queues of its
@@ -45,16 +44,16 @@ own, which it drops at the end.`),
 			return runDemo(cmd.Context(), newScreen(), t.url(), input)
 		},
 	}
-	demo.Flags().StringVar(&input, "input", "", "carry the lines of this JSON-lines file instead; - is standard input")
+	demo.Flags().StringVar(&input, "input", "", "carry the lines of this file instead; - is standard input")
 	return demo
 }
 
 func runDemo(ctx context.Context, s *screen, url, input string) (err error) {
-	lines, closeLines, err := openInput(input)
+	lines, err := openInput(input)
 	if err != nil {
-		return err
+		return fmt.Errorf("--input: %w", err)
 	}
-	defer closeLines()
+	defer lines.Close()
 
 	s.step("postgres", "finding or starting one …")
 	server, err := postgres.Find(ctx, url)
@@ -150,18 +149,11 @@ func quakeIn(line json.RawMessage) (quakes.Quake, bool) {
 	return q, err == nil && q.ID != "" && q.TimeMS != 0
 }
 
-func openInput(input string) (io.Reader, func(), error) {
-	switch input {
-	case "":
-		return strings.NewReader(quakes.JSONL()), func() {}, nil
-	case "-":
-		return os.Stdin, func() {}, nil
+func openInput(input string) (io.ReadCloser, error) {
+	if input == "" {
+		return io.NopCloser(strings.NewReader(quakes.JSONL())), nil
 	}
-	file, err := os.Open(input)
-	if err != nil {
-		return nil, nil, fmt.Errorf("--input: %w", err)
-	}
-	return file, func() { file.Close() }, nil
+	return openLines(input)
 }
 
 // createDemo finishes even after ctrl-C: of a queue that may be there or not

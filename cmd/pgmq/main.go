@@ -1,22 +1,14 @@
 // Command pgmq is the operator's and the newcomer's tool: it migrates a
-// database, makes and drops queues, and shows a queue at work (pgmq demo).
+// database, makes and drops queues, sends, reads and settles messages, and shows
+// a queue at work (pgmq demo).
 package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
-)
-
-// Exit codes, for scripts.
-const (
-	exitOK          = 0
-	exitFailure     = 1
-	exitUsage       = 2
-	exitInterrupted = 130 // as a shell reports ctrl-C
 )
 
 func main() {
@@ -32,17 +24,9 @@ func main() {
 func run(ctx context.Context, args []string) int {
 	root := rootCommand()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
-	switch {
-	case err == nil:
-		return exitOK
-	case ctx.Err() != nil:
-		fmt.Fprintln(os.Stderr, "pgmq: interrupted")
-		return exitInterrupted
+	text, code := verdict(ctx, root.ExecuteContext(ctx))
+	if text != "" {
+		fmt.Fprintln(os.Stderr, "pgmq:", text)
 	}
-	fmt.Fprintln(os.Stderr, "pgmq:", err)
-	if errors.As(err, new(usageError)) {
-		return exitUsage
-	}
-	return exitFailure
+	return code
 }

@@ -31,10 +31,11 @@ func migrateCommand(t *target) *cobra.Command {
 
 func migrateUp(t *target) *cobra.Command {
 	return &cobra.Command{
-		Use:   "up",
-		Short: "Apply the migrations that are pending",
-		Long:  "Apply the migrations that are pending. Any number may run at once: one works, the others wait.",
-		Args:  exactly(),
+		Use:     "up",
+		Short:   "Apply the migrations that are pending",
+		Long:    "Apply the migrations that are pending. Any number may run at once: one works,\nthe others wait.",
+		Example: `  pgmq migrate up --database-url postgres://app@localhost/app`,
+		Args:    exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withProvider(cmd, t, func(provider *goose.Provider) error {
 				results, err := provider.Up(cmd.Context())
@@ -53,6 +54,8 @@ func migrateDown(t *target) *cobra.Command {
 
 The first migration holds the queues. It is not taken back while a queue or an
 archive holds messages, unless --drop-messages says so.`,
+		Example: `  pgmq migrate down
+  pgmq migrate down --all --drop-messages`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings := map[string]string{}
@@ -99,9 +102,10 @@ func takeBack(cmd *cobra.Command, db *sql.DB, all bool) error {
 
 func migrateStatus(t *target) *cobra.Command {
 	return &cobra.Command{
-		Use:   "status",
-		Short: "List the migrations and when they were applied",
-		Args:  exactly(),
+		Use:     "status",
+		Short:   "List the migrations and when they were applied",
+		Example: `  pgmq migrate status`,
+		Args:    exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withProvider(cmd, t, func(provider *goose.Provider) error {
 				rows, err := provider.Status(cmd.Context())
@@ -130,7 +134,8 @@ func migrateExport() *cobra.Command {
 		Long: `Write the migrations as files for plain goose, and those of the optional APIs to
 DIR/optional, where goose does not look: each is one statement, for psql.`,
 		Example: `  pgmq migrate export migrations/pgmq
-  GOOSE_TABLE=` + schema.VersionTable + ` goose -dir migrations/pgmq postgres "$DATABASE_URL" up`,
+  export GOOSE_TABLE=` + schema.VersionTable + `
+  goose -dir migrations/pgmq postgres "$DATABASE_URL" up`,
 		Args: exactly("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return export(cmd.OutOrStdout(), args[0])

@@ -20,11 +20,11 @@ import (
 func queueCommand(t *target) *cobra.Command {
 	q := &cobra.Command{
 		Use:   "queue",
-		Short: "Make, list and drop queues",
+		Short: "Make, list, purge and drop queues",
 		Args:  noCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	q.AddCommand(queueCreate(t), queueList(t), queueDrop(t))
+	q.AddCommand(queueCreate(t), queueList(t), queuePurge(t), queueDrop(t))
 	return q
 }
 
@@ -33,7 +33,9 @@ func queueCreate(t *target) *cobra.Command {
 	create := &cobra.Command{
 		Use:   "create NAME",
 		Short: "Make a queue and its archive, unless they exist",
-		Args:  exactly("NAME"),
+		Example: `  pgmq queue create orders
+  pgmq queue create metrics --unlogged`,
+		Args: exactly("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withPool(cmd, t, func(pool *pgxpool.Pool) error {
 				storage := queue.Logged
@@ -54,9 +56,10 @@ func queueCreate(t *target) *cobra.Command {
 
 func queueList(t *target) *cobra.Command {
 	return &cobra.Command{
-		Use:   "list",
-		Short: "List the queues",
-		Args:  exactly(),
+		Use:     "list",
+		Short:   "List the queues",
+		Example: `  pgmq queue list`,
+		Args:    exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withPool(cmd, t, func(pool *pgxpool.Pool) error {
 				infos, err := queue.List(cmd.Context(), pool)
@@ -90,7 +93,10 @@ func queueDrop(t *target) *cobra.Command {
 		Use:   "drop NAME",
 		Short: "Drop a queue and its archive",
 		Long:  "Drop a queue and its archive. While one of them holds messages, only with --yes.",
-		Args:  exactly("NAME"),
+		Example: `  pgmq queue drop orders
+  pgmq queue drop orders --yes`,
+		Args:              exactly("NAME"),
+		ValidArgsFunction: completeQueues(t, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withPool(cmd, t, func(pool *pgxpool.Pool) error {
 				err := dropQueue(cmd.Context(), pool, args[0], yes)
@@ -143,4 +149,15 @@ func withPool(cmd *cobra.Command, t *target, do func(*pgxpool.Pool) error) error
 	}
 	defer pool.Close()
 	return do(pool)
+}
+
+// withQueue opens a queue with bodies as they are stored.
+func withQueue(cmd *cobra.Command, t *target, name string, do func(*queue.Queue[body]) error) error {
+	return withPool(cmd, t, func(pool *pgxpool.Pool) error {
+		q, err := queue.New[body](pool, name)
+		if err != nil {
+			return err
+		}
+		return do(q)
+	})
 }

@@ -16,10 +16,20 @@ func rootCommand() *cobra.Command {
 A message queue on plain Postgres.
 
 The database is the one that --database-url names, else DATABASE_URL, else the
-usual PG* variables. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted.`),
+usual PG* variables.
+
+Exit codes, for scripts:
+  0    done
+  1    failed
+  2    wrong usage
+  3    done in part, or nothing was there
+  130  interrupted by ctrl-C or SIGTERM
+  141  nobody reads the output any more`),
 		Example: `  pgmq demo
   pgmq migrate up --database-url postgres://app@localhost/app
-  pgmq queue create orders`,
+  pgmq queue create orders
+  pgmq send orders '{"order_id": 42}'
+  pgmq read orders --vt 5m`,
 		Args:          noCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceErrors: true,
@@ -28,6 +38,8 @@ usual PG* variables. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupte
 	root.PersistentFlags().StringVar(&target.flag, "database-url", "", "where Postgres is: postgres://user@host/database")
 	root.SetFlagErrorFunc(usage)
 	root.AddCommand(migrateCommand(&target), apiCommand(&target), queueCommand(&target), maintainCommand(&target), demoCommand(&target))
+	root.AddCommand(sendCommand(&target), readCommand(&target), popCommand(&target), peekCommand(&target))
+	root.AddCommand(deleteCommand(&target), archiveCommand(&target), setVTCommand(&target), redriveCommand(&target))
 	return root
 }
 
@@ -57,6 +69,16 @@ func exactly(names ...string) cobra.PositionalArgs {
 				want = strings.Join(names, " ")
 			}
 			return usage(cmd, fmt.Errorf("%d argument(s) given, wanted %s", len(args), want))
+		}
+		return nil
+	}
+}
+
+// atLeast asks for as many arguments as there are names, or more.
+func atLeast(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < len(names) {
+			return exactly(names...)(cmd, args)
 		}
 		return nil
 	}

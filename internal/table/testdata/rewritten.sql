@@ -25,6 +25,36 @@ SELECT msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers
 FROM moved
 RETURNING msg_id
 
+-- name: Archived :many
+SELECT msg_id, read_ct, enqueued_at, last_read_at, archived_at, vt, message, headers
+FROM "pgmq"."a_a""b"
+WHERE msg_id BETWEEN $1::bigint AND $2::bigint
+    AND coalesce(archived_at >= $3::timestamptz, true)
+    AND coalesce(archived_at < $4::timestamptz, true)
+ORDER BY msg_id
+LIMIT $5::integer
+
+-- name: ArchivedIDs :many
+SELECT msg_id
+FROM "pgmq"."a_a""b"
+WHERE msg_id BETWEEN $1::bigint AND $2::bigint
+    AND coalesce(archived_at >= $3::timestamptz, true)
+    AND coalesce(archived_at < $4::timestamptz, true)
+ORDER BY msg_id
+LIMIT $5::integer
+
+-- name: ArchivedSpan :one
+SELECT
+    coalesce(min(msg_id), 0)::bigint AS lowest,
+    coalesce(max(msg_id), -1)::bigint AS highest
+FROM (
+    SELECT msg_id
+    FROM "pgmq"."a_a""b"
+    WHERE archived_at >= coalesce($1::timestamptz, '-infinity')
+        AND archived_at < coalesce($2::timestamptz, 'infinity')
+    OFFSET 0
+) AS archived
+
 -- name: Await :exec
 SELECT pg_advisory_lock_shared(pgmq._wait_key($1::text))
 
@@ -141,6 +171,13 @@ CALL pgmq.maintain_partitions($1::text)
 -- name: Now :one
 SELECT statement_timestamp()::timestamptz AS now
 
+-- name: Peek :many
+SELECT msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers
+FROM "pgmq"."q_a""b"
+WHERE msg_id >= $1::bigint
+ORDER BY msg_id
+LIMIT $2::integer
+
 -- name: Pop :many
 DELETE FROM "pgmq"."q_a""b" AS q
 WHERE q.msg_id = ANY (ARRAY(
@@ -161,6 +198,26 @@ WHERE q.msg_id = ANY ($2::bigint[])
     AND q.read_ct = ($3::integer[])[width_bucket(q.msg_id, $2::bigint[])]
     AND q.last_read_at = ($4::timestamptz[])[width_bucket(q.msg_id, $2::bigint[])]
 RETURNING q.msg_id
+
+-- name: PruneArchive :one
+WITH old AS MATERIALIZED (
+    SELECT msg_id
+    FROM "pgmq"."a_a""b"
+    WHERE archived_at >= coalesce($1::timestamptz, '-infinity')
+        AND archived_at < $2::timestamptz
+    ORDER BY archived_at
+    LIMIT $3::integer
+),
+pruned AS (
+    DELETE FROM "pgmq"."a_a""b" AS a
+    USING old
+    WHERE a.msg_id = old.msg_id
+    RETURNING a.archived_at
+)
+SELECT
+    count(*)::bigint AS pruned,
+    coalesce(max(archived_at), to_timestamp(0))::timestamptz AS last_archived_at
+FROM pruned
 
 -- name: Purge :one
 SELECT pgmq.purge_queue($1::text)::bigint AS purged
@@ -213,6 +270,26 @@ SELECT pgmq._redrive(
     $6::text,
     $7::timestamptz
 )::bigint AS msg_id
+
+-- name: Replay :one
+WITH moved AS (
+    DELETE FROM "pgmq"."a_a""b"
+    WHERE msg_id = ANY ($2::bigint[])
+    RETURNING msg_id, message, headers
+),
+sent AS (
+    INSERT INTO "pgmq"."q_a""b" (vt, message, headers)
+    SELECT statement_timestamp(), message, headers
+    FROM moved
+    ORDER BY msg_id
+    RETURNING msg_id
+)
+SELECT (CASE
+    WHEN count(*) > 0 AND pgmq._wake((parse_ident('"pgmq"."q_a""b"'))[2], $1::boolean) IS NOT NULL
+        THEN count(*)
+    ELSE 0
+END)::bigint AS replayed
+FROM sent
 
 -- name: Send :one
 WITH sent AS (

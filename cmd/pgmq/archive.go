@@ -1,0 +1,79 @@
+package main
+
+import (
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/spf13/cobra"
+
+	"github.com/pgmq-go/pgmq/db"
+	"github.com/pgmq-go/pgmq/queue"
+)
+
+// span is the time in which messages were archived.
+type span struct{ since, until moment }
+
+func (s *span) flags(cmd *cobra.Command) {
+	cmd.Flags().Var(&s.since, "since", "only what was archived then or later")
+	cmd.Flags().Var(&s.until, "until", "only what was archived before then")
+}
+
+// by returns the two times by the server's clock.
+func (s *span) by(cmd *cobra.Command, pool *pgxpool.Pool) (queue.Since, queue.Until, error) {
+	now, err := db.New().Now(cmd.Context(), pool)
+	return queue.Since(s.since.by(now)), queue.Until(s.until.by(now)), err
+}
+
+const spanHelp = `
+A time is how long ago, such as 12h or 30d, or a date, or a time such as
+2026-01-31T15:04:05Z; without a zone it is that of this machine.`
+
+func archiveList(t *target) *cobra.Command {
+	var n int
+	var from int64
+	var archived span
+	var asJSON bool
+	list := &cobra.Command{
+		Use:   "list QUEUE",
+		Short: "Write the messages of an archive",
+		Long:  "Write the messages of an archive, by rising ids. Nothing changes.\n" + spanHelp + "\n" + jsonHelp,
+		Example: `  pgmq archive list orders
+  pgmq archive list orders --since 2026-01-01 --until 2026-02-01 > january.jsonl
+  pgmq archive list orders --from 4200 -n 10`,
+		Args:              exactly("QUEUE"),
+		ValidArgsFunction: completeQueues(t, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withPool(cmd, t, func(pool *pgxpool.Pool) error {
+				q, err := queue.New[body](pool, args[0])
+				if err != nil {
+					return err
+				}
+				since, until, err := archived.by(cmd, pool)
+				if err != nil {
+					return err
+				}
+				out, all := newPrinter(cmd, asJSON), 0
+				for m, err := range q.Archived(cmd.Context(), queue.From(from), since, until) {
+					if err != nil {
+						return err
+					}
+					r := recordOf(&m.Message)
+					r.ArchivedAt = &m.ArchivedAt
+					if err := out.print(r, "archived "+timeText(m.ArchivedAt)); err != nil {
+						return err
+					}
+					if all++; all == n {
+						break
+					}
+				}
+				if all == 0 {
+					return partly("queue %q: no such message is in the archive", args[0])
+				}
+				return out.flush()
+			})
+		},
+	}
+	list.Flags().IntVarP(&n, "number", "n", 0, "stop after so many messages; 0 is all")
+	list.Flags().Int64Var(&from, "from", 0, "begin with this `ID`")
+	archived.flags(list)
+	jsonFlag(list, &asJSON, "write lines of JSON also to a terminal")
+	return list
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"unicode"
+	"unicode/utf16"
+
+	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/colorprofile"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// printer writes messages: each as a line of JSON, or for somebody at a terminal
+// as a few lines to be read.
+type printer struct {
+	out   *bufio.Writer
+	lines bool // of JSON
+	width int
+}
+
+func newPrinter(cmd *cobra.Command, asJSON bool) *printer {
+	p := &printer{lines: true}
+	if width, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil && !asJSON {
+		p.lines, p.width = false, width
+	}
+	out := cmd.OutOrStdout()
+	if !p.lines {
+		screen := colorprofile.NewWriter(out, os.Environ())
+		if screen.Profile <= colorprofile.ASCII { // NO_COLOR: not even bold
+			screen.Profile = colorprofile.NoTTY
+		}
+		out = screen
+	}
+	p.out = bufio.NewWriter(out)
+	return p
+}
+
+// print writes a message. What its state is, is for people only.
+func (p *printer) print(r record, state string) error {
+	if !p.lines {
+		return p.card(r, state)
+	}
+	return p.line(r)
+}
+
+func (p *printer) line(v any) error {
+	out := json.NewEncoder(p.out)
+	out.SetEscapeHTML(false)
+	return out.Encode(v)
+}
+
+// ids writes a line for each id.
+func (p *printer) ids(ids []int64) error {
+	for _, id := range ids {
+		if err := p.line(map[string]int64{"msg_id": id}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *printer) flush() error { return p.out.Flush() }
+
+// cardLines is how much of a body a card shows.
+const cardLines = 10
+
+func (p *printer) card(r record, state string) error {
+	bold, faint := lipgloss.NewStyle().Bold(true), lipgloss.NewStyle().Faint(true)
+	about := []string{"sent " + timeText(r.EnqueuedAt), "read " + count(int64(r.Reads), "time")}
+	if state != "" {
+		about = append(about, state)
+	}
+	fmt.Fprintf(p.out, "%s  %s\n", bold.Render(fmt.Sprint(r.ID)), faint.Render(strings.Join(about, " · ")))
+	if len(r.Headers) > 0 {
+		p.wrapped("headers "+visible(r.Headers), faint)
+	}
+	p.wrapped(visible(r.Message), lipgloss.NewStyle())
+	return p.out.Flush()
+}
+
+// wrapped writes text that is indented, and cut when it is long.
+func (p *printer) wrapped(text string, style lipgloss.Style) {
+	const indent = "    "
+	width := max(p.width-len(indent), 20)
+	bytes := len(text)
+	text = text[:min(bytes, width*cardLines*4)] // wrapping takes its time
+	lines := strings.Split(lipgloss.Wrap(text, width, ""), "\n")
+	if len(lines) > cardLines {
+		lines = append(lines[:cardLines], fmt.Sprintf("… %s in all, which --json shows", count(int64(bytes), "byte")))
+	}
+	for _, l := range lines {
+		fmt.Fprintf(p.out, "%s%s\n", indent, style.Render(l))
+	}
+}
+
+// visible returns the same JSON without what a terminal might obey.
+func visible(raw json.RawMessage) string {
+	if len(raw) == 0 {
+		return "NULL"
+	}
+	var b strings.Builder
+	for _, r := range string(raw) {
+		switch {
+		case unicode.IsPrint(r):
+			b.WriteRune(r)
+		case r < 0x10000:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		default:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		}
+	}
+	return b.String()
+}

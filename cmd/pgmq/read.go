@@ -1,0 +1,199 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/spf13/cobra"
+
+	"github.com/pgmq-go/pgmq/db"
+	"github.com/pgmq-go/pgmq/queue"
+)
+
+const jsonHelp = `
+Output is a line of JSON for each message, with the names of PGMQ's columns, and
+at a terminal something to read, unless --json is given. Exit code 3 says that
+there was no message.`
+
+// inMemory is how many messages a command has in hand.
+const inMemory = 100
+
+func readCommand(t *target) *cobra.Command {
+	var n int
+	var vt, wait time.Duration
+	var asJSON bool
+	read := &cobra.Command{
+		Use:   "read QUEUE",
+		Short: "Read messages and hide them from other readers for a while",
+		Long: `Read the oldest visible messages and hide them from other readers for --vt. They
+come back unless they are deleted or archived by then.
+` + jsonHelp,
+		Example: `  pgmq read orders
+  pgmq read orders -n 10 --vt 5m --wait 1m
+  pgmq read orders --json | jq .message`,
+		Args:              positive(exactly("QUEUE"), &n),
+		ValidArgsFunction: completeQueues(t, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if vt <= 0 || wait < 0 {
+				return usage(cmd, errors.New("--vt is above 0s, and --wait not below it"))
+			}
+			return withQueue(cmd, t, args[0], func(q *queue.Queue[body]) error {
+				out, all := newPrinter(cmd, asJSON), 0
+				for all < n {
+					msgs, err := q.Read(cmd.Context(), min(n-all, inMemory), queue.VT(vt), queue.Wait(wait))
+					if err != nil {
+						return err
+					}
+					for _, m := range msgs {
+						if err := out.print(recordOf(m), "hidden for "+vt.String()); err != nil {
+							return err
+						}
+					}
+					if err := out.flush(); err != nil {
+						return err
+					}
+					if all += len(msgs); len(msgs) < inMemory {
+						break
+					}
+					wait = 0
+				}
+				if all == 0 {
+					return partly("queue %q: %v", args[0], queue.ErrEmpty)
+				}
+				return say(cmd, true, "read %s of queue %q, hidden for %v", count(int64(all), "message"), args[0], vt)
+			})
+		},
+	}
+	read.Flags().IntVarP(&n, "number", "n", 1, "read up to so many messages")
+	read.Flags().DurationVar(&vt, "vt", 30*time.Second, "hide them for so long, their VT")
+	read.Flags().DurationVar(&wait, "wait", 0, "wait so long for a first message")
+	jsonFlag(read, &asJSON, "write lines of JSON also to a terminal")
+	return read
+}
+
+func popCommand(t *target) *cobra.Command {
+	var n int
+	var asJSON bool
+	pop := &cobra.Command{
+		Use:   "pop QUEUE",
+		Short: "Read messages and delete them at once",
+		Long: `Read the oldest visible messages and delete them. What gets lost behind this
+command is lost for good: read and delete them where that matters.
+` + jsonHelp,
+		Example: `  pgmq pop orders
+  pgmq pop orders -n 100 > orders.jsonl`,
+		Args:              positive(exactly("QUEUE"), &n),
+		ValidArgsFunction: completeQueues(t, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withQueue(cmd, t, args[0], func(q *queue.Queue[body]) error {
+				out, popped := newPrinter(cmd, asJSON), 0
+				// One by one: no more is gone than was written.
+				for popped < n && cmd.Context().Err() == nil {
+					m, err := popOne(cmd.Context(), q)
+					if errors.Is(err, queue.ErrEmpty) {
+						break
+					}
+					if err != nil {
+						return err
+					}
+					popped++
+					if err := errors.Join(out.print(recordOf(m), "deleted"), out.flush()); err != nil {
+						return fmt.Errorf("message %d was deleted and could not be written: %w", m.ID, err)
+					}
+				}
+				if popped == 0 && cmd.Context().Err() == nil {
+					return partly("queue %q: %v", args[0], queue.ErrEmpty)
+				}
+				err := say(cmd, true, "popped %s from queue %q", count(int64(popped), "message"), args[0])
+				return errors.Join(err, cmd.Context().Err())
+			})
+		},
+	}
+	pop.Flags().IntVarP(&n, "number", "n", 1, "pop up to so many messages")
+	jsonFlag(pop, &asJSON, "write lines of JSON also to a terminal")
+	return pop
+}
+
+func popOne(ctx context.Context, q *queue.Queue[body]) (*queue.Message[body], error) {
+	ctx, cancel := finishing(ctx)
+	defer cancel()
+	return q.Pop(ctx)
+}
+
+func peekCommand(t *target) *cobra.Command {
+	var n int
+	var from int64
+	var asJSON bool
+	peek := &cobra.Command{
+		Use:   "peek QUEUE",
+		Short: "Look at messages, also hidden ones, without touching them",
+		Long: `Look at the oldest messages of a queue, hidden or not. Nothing changes: no
+message is hidden, and no read is counted.
+` + jsonHelp,
+		Example: `  pgmq peek orders
+  pgmq peek orders -n 100 --from 4200
+  pgmq peek orders_dead --json | jq '.headers["x-pgmq-dead-letter"].error'`,
+		Args:              positive(exactly("QUEUE"), &n),
+		ValidArgsFunction: completeQueues(t, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return withPool(cmd, t, func(pool *pgxpool.Pool) error {
+				q, err := queue.New[body](pool, args[0])
+				if err != nil {
+					return err
+				}
+				out, all := newPrinter(cmd, asJSON), 0
+				for all < n {
+					now, err := db.New().Now(cmd.Context(), pool)
+					if err != nil {
+						return err
+					}
+					msgs, err := q.Peek(cmd.Context(), min(n-all, inMemory), queue.From(from))
+					if err != nil {
+						return err
+					}
+					for _, m := range msgs {
+						if err := out.print(recordOf(m), visibility(m.VisibleAt.Sub(now))); err != nil {
+							return err
+						}
+						from = m.ID + 1
+					}
+					if err := out.flush(); err != nil {
+						return err
+					}
+					if all += len(msgs); len(msgs) < inMemory {
+						break
+					}
+				}
+				if all == 0 {
+					return partly("queue %q: no message is there", args[0])
+				}
+				return nil
+			})
+		},
+	}
+	peek.Flags().IntVarP(&n, "number", "n", 10, "look at up to so many messages")
+	peek.Flags().Int64Var(&from, "from", 0, "begin with this `ID`")
+	jsonFlag(peek, &asJSON, "write lines of JSON also to a terminal")
+	return peek
+}
+
+// visibility says whether a message is hidden, which ends in so long.
+func visibility(in time.Duration) string {
+	if in <= 0 {
+		return "visible"
+	}
+	return "hidden for " + in.Round(time.Second).String()
+}
+
+// positive asks for n above 0 besides.
+func positive(args cobra.PositionalArgs, n *int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, given []string) error {
+		if *n < 1 {
+			return usage(cmd, errors.New("-n is 1 or more"))
+		}
+		return args(cmd, given)
+	}
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/pgmq-go/pgmq/queue"
+)
+
+func sendCommand(t *target) *cobra.Command {
+	var s sending
+	send := &cobra.Command{
+		Use:   "send QUEUE [BODY | -]",
+		Short: "Send a message, or a message for each line of a file or pipe",
+		Long: strings.TrimSpace(`
+Send BODY, which is JSON, or else each line of --file or of what is piped in.
+
+Lines go in batches of up to 1,000, each in one statement, so a file may be of
+any length. A line that is no JSON, that Postgres cannot store or that is longer
+than 16 MiB is left out and told by its number; blank lines are nothing. When it
+stops on the way, it says up to which line all is sent: --skip goes on there.
+
+With --envelope a line is {"message": …, "headers": {…}, "delay": 5}, of which
+only message must be there; delay is in seconds. What read, peek and archive
+list write is such a line, too. The flags are for what it does not say.`),
+		Example: `  pgmq send orders '{"order_id": 42}'
+  pgmq send reminders '"stand up"' --delay 20m
+  pgmq send orders --file orders.jsonl
+  pgmq send orders --file orders.jsonl --skip 120000
+  pgmq archive list orders --since 24h | pgmq send orders_copy --envelope`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case len(args) == 0 || len(args) > 2:
+				return exactly("QUEUE", "[BODY | -]")(cmd, args)
+			case s.file != "" && len(args) == 2:
+				return usage(cmd, errors.New("a body and --file exclude each other"))
+			case s.file == "" && len(args) == 1 && !piped():
+				return usage(cmd, errors.New("nothing to send: give a body, --file, or lines in a pipe"))
+			}
+			return s.prepare(cmd)
+		},
+		ValidArgsFunction: completeQueues(t, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 2 && args[1] != "-" {
+				return s.one(cmd, t, args[0], []byte(args[1]))
+			}
+			return s.lines(cmd, t, args[0])
+		},
+	}
+	flags := send.Flags()
+	flags.StringVar(&s.file, "file", "", "send the lines of this file; - is standard input")
+	flags.BoolVar(&s.envelope, "envelope", false, "lines are objects with message, headers and delay")
+	flags.IntVar(&s.skip, "skip", 0, "leave out the first `N` lines, which are done")
+	flags.DurationVar(&s.delay, "delay", 0, "hide messages for so long, such as 90s or 2h")
+	flags.StringVar(&s.rawHeaders, "headers", "", "a JSON object that travels beside the body")
+	flags.StringVar(&s.group, "group", "", "the group within which messages keep their order")
+	jsonFlag(send, &s.json, "write the id of each message as a line of JSON")
+	return send
+}
+
+// sending is what the flags of send say.
+type sending struct {
+	file, rawHeaders, group string
+	envelope, json          bool
+	skip                    int
+	delay                   time.Duration
+	headers                 queue.Headers // of --headers and --group
+}
+
+// prepare checks the flags.
+func (s *sending) prepare(cmd *cobra.Command) (err error) {
+	if s.headers, err = parseHeaders(s.rawHeaders); err != nil {
+		return usage(cmd, err)
+	}
+	if s.delay < 0 || s.skip < 0 {
+		return usage(cmd, errors.New("--delay and --skip cannot be below 0"))
+	}
+	if s.group != "" {
+		s.headers = merged(s.headers, queue.Headers{"x-pgmq-group": s.group})
+	}
+	return nil
+}
+
+// merged returns the headers of both; the second one's count.
+func merged(a, b queue.Headers) queue.Headers {
+	if a == nil && b == nil {
+		return nil
+	}
+	all := queue.Headers{}
+	maps.Copy(all, a)
+	maps.Copy(all, b)
+	return all
+}
+
+// parse makes a message of a body or a line.
+func (s *sending) parse(text []byte) (queue.Outgoing[body], error) {
+	if _, err := parseBody(text); err != nil || !s.envelope {
+		return s.outgoing(text, s.headers, s.delay), err
+	}
+	e, err := parseEnvelope(text)
+	if err != nil {
+		return queue.Outgoing[body]{}, err
+	}
+	delay := s.delay
+	switch seconds := e.Delay; {
+	case seconds < 0 || seconds >= math.MaxInt64/float64(time.Second):
+		return queue.Outgoing[body]{}, errors.New("its delay is below 0, or above 292 years")
+	case seconds > 0:
+		delay = time.Duration(seconds * float64(time.Second))
+	}
+	return s.outgoing(e.Message, merged(s.headers, e.Headers), delay), nil
+}
+
+func (s *sending) outgoing(b body, headers queue.Headers, delay time.Duration) queue.Outgoing[body] {
+	return queue.Outgoing[body]{Body: b, Options: []queue.SendOption{headers, queue.Delay(delay)}}
+}
+
+// one sends a body from the command line.
+func (s *sending) one(cmd *cobra.Command, t *target, name string, text []byte) error {
+	m, err := s.parse(text)
+	if err != nil {
+		return usage(cmd, fmt.Errorf(`the body cannot be sent: %w (it is JSON: a string has quotes of its own, '"text"')`, err))
+	}
+	return withQueue(cmd, t, name, func(q *queue.Queue[body]) error {
+		ids, err := q.SendEach(cmd.Context(), []queue.Outgoing[body]{m})
+		if err != nil {
+			return err
+		}
+		if s.json {
+			out := newPrinter(cmd, true)
+			return errors.Join(out.ids(ids), out.flush())
+		}
+		return say(cmd, false, "sent message %d to queue %q", ids[0], name)
+	})
+}

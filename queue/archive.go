@@ -1,0 +1,138 @@
+package queue
+
+import (
+	"context"
+	"iter"
+	"math"
+	"time"
+
+	"github.com/pgmq-go/pgmq/db"
+)
+
+// archivedAtOnce is how many messages one who reads an archive has in memory.
+const archivedAtOnce = 100
+
+// ArchivedMessage is a message in the archive. Its VisibleAt is the end of the
+// last lease.
+type ArchivedMessage[T any] struct {
+	Message[T]
+	// ArchivedAt is when the transaction began that archived it, by the server's
+	// clock.
+	ArchivedAt time.Time
+}
+
+// ArchiveOption is an option of Archived: [From], [Since] or [Until].
+type ArchiveOption interface {
+	applyArchive(o *archiveOptions) error
+}
+
+// Since has only messages that were archived then or later. The default, also of
+// a zero time, is all.
+type Since time.Time
+
+// Until has only messages that were archived before then. The default, also of a
+// zero time, is all.
+type Until time.Time
+
+type archiveOptions struct {
+	from, to     int64
+	since, until *time.Time
+}
+
+// narrow finds the ids that there are in the time that is asked for.
+func (o *archiveOptions) narrow(ctx context.Context, h handle) error {
+	o.to = math.MaxInt64
+	if o.since == nil && o.until == nil {
+		return nil
+	}
+	span, err := queries.ArchivedSpan(ctx, h.db, db.ArchivedSpanParams{Since: o.since, Until: o.until})
+	o.from, o.to = max(o.from, span.Lowest), span.Highest
+	return err
+}
+
+// Archived loops over the archive of the queue, by rising ids, and changes
+// nothing:
+//
+//	for m, err := range orders.Archived(ctx, queue.Since(midnight)) {
+//		if err != nil { … }
+//		fmt.Println(m.ID, m.Body, m.ArchivedAt)
+//	}
+//
+// It fetches 100 messages at a time and holds no connection or transaction in
+// between, so an archive may be of any size and the loop as slow as it likes. What
+// is archived meanwhile may be among them or not. The options are [From], [Since]
+// and [Until]. An empty archive is no round.
+//
+// An error is a [*DecodeError], after which the loop goes on; or [ErrOption],
+// [ErrNoQueue], ctx's or what pgx returns, and the last round.
+func (q *Queue[T]) Archived(ctx context.Context, opts ...ArchiveOption) iter.Seq2[*ArchivedMessage[T], error] {
+	return func(yield func(*ArchivedMessage[T], error) bool) {
+		err := q.eachArchived(ctx, opts, func(row db.ArchivedMessage) bool {
+			m, err := q.glance(db.Message{
+				MsgID: row.MsgID, ReadCt: row.ReadCt, EnqueuedAt: row.EnqueuedAt, LastReadAt: row.LastReadAt,
+				VT: row.VT, Message: row.Message, Headers: row.Headers,
+			})
+			if err != nil {
+				return yield(nil, q.fail("archived", err))
+			}
+			return yield(&ArchivedMessage[T]{Message: *m, ArchivedAt: row.ArchivedAt}, nil)
+		})
+		if err != nil {
+			yield(nil, q.fail("archived", err))
+		}
+	}
+}
+
+// eachArchived calls do with one row after another until it returns false.
+func (h handle) eachArchived(ctx context.Context, opts []ArchiveOption, do func(db.ArchivedMessage) bool) error {
+	var o archiveOptions
+	for _, opt := range opts {
+		if opt == nil {
+			return errNilOption
+		}
+		if err := opt.applyArchive(&o); err != nil {
+			return err
+		}
+	}
+	if err := o.narrow(ctx, h); err != nil {
+		return err
+	}
+	for {
+		rows, err := queries.Archived(ctx, h.db, db.ArchivedParams{FromID: o.from, ToID: o.to, Since: o.since, Until: o.until, N: archivedAtOnce})
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if !do(row) {
+				return nil
+			}
+		}
+		if len(rows) < archivedAtOnce {
+			return nil
+		}
+		o.from = rows[len(rows)-1].MsgID + 1
+	}
+}
+
+// timeOrNil returns nil for a zero time.
+func timeOrNil(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+func (from From) applyArchive(o *archiveOptions) error {
+	o.from = int64(from)
+	return nil
+}
+
+func (s Since) applyArchive(o *archiveOptions) error {
+	o.since = timeOrNil(time.Time(s))
+	return nil
+}
+
+func (u Until) applyArchive(o *archiveOptions) error {
+	o.until = timeOrNil(time.Time(u))
+	return nil
+}
