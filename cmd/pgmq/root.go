@@ -27,7 +27,7 @@ usual PG* variables. Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupte
 	}
 	root.PersistentFlags().StringVar(&target.flag, "database-url", "", "where Postgres is: postgres://user@host/database")
 	root.SetFlagErrorFunc(usage)
-	root.AddCommand(migrateCommand(&target), apiCommand(&target), queueCommand(&target), maintainCommand(&target), demoCommand(&target))
+	root.AddCommand(migrateCommand(&target), apiCommand(&target), queueCommand(&target), maintainCommand(&target), generateCommand(&target), demoCommand(&target))
 	return root
 }
 

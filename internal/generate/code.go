@@ -1,0 +1,120 @@
+package generate
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"go/format"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"text/template"
+)
+
+const queuePath = "github.com/pgmq-go/pgmq/queue"
+
+//go:embed queues.go.tmpl
+var codeText string
+
+var codeTemplate = template.Must(template.New("queues.go").Parse(codeText))
+
+// GoCode returns the Go file of a declaration that was loaded.
+func (d *Declaration) GoCode() ([]byte, error) {
+	names := importNames(d.Queues)
+	var queues []queueInGo
+	timed := false
+	for _, q := range d.Queues {
+		t := q.Type.Name
+		if q.Type.Path != "" {
+			t = names[q.Type.Path] + "." + t
+		}
+		queues = append(queues, queueInGo{q, t})
+		for _, o := range slices.Concat(q.Send, q.Consume) {
+			timed = timed || strings.Contains(o, "time.") && !strings.Contains(o, `"`) // which is a queue's name
+		}
+	}
+	var standard, others []string
+	for _, path := range slices.Sorted(maps.Keys(names)) {
+		line := strconv.Quote(path)
+		if name := names[path]; name != pathBase(path) {
+			line = name + " " + line
+		}
+		if first, _, _ := strings.Cut(path, "/"); strings.Contains(first, ".") {
+			others = append(others, line)
+		} else {
+			standard = append(standard, line)
+		}
+	}
+	if timed {
+		standard = append(standard, `"time"`)
+	}
+	var text bytes.Buffer
+	err := codeTemplate.Execute(&text, map[string]any{
+		"File": filepath.Base(d.File), "Package": d.Package, "Standard": standard, "Others": others, "Queues": queues,
+	})
+	if err != nil {
+		return nil, err
+	}
+	code, err := format.Source(text.Bytes())
+	if err != nil {
+		return nil, fmt.Errorf("the code that was generated is no Go: %w", err) // a bug
+	}
+	return code, nil
+}
+
+func pathBase(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
+
+// importNames returns what each imported package is called in the code, by path.
+func importNames(queues []*Queue) map[string]string {
+	names := map[string]string{queuePath: "queue"}
+	taken := map[string]bool{"queue": true, "time": true, "db": true, "q": true, "err": true}
+	for _, q := range queues {
+		path := q.Type.Path
+		if path == "" || names[path] != "" {
+			continue
+		}
+		name := q.Type.pkg
+		for n := 2; taken[name]; n++ {
+			name = q.Type.pkg + strconv.Itoa(n)
+		}
+		names[path], taken[name] = name, true
+	}
+	return names
+}
+
+// queueInGo is a queue as the template sees it.
+type queueInGo struct {
+	*Queue
+	T string // its type, as the code calls it
+}
+
+// Quoted is the name as a Go string.
+func (q queueInGo) Quoted() string { return strconv.Quote(q.Name) }
+
+// About is what there is to know of a queue, to end its first sentence.
+func (q queueInGo) About() string {
+	about := ""
+	if len(q.DeadOf) > 0 {
+		about += ", for the dead letters of " + strings.Join(quoted(q.DeadOf), ", ")
+	}
+	switch {
+	case q.Unlogged:
+		about += "; a crash of the server empties it"
+	case q.Partitions.Every != "":
+		about += fmt.Sprintf("; partitions of %s, kept for %s, by pgmq maintain", q.Partitions.Every, q.Partitions.Keep)
+	}
+	if len(q.Topics) > 0 {
+		about += "; gets what is sent to " + strings.Join(q.Topics, ", ")
+	}
+	return about
+}
+
+func quoted(names []string) []string {
+	all := make([]string, len(names))
+	for i, name := range names {
+		all[i] = strconv.Quote(name)
+	}
+	return all
+}
