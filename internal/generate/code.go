@@ -2,6 +2,7 @@ package generate
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"fmt"
 	"go/format"
@@ -20,7 +21,7 @@ var codeText string
 
 var codeTemplate = template.Must(template.New("queues.go").Parse(codeText))
 
-// GoCode returns the Go file of a declaration that was loaded.
+// GoCode returns the Go file of a declaration.
 func (d *Declaration) GoCode() ([]byte, error) {
 	names := importNames(d.Queues)
 	var queues []queueInGo
@@ -75,9 +76,10 @@ func importNames(queues []*Queue) map[string]string {
 		if path == "" || names[path] != "" {
 			continue
 		}
-		name := q.Type.pkg
+		is := cmp.Or(q.Type.pkg, "pkg") // of a declaration that was only parsed
+		name := is
 		for n := 2; taken[name]; n++ {
-			name = q.Type.pkg + strconv.Itoa(n)
+			name = is + strconv.Itoa(n)
 		}
 		names[path], taken[name] = name, true
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"go/token"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +18,9 @@ import (
 // What is wrong with it is an error of one line for each [Problem].
 func Load(file string) (*Declaration, error) {
 	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no %s; pgmq generate --init writes one to begin with", file)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -47,14 +51,17 @@ func (r *reader) fail(at position, format string, args ...any) {
 	r.problems = append(r.problems, Problem{r.file, at, fmt.Sprintf(format, args...)})
 }
 
-// err returns the problems, by line.
+// err returns the problems, by line; of those in one place the first, since the
+// others come of it.
 func (r *reader) err() error {
 	slices.SortStableFunc(r.problems, func(a, b Problem) int {
 		return cmp.Or(a.at.line-b.at.line, a.at.column-b.at.column)
 	})
 	var all []error
-	for _, problem := range r.problems {
-		all = append(all, problem)
+	for i, problem := range r.problems {
+		if i == 0 || problem.at != r.problems[i-1].at {
+			all = append(all, problem)
+		}
 	}
 	return errors.Join(all...)
 }

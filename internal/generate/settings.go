@@ -101,7 +101,11 @@ func (r *reader) partitions(n *yaml.Node) Partitions {
 	for key, take := range map[string]func(v string) error{
 		"every":       func(v string) error { parts.Every = v; return nil },
 		"keep":        func(v string) error { parts.Keep = v; return nil },
-		"premake":     func(v string) (err error) { parts.Premake, err = atLeast(1, v); return },
+		"premake": func(v string) error {
+			n, err := atLeast(1, v)
+			parts.Premake = max(n, 1)
+			return err
+		},
 		"drop_unread": func(v string) (err error) { parts.DropUnread, err = flag(v); return },
 	} {
 		value := fields[key]
