@@ -151,6 +151,25 @@ func TestMigrationsAreNumberedAsTheLastOneIs(t *testing.T) {
 	}
 }
 
+// Two branches that change different queues have a migration of the same number
+// each; renumbered, they say together what is declared.
+func TestTwoBranchesMerge(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, tools{pgmq: command(t)})
+	output(t, s.pgmq("generate"))
+	base := text(t, s.dir, "pgmq.yaml")
+	s.edit("notify: 250ms", "notify: 1s")
+	contains(t, output(t, s.pgmq("generate")), "wrote migrations/00043_pgmq_orders.sql")
+	ok(t, os.Rename(filepath.Join(s.dir, "migrations/00043_pgmq_orders.sql"), filepath.Join(s.dir, "of_a_branch")))
+
+	writeFiles(t, s.dir, map[string]string{"pgmq.yaml": base})
+	s.edit("keep: 30 days", "keep: 7 days")
+	contains(t, output(t, s.pgmq("generate")), "wrote migrations/00043_pgmq_clicks.sql")
+	s.edit("notify: 250ms", "notify: 1s")
+	ok(t, os.Rename(filepath.Join(s.dir, "of_a_branch"), filepath.Join(s.dir, "migrations/00044_pgmq_orders.sql")))
+	equal(t, "what is left to generate", output(t, s.pgmq("generate")), "nothing to do\n")
+}
+
 func TestTheSampleIsADeclarationThatWorks(t *testing.T) {
 	t.Parallel()
 	s, pool := newShop(t, builtTools(t)), pgtest.Database(t)

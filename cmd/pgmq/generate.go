@@ -34,7 +34,10 @@ with 1.`,
   pgmq generate --check    # in CI`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if sample {
+			switch {
+			case check && sample:
+				return usage(cmd, errors.New("--check and --init exclude each other"))
+			case sample:
 				return writeSample(cmd, file)
 			}
 			plan, err := generate.NewPlan(file, time.Now())
@@ -50,7 +53,6 @@ with 1.`,
 	g.Flags().StringVarP(&file, "file", "f", "pgmq.yaml", "the declaration")
 	g.Flags().BoolVar(&check, "check", false, "write nothing; fail when something differs from the declaration")
 	g.Flags().BoolVar(&sample, "init", false, "write a declaration to begin with")
-	g.MarkFlagsMutuallyExclusive("check", "init")
 	return g
 }
 

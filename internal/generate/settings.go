@@ -99,8 +99,8 @@ func (r *reader) partitions(n *yaml.Node) Partitions {
 	parts := Partitions{Premake: DefaultPremake}
 	fields := r.fields("partitions", n, "every", "keep", "premake", "drop_unread")
 	for key, take := range map[string]func(v string) error{
-		"every":       func(v string) error { parts.Every = v; return nil },
-		"keep":        func(v string) error { parts.Keep = v; return nil },
+		"every": func(v string) error { parts.Every = v; return nil },
+		"keep":  func(v string) error { parts.Keep = v; return nil },
 		"premake": func(v string) error {
 			n, err := atLeast(1, v)
 			parts.Premake = max(n, 1)

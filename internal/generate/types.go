@@ -150,7 +150,7 @@ func findPackage(own, path string) (*goPackage, error) {
 		}
 		return pkg, nil
 	}
-	pkg.name, pkg.missing, pkg.dir = loaded[0].Name, "", filepath.Dir(loaded[0].CompiledGoFiles[0])
+	pkg.name, pkg.missing, pkg.dir = loaded[0].Name, "", loaded[0].Dir
 	for _, file := range loaded[0].CompiledGoFiles {
 		// A file that does not parse to its end may have the type all the same.
 		tree, _ := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
