@@ -25,32 +25,14 @@ var codeTemplate = template.Must(template.New("queues.go").Parse(codeText))
 func (d *Declaration) GoCode() ([]byte, error) {
 	names := importNames(d.Queues)
 	var queues []queueInGo
-	timed := false
 	for _, q := range d.Queues {
 		t := q.Type.Name
 		if q.Type.Path != "" {
 			t = names[q.Type.Path] + "." + t
 		}
 		queues = append(queues, queueInGo{q, t})
-		for _, o := range slices.Concat(q.Send, q.Consume) {
-			timed = timed || strings.Contains(o, "time.") && !strings.Contains(o, `"`) // which is a queue's name
-		}
 	}
-	var standard, others []string
-	for _, path := range slices.Sorted(maps.Keys(names)) {
-		line := strconv.Quote(path)
-		if name := names[path]; name != pathBase(path) {
-			line = name + " " + line
-		}
-		if first, _, _ := strings.Cut(path, "/"); strings.Contains(first, ".") {
-			others = append(others, line)
-		} else {
-			standard = append(standard, line)
-		}
-	}
-	if timed {
-		standard = append(standard, `"time"`)
-	}
+	standard, others := imports(names)
 	var text bytes.Buffer
 	err := codeTemplate.Execute(&text, map[string]any{
 		"File": filepath.Base(d.File), "Package": d.Package, "Standard": standard, "Others": others, "Queues": queues,
@@ -65,14 +47,15 @@ func (d *Declaration) GoCode() ([]byte, error) {
 	return code, nil
 }
 
-func pathBase(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
-
 // importNames returns what each imported package is called in the code, by path.
 func importNames(queues []*Queue) map[string]string {
 	names := map[string]string{queuePath: "queue"}
 	taken := map[string]bool{"queue": true, "time": true, "db": true, "q": true, "err": true}
 	for _, q := range queues {
 		path := q.Type.Path
+		if path == "time" || slices.ContainsFunc(slices.Concat(q.Send, q.Consume), isTimed) {
+			names["time"] = "time"
+		}
 		if path == "" || names[path] != "" {
 			continue
 		}
@@ -84,6 +67,27 @@ func importNames(queues []*Queue) map[string]string {
 		names[path], taken[name] = name, true
 	}
 	return names
+}
+
+// isTimed reports whether an option has a duration. What is quoted is a name.
+func isTimed(option string) bool {
+	return strings.Contains(option, "time.") && !strings.Contains(option, `"`)
+}
+
+// imports returns the lines that import the packages, the standard library's first.
+func imports(names map[string]string) (standard, others []string) {
+	for _, path := range slices.Sorted(maps.Keys(names)) {
+		line := strconv.Quote(path)
+		if name := names[path]; name != path[strings.LastIndexByte(path, '/')+1:] {
+			line = name + " " + line
+		}
+		if first, _, _ := strings.Cut(path, "/"); strings.Contains(first, ".") {
+			others = append(others, line)
+		} else {
+			standard = append(standard, line)
+		}
+	}
+	return standard, others
 }
 
 // queueInGo is a queue as the template sees it.

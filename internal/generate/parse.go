@@ -135,29 +135,22 @@ func (r *reader) declaration(text []byte) *Declaration {
 		r.fail(position{}, "nothing is declared; it must have queues")
 		return nil
 	}
-	dir := filepath.Dir(r.file)
 	top := root.Content[0]
 	fields := r.fields("a declaration", top, "code", "package", "migrations", "queues")
-	path := func(key, standard string) string {
-		if n := fields[key]; n != nil && r.is(yaml.ScalarNode, key, n) {
-			standard = n.Value
-		}
-		if filepath.IsAbs(standard) {
-			return standard
-		}
-		return filepath.Join(dir, standard)
+	d := &Declaration{
+		File:       r.file,
+		Code:       r.path("code", fields["code"], "queues/queues.go"),
+		Migrations: r.path("migrations", fields["migrations"], "migrations"),
 	}
-	d := &Declaration{File: r.file, Code: path("code", "queues/queues.go"), Migrations: path("migrations", "migrations")}
 	if n := fields["code"]; n != nil && !strings.HasSuffix(d.Code, ".go") {
 		r.fail(at(n), "code is %q; it must be a Go file, such as queues/queues.go", n.Value)
 	}
 	d.Package = packageOf(d.Code)
-	where := fields["code"]
 	if n := fields["package"]; n != nil && r.is(yaml.ScalarNode, "package", n) {
-		d.Package, where = n.Value, n
+		d.Package = n.Value
 	}
 	if !token.IsIdentifier(d.Package) || d.Package == "_" {
-		r.fail(at(cmp.Or(where, top)), "%q is no name for a Go package; say package: queues", d.Package)
+		r.fail(at(cmp.Or(fields["package"], fields["code"], top)), "%q is no name for a Go package; say package: queues", d.Package)
 	}
 	if fields["queues"] == nil {
 		r.fail(at(top), "nothing is declared; it must have queues")
@@ -167,6 +160,18 @@ func (r *reader) declaration(text []byte) *Declaration {
 		d.Queues = append(d.Queues, r.queue(e))
 	}
 	return d
+}
+
+// path is the value of a key, else the standard one, seen from the file.
+func (r *reader) path(key string, n *yaml.Node, standard string) string {
+	path := standard
+	if n != nil && r.is(yaml.ScalarNode, key, n) {
+		path = n.Value
+	}
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(filepath.Dir(r.file), path)
 }
 
 // packageOf is the package that a Go file is in, by the name of its directory.
