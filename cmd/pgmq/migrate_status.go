@@ -113,6 +113,10 @@ func (s historyStatus) print(cmd *cobra.Command) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(cmd.OutOrStdout(), "schema pgmq is at version %d, %d pending\n", s.Version, s.Pending)
+	pending := ""
+	if s.Pending > 0 {
+		pending = fmt.Sprintf(", %d pending", s.Pending)
+	}
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "schema pgmq is at version %d%s\n", s.Version, pending)
 	return err
 }
