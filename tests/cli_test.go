@@ -8,6 +8,7 @@ import (
 	"os"
 	osexec "os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -35,7 +36,7 @@ func command(t testing.TB) func(args ...string) *osexec.Cmd {
 	}
 	return func(args ...string) *osexec.Cmd {
 		cmd := osexec.CommandContext(t.Context(), binary, args...)
-		cmd.Env = env
+		cmd.Env = slices.Clip(env) // so that whoever appends to it has a copy
 		return cmd
 	}
 }

@@ -2,10 +2,7 @@ package tests
 
 import (
 	"bytes"
-	"fmt"
-	"os"
 	osexec "os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -50,23 +47,7 @@ func TestGenericsKnowsTheStandardLibraryOnly(t *testing.T) {
 // the usual things.
 func TestAnotherModuleCanUseQueue(t *testing.T) {
 	t.Parallel()
-	root, err := filepath.Abs("..")
-	ok(t, err)
-	dir := t.TempDir()
-	goMod, err := os.ReadFile("../go.mod")
-	ok(t, err)
-	text := strings.Replace(string(goMod), "module "+module, "module example.com/app", 1)
-	text += fmt.Sprintf("\nrequire %s v0.0.0\nreplace %s => %s\n", module, module, root)
-	goSum, err := os.ReadFile("../go.sum")
-	ok(t, err)
-	program, err := os.ReadFile("testdata/app.go.txt")
-	ok(t, err)
-	for name, content := range map[string][]byte{"go.mod": []byte(text), "go.sum": goSum, "main.go": program} {
-		ok(t, os.WriteFile(filepath.Join(dir, name), content, 0o600))
-	}
-
-	app := osexec.CommandContext(t.Context(), "go", "run", ".")
-	app.Dir = dir
-	app.Env = append(os.Environ(), "DATABASE_URL="+dsn(pgtest.Pool()), "GOFLAGS=-mod=mod", "GOWORK=off", "GOPROXY=off")
+	app := goIn(t, userModule(t, "example.com/app", map[string]string{"main.go": text(t, "testdata/app.go.txt")}), "run", ".")
+	app.Env = append(app.Env, "DATABASE_URL="+dsn(pgtest.Pool()))
 	equal(t, "what the program says", run(t, app), "all done\n")
 }

@@ -44,12 +44,19 @@ func dsn(pool *pgxpool.Pool) string {
 // gooseOn returns goose for a directory and a version table of a database.
 func gooseOn(t testing.TB, pool *pgxpool.Pool, dir, table string) func(args ...string) string {
 	t.Helper()
-	binary := gooseCommand(t)
+	cmd := gooseWith(t, gooseCommand(t), pool, dir, table)
 	return func(args ...string) string {
 		t.Helper()
+		return run(t, cmd(args...))
+	}
+}
+
+// gooseWith is gooseOn for a goose that was built, and to be run by the caller.
+func gooseWith(t testing.TB, binary string, pool *pgxpool.Pool, dir, table string) func(args ...string) *osexec.Cmd {
+	return func(args ...string) *osexec.Cmd {
 		cmd := osexec.CommandContext(t.Context(), binary, args...)
 		cmd.Env = append(os.Environ(), "GOOSE_DRIVER=postgres", "GOOSE_DBSTRING="+dsn(pool), "GOOSE_MIGRATION_DIR="+dir, "GOOSE_TABLE="+table)
-		return run(t, cmd)
+		return cmd
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"text/tabwriter"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -30,23 +29,33 @@ func migrateCommand(t *target) *cobra.Command {
 }
 
 func migrateUp(t *target) *cobra.Command {
-	return &cobra.Command{
+	var dry bool
+	up := &cobra.Command{
 		Use:     "up",
 		Short:   "Apply the migrations that are pending",
 		Long:    "Apply the migrations that are pending. Any number may run at once: one works,\nthe others wait.",
 		Example: `  pgmq migrate up --database-url postgres://app@localhost/app`,
 		Args:    exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withProvider(cmd, t, func(provider *goose.Provider) error {
+			return withDB(cmd, t, nil, func(db *sql.DB) error {
+				if dry {
+					return dryUp(cmd, db)
+				}
+				provider, err := schema.Provider(db)
+				if err != nil {
+					return err
+				}
 				results, err := provider.Up(cmd.Context())
 				return report(cmd, provider, results, err)
 			})
 		},
 	}
+	up.Flags().BoolVar(&dry, "dry-run", false, "print the SQL and run none of it")
+	return up
 }
 
 func migrateDown(t *target) *cobra.Command {
-	var all, dropMessages bool
+	var all, dropMessages, dry bool
 	down := &cobra.Command{
 		Use:   "down",
 		Short: "Take the latest migration back",
@@ -63,6 +72,9 @@ archive holds messages, unless --drop-messages says so.`,
 				settings["pgmq.drop_messages"] = "on"
 			}
 			return withDB(cmd, t, settings, func(db *sql.DB) error {
+				if dry {
+					return dryDown(cmd, db, all)
+				}
 				err := takeBack(cmd, db, all)
 				var pg *pgconn.PgError
 				if errors.As(err, &pg) && pg.Code == "55000" { // raised by the migration itself
@@ -73,6 +85,7 @@ archive holds messages, unless --drop-messages says so.`,
 		},
 	}
 	down.Flags().BoolVar(&all, "all", false, "take every migration back and drop the version table")
+	down.Flags().BoolVar(&dry, "dry-run", false, "print the SQL and run none of it")
 	down.Flags().BoolVar(&dropMessages, "drop-messages", false, "drop queues that hold messages, too")
 	return down
 }
@@ -98,33 +111,6 @@ func takeBack(cmd *cobra.Command, db *sql.DB, all bool) error {
 		return err
 	}
 	return report(cmd, provider, []*goose.MigrationResult{result}, nil)
-}
-
-func migrateStatus(t *target) *cobra.Command {
-	return &cobra.Command{
-		Use:     "status",
-		Short:   "List the migrations and when they were applied",
-		Example: `  pgmq migrate status`,
-		Args:    exactly(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withProvider(cmd, t, func(provider *goose.Provider) error {
-				rows, err := provider.Status(cmd.Context())
-				if err != nil {
-					return err
-				}
-				table := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
-				fmt.Fprintln(table, "VERSION\tMIGRATION\tAPPLIED")
-				for _, row := range rows {
-					applied := "pending"
-					if row.State == goose.StateApplied {
-						applied = row.AppliedAt.Format(time.DateTime)
-					}
-					fmt.Fprintf(table, "%d\t%s\t%s\n", row.Source.Version, filepath.Base(row.Source.Path), applied)
-				}
-				return table.Flush()
-			})
-		},
-	}
 }
 
 func migrateExport() *cobra.Command {
@@ -215,14 +201,4 @@ func withDB(cmd *cobra.Command, t *target, settings map[string]string, do func(*
 	}
 	defer closeAll()
 	return do(db)
-}
-
-func withProvider(cmd *cobra.Command, t *target, do func(*goose.Provider) error) error {
-	return withDB(cmd, t, nil, func(db *sql.DB) error {
-		provider, err := schema.Provider(db)
-		if err != nil {
-			return err
-		}
-		return do(provider)
-	})
 }

@@ -24,7 +24,7 @@ func queueCommand(t *target) *cobra.Command {
 		Args:  noCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	q.AddCommand(queueCreate(t), queueList(t), queuePurge(t), queueDrop(t))
+	q.AddCommand(queueCreate(t), queueList(t), queuePurge(t), queueDrop(t), queueMigration())
 	return q
 }
 

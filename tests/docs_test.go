@@ -1,0 +1,58 @@
+package tests
+
+import (
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"github.com/pgmq-go/pgmq/internal/pgtest"
+)
+
+// block is one code block of a page: its language, the file that it is, if it
+// names one, and its text.
+var block = regexp.MustCompile("(?ms)^```(\\w+)(?: (\\S+))?\n(.*?)^```$")
+
+// What stands in these pages is done from top to bottom: files are written, shell
+// is run, and what it prints is the text below it.
+func TestWhatThePagesSayIsWhatHappens(t *testing.T) {
+	t.Parallel()
+	binaries := builtTools(t)
+	for _, page := range []string{"generate.md", "deploying.md"} {
+		t.Run(page, func(t *testing.T) {
+			t.Parallel()
+			pool := pgtest.Database(t)
+			dir := userModule(t, "example.com/shop", map[string]string{"cmd/shop/main.go": "package main\n\nfunc main() {}\n"})
+			bin := t.TempDir()
+			for name, path := range map[string]string{"pgmq": binaries.pgmq().Path, "goose": binaries.goose} {
+				ok(t, os.Symlink(path, filepath.Join(bin, name)))
+			}
+			env := append(os.Environ(), "DATABASE_URL="+dsn(pool), "GOFLAGS=-mod=mod", "GOWORK=off", "GOPROXY=off",
+				"PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+			printed, ran := "", 0
+			for _, part := range block.FindAllStringSubmatch(text(t, "../docs", page), -1) {
+				language, file, code := part[1], part[2], part[3]
+				switch {
+				case file != "":
+					writeFiles(t, dir, map[string]string{file: code})
+				case language == "text":
+					equal(t, "what is printed", printed, code)
+				case language == "sh":
+					sh := osexec.CommandContext(t.Context(), "sh", "-euc", code)
+					sh.Dir, sh.Env = dir, env
+					out, err := sh.Output()
+					if err != nil {
+						t.Fatalf("%v\n%s\n%s%s", err, code, out, as[*osexec.ExitError](t, err).Stderr)
+					}
+					printed, ran = string(out), ran+1
+				default:
+					t.Fatalf("nothing is done with a block of %s", language)
+				}
+			}
+			if ran < 5 {
+				t.Fatalf("%d blocks were run: where are the others?", ran)
+			}
+		})
+	}
+}

@@ -1,0 +1,64 @@
+-- Written by pgmq generate from pgmq.yaml:
+--   queue "clicks": new
+--   queue "Mail-Out.1": new
+--   queue "orders": new
+--   queue "orders_dead": new
+--   queue "raw": new
+-- What this leaves the queues as, for the next pgmq generate:
+-- pgmq:queue {"name":"clicks","partitions":{"every":"1 day","keep":"30 days","premake":2,"drop_unread":true}}
+-- pgmq:queue {"name":"Mail-Out.1","unlogged":true}
+-- pgmq:queue {"name":"orders","notify":"250ms","topics":["a.#","orders.*"]}
+-- pgmq:queue {"name":"orders_dead"}
+-- pgmq:queue {"name":"raw"}
+
+-- +goose Up
+-- +goose StatementBegin
+DO $$
+BEGIN
+    IF to_regproc('pgmq.create') IS NULL THEN
+        RAISE EXCEPTION 'schema pgmq is not in this database yet: run "pgmq migrate up" first'
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+END $$;
+-- +goose StatementEnd
+
+SELECT pgmq.create_partitioned('clicks', '1 day', '30 days', premake => 2);
+SELECT pgmq.set_partition_retention('clicks', '30 days', drop_unread => true);
+
+SELECT pgmq.create_unlogged('Mail-Out.1');
+
+SELECT pgmq.create('orders');
+SELECT pgmq.enable_notify_insert('orders', throttle_interval_ms => 250);
+SELECT pgmq.bind_topic('a.#', 'orders');
+SELECT pgmq.bind_topic('orders.*', 'orders');
+
+SELECT pgmq.create('orders_dead');
+
+SELECT pgmq.create('raw');
+
+-- +goose Down
+-- Refuses while messages are left in a queue or its archive, unless the session
+-- says that they may go: PGOPTIONS='-c pgmq.drop_messages=on'.
+-- +goose StatementBegin
+DO $$
+DECLARE
+    told CONSTANT boolean := coalesce(current_setting('pgmq.drop_messages', true), '') IN ('on', 'true', '1', 'yes');
+    queue text;
+    part  text;
+    held  boolean;
+BEGIN
+    FOREACH queue IN ARRAY ARRAY['clicks', 'Mail-Out.1', 'orders', 'orders_dead', 'raw'] LOOP
+        PERFORM pgmq.acquire_queue_lock(queue);
+        FOREACH part IN ARRAY ARRAY[pgmq.format_table_name(queue, 'q'), pgmq.format_table_name(queue, 'a')] LOOP
+            CONTINUE WHEN told OR to_regclass(format('pgmq.%I', part)) IS NULL;
+            EXECUTE format('LOCK TABLE pgmq.%I IN ACCESS EXCLUSIVE MODE', part);
+            EXECUTE format('SELECT EXISTS (SELECT FROM pgmq.%I)', part) INTO held;
+            IF held THEN
+                RAISE EXCEPTION 'pgmq.% still holds messages: empty it, or set pgmq.drop_messages to on for this session', quote_ident(part)
+                    USING ERRCODE = 'object_not_in_prerequisite_state';
+            END IF;
+        END LOOP;
+        PERFORM pgmq.drop_queue(queue);
+    END LOOP;
+END $$;
+-- +goose StatementEnd
