@@ -23,7 +23,8 @@ var bareTable = &system{
 			message jsonb NOT NULL
 		)`)
 	},
-	open: func(_ context.Context, p pools, _ int) (client, error) { return bareClient{p}, nil },
+	reset: `TRUNCATE bare`,
+	open:  func(_ context.Context, p pools, _ int) (client, error) { return bareClient{p}, nil },
 }
 
 type bareClient struct{ pools }

@@ -34,7 +34,7 @@ func (p *piece) measureBacklog(ctx context.Context, behind int) error {
 	if err := p.fillUp(ctx, behind, 1000); err != nil {
 		return err
 	}
-	if err := p.database.settle(ctx); err != nil {
+	if err := p.database.quieten(ctx); err != nil {
 		return err
 	}
 	if err := p.sendAlone(ctx, backlogSenders); err != nil {
@@ -49,7 +49,7 @@ func (p *piece) measureBacklog(ctx context.Context, behind int) error {
 
 	before := p.ledger.count()
 	c := p.start(ctx, p.system.workers)
-	n, took, err := p.sendFor(ctx, p.form.send, backlogSenders, func() error { return p.sendOne(ctx) })
+	n, took, err := p.sendFor(p.form.send, backlogSenders, func() error { return p.sendOne(ctx) })
 	came := p.ledger.count() - before
 	if err := errors.Join(err, c.stop(ctx)); err != nil {
 		return err

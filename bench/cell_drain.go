@@ -37,7 +37,7 @@ func (p *piece) measureDrain(ctx context.Context, workers int) error {
 	if err := p.fillUp(ctx, p.form.backlog, 1000); err != nil {
 		return err
 	}
-	if err := p.database.settle(ctx); err != nil {
+	if err := p.database.quieten(ctx); err != nil {
 		return err
 	}
 	meter, err := p.database.startMeter(ctx)

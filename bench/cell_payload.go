@@ -37,14 +37,14 @@ func (p *piece) sendAlone(ctx context.Context, senders int) error {
 	if err := p.warm(ctx, senders); err != nil {
 		return err
 	}
-	n, took, err := p.sendFor(ctx, p.form.send, senders, func() error { return p.sendOne(ctx) })
+	n, took, err := p.sendFor(p.form.send, senders, func() error { return p.sendOne(ctx) })
 	p.values[sendRate] = perSecond(n, took)
 	return err
 }
 
 // readAlone measures consuming what is there while nobody sends.
 func (p *piece) readAlone(ctx context.Context) error {
-	if err := p.database.settle(ctx); err != nil {
+	if err := p.database.quieten(ctx); err != nil {
 		return err
 	}
 	n, took, err := p.drain(ctx, p.system.workers, p.form.drain)

@@ -57,7 +57,7 @@ func (p *piece) measureSends(ctx context.Context, senders int, send func() error
 	if err != nil {
 		return err
 	}
-	n, took, err := p.sendFor(ctx, p.form.send, senders, send)
+	n, took, err := p.sendFor(p.form.send, senders, send)
 	if err != nil {
 		return err
 	}

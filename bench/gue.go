@@ -21,6 +21,7 @@ var gueQueue = &system{
 	about:   "gue: Enqueue, EnqueueBatch; worker pool, RunAtPollStrategy, poll interval 10 ms",
 	workers: 32,
 	install: func(ctx context.Context, pool *pgxpool.Pool) error { return do(ctx, pool, gueTable, gueIndex) },
+	reset:   `TRUNCATE gue_jobs`,
 	open: func(_ context.Context, p pools, queues int) (client, error) {
 		enqueues, err := gue.NewClient(pgxv5.NewConnPool(p.send))
 		if err != nil {

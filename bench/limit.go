@@ -19,6 +19,7 @@ var copyLimit = &system{
 		"c 16": oneStatement, "c 128": oneStatement, "c best": oneStatement,
 	},
 	install: installSchema,
+	reset:   dropQueues,
 	open: func(ctx context.Context, p pools, _ int) (client, error) {
 		_, err := p.send.Exec(ctx, `SELECT pgmq.create($1)`, queueName(0))
 		return limitClient{p}, err
@@ -46,4 +47,3 @@ func (c limitClient) consume(ctx context.Context, _ int, handle func(body)) erro
 		return takeRows(ctx, c.pools.consume, handle, `DELETE FROM pgmq.q_bench_0 RETURNING message`)
 	})
 }
-

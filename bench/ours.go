@@ -17,6 +17,7 @@ var pgmqGo = &system{
 	about:   "queue.Queue[T] on a pool: Send, SendBatch, Consume; defaults",
 	workers: 16,
 	install: installSchema,
+	reset:   dropQueues,
 	open: func(ctx context.Context, p pools, queues int) (client, error) {
 		c := &ourClient{}
 		for i := range queues {
@@ -36,6 +37,9 @@ var pgmqGo = &system{
 		return c, nil
 	},
 }
+
+// dropQueues is pgmqGo's reset.
+const dropQueues = `SELECT pgmq.drop_queue(queue_name) FROM pgmq.meta`
 
 func installSchema(ctx context.Context, pool *pgxpool.Pool) error {
 	db := stdlib.OpenDBFromPool(pool)

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// piece is one system in one variant of a cell in one round, in a fresh database.
+// piece is one system in one variant of a cell in one round.
 type piece struct {
 	system   *system
 	form     form
@@ -21,7 +21,7 @@ type piece struct {
 	seconds  []second
 }
 
-// newPiece opens a system's client on a fresh database.
+// newPiece opens a system's client on fresh queues.
 func newPiece(ctx context.Context, s *server, system *system, f form, v variant) (*piece, error) {
 	p := &piece{
 		system: system,
@@ -31,13 +31,13 @@ func newPiece(ctx context.Context, s *server, system *system, f form, v variant)
 		values: values{},
 	}
 	var err error
-	if p.database, err = s.database(ctx, system, p.queues); err != nil {
+	if p.database, err = s.open(ctx, system, p.queues); err != nil {
 		return nil, err
 	}
 	if p.client, err = system.open(ctx, p.database.pools, p.queues); err != nil {
-		return nil, errors.Join(err, p.database.drop())
+		return nil, errors.Join(err, p.database.close())
 	}
-	return p, p.database.settle(ctx)
+	return p, nil
 }
 
 // queueOf spreads messages over the queues.
@@ -59,19 +59,18 @@ func (p *piece) warm(ctx context.Context, senders int) error {
 	return group.Wait()
 }
 
-// sendFor has senders repeat send for a
-// while. It returns how many messages were sent, and in what time.
-func (p *piece) sendFor(ctx context.Context, length time.Duration, senders int, send func() error) (int64, time.Duration, error) {
+// sendFor has senders repeat send for a while, each at least once. It returns how
+// many messages were sent, and in what time.
+func (p *piece) sendFor(length time.Duration, senders int, send func() error) (int64, time.Duration, error) {
 	var group errgroup.Group
 	before, start := p.ledger.sent(), time.Now()
 	for range senders {
 		group.Go(func() error {
-			for time.Since(start) < length && ctx.Err() == nil {
-				if err := send(); err != nil {
+			for {
+				if err := send(); err != nil || time.Since(start) >= length {
 					return err
 				}
 			}
-			return ctx.Err()
 		})
 	}
 	err := group.Wait()

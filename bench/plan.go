@@ -78,7 +78,7 @@ func (p *plan) leftOut(c *cell) map[string]string {
 
 // run measures cell after cell and hands each to keep, the last one as far as it
 // came. A system that fails in a round has failed there, and the run goes on.
-func (p *plan) run(ctx context.Context, conditions []string, keep func(*record) error) error {
+func (p *plan) run(ctx context.Context, conditions []string, keep func(*record) error) (err error) {
 	total := 0
 	for _, c := range p.cells {
 		total += len(p.steps(c))
@@ -86,20 +86,27 @@ func (p *plan) run(ctx context.Context, conditions []string, keep func(*record) 
 	p.progress.begin(total)
 	defer p.progress.end()
 	for _, s := range p.systems {
-		if err := p.server.template(ctx, s); err != nil {
+		if err := p.server.install(ctx, s); err != nil {
 			return fmt.Errorf("install %s: %w", s.name, err)
 		}
+		defer func() { err = errors.Join(err, p.server.uninstall(context.WithoutCancel(ctx), s)) }()
 	}
 	for _, c := range p.cells {
 		r := &record{
 			Cell: c.id, Conditions: conditions, Started: time.Now(), Full: p.form.full,
 			Held: [2]int{p.form.held[0], p.form.held[0] + p.form.held[1]}, LeftOut: p.leftOut(c),
 		}
-		for _, s := range p.steps(c) {
+		steps := p.steps(c)
+		for i, s := range steps {
 			if ctx.Err() != nil {
 				break
 			}
 			p.progress.at(s)
+			if i == 0 || steps[i-1].round != s.round || steps[i-1].variant.name != s.variant.name {
+				if _, err := p.server.control.Exec(ctx, `CHECKPOINT`); err != nil {
+					return err
+				}
+			}
 			if one := p.measure(ctx, s); ctx.Err() == nil {
 				r.Results = append(r.Results, one)
 				p.progress.done(one)
@@ -134,7 +141,7 @@ func (p *plan) measure(ctx context.Context, s step) result {
 	if err = s.variant.run(ctx, piece); err == nil && p.form.verify {
 		err = piece.verify(ctx)
 	}
-	if err = errors.Join(err, piece.database.drop()); err != nil {
+	if err = errors.Join(err, piece.database.close()); err != nil {
 		return fail(err)
 	}
 	one.Values, one.Seconds = piece.values, piece.seconds

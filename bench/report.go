@@ -49,6 +49,10 @@ func writeReport(w io.Writer, records []*record, charts map[string][]string) {
 	for _, r := range records {
 		writeCell(w, r, charts[r.Cell])
 	}
+	if len(charts["costs"]) > 0 {
+		fmt.Fprint(w, "### What a message costs the server\n\n")
+		writeCharts(w, "What a message costs the server", charts["costs"])
+	}
 	writeGoals(w, records)
 	writeConditions(w, records)
 }
@@ -56,9 +60,7 @@ func writeReport(w io.Writer, records []*record, charts map[string][]string) {
 func writeCell(w io.Writer, r *record, charts []string) {
 	c := cellOf(r.Cell)
 	fmt.Fprintf(w, "### (%s) %s\n\n", c.id, c.title)
-	for _, chart := range charts {
-		fmt.Fprintf(w, "![%s](%s)\n\n", c.title, chart)
-	}
+	writeCharts(w, c.title, charts)
 	comparison := fmt.Sprintf("%s, ratio to %s", c.compared, c.reference)
 	for _, variant := range r.variants() {
 		fmt.Fprintf(w, "**%s**\n\n", variant)
@@ -88,6 +90,12 @@ func writeCell(w io.Writer, r *record, charts []string) {
 			words = append(words, fmt.Sprintf("%s (%s)", name, r.LeftOut[name]))
 		}
 		fmt.Fprintf(w, "Left out: %s.\n\n", strings.Join(words, ", "))
+	}
+}
+
+func writeCharts(w io.Writer, title string, files []string) {
+	for _, file := range files {
+		fmt.Fprintf(w, "![%s](%s)\n\n", title, file)
 	}
 }
 

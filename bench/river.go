@@ -31,6 +31,7 @@ var riverQueue = &system{
 		_, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
 		return err
 	},
+	reset: `TRUNCATE river_job`,
 	open: func(_ context.Context, p pools, queues int) (client, error) {
 		inserts, err := river.NewClient(riverpgxv5.New(p.send), riverConfig())
 		return &riverClient{inserts: inserts, pool: p.consume, queues: queues}, err

@@ -20,8 +20,8 @@ import (
 // make databases and say CHECKPOINT.
 const urlVar = "PGMQ_BENCH_DATABASE_URL"
 
-// settings are those of a server that is started: durable, and with room so that
-// a piece is not cut in two by a checkpoint.
+// settings are those of a server that is started: durable, and with room and time
+// for a piece between two checkpoints. There is one before each round.
 var settings = []string{
 	"fsync=on",
 	"synchronous_commit=on",
@@ -29,6 +29,7 @@ var settings = []string{
 	"max_connections=300",
 	"shared_buffers=1GB",
 	"max_wal_size=8GB",
+	"checkpoint_timeout=30min",
 }
 
 // shown are the settings that are told with the results.
@@ -91,16 +92,15 @@ func (s *server) do(ctx context.Context, sql string, names ...string) error {
 	return err
 }
 
-// template makes a database that has the tables of a system, for database to copy.
-func (s *server) template(ctx context.Context, system *system) error {
-	name := templateName(system)
-	if err := s.do(ctx, `DROP DATABASE IF EXISTS ? WITH (FORCE)`, name); err != nil {
+// install makes a system's database, with its tables.
+func (s *server) install(ctx context.Context, system *system) error {
+	if err := s.uninstall(ctx, system); err != nil {
 		return err
 	}
-	if err := s.do(ctx, `CREATE DATABASE ?`, name); err != nil {
+	if err := s.do(ctx, `CREATE DATABASE ?`, databaseName(system)); err != nil {
 		return err
 	}
-	pool, err := s.pool(ctx, name, 4, 1)
+	pool, err := s.pool(ctx, databaseName(system), 4, 1)
 	if err != nil {
 		return err
 	}
@@ -108,38 +108,35 @@ func (s *server) template(ctx context.Context, system *system) error {
 	return system.install(ctx, pool)
 }
 
-func templateName(system *system) string { return "pgmq_bench_template_" + system.name }
+func (s *server) uninstall(ctx context.Context, system *system) error {
+	return s.do(ctx, `DROP DATABASE IF EXISTS ? WITH (FORCE)`, databaseName(system))
+}
 
-// database is a fresh one for a piece.
+func databaseName(system *system) string { return "pgmq_bench_" + system.name }
+
+// database is that of a system, for one piece.
 type database struct {
 	pools
 	server *server
 	name   string
 }
 
-// database makes a database with the tables of a system, and pools for it. So
-// every piece begins with the same files, and with none of another's dead rows.
-func (s *server) database(ctx context.Context, system *system, queues int) (*database, error) {
-	d := &database{server: s, name: "pgmq_bench_" + system.name}
-	if err := s.do(ctx, `DROP DATABASE IF EXISTS ? WITH (FORCE)`, d.name); err != nil {
-		return nil, err
-	}
-	if err := s.do(ctx, `CREATE DATABASE ? TEMPLATE ?`, d.name, templateName(system)); err != nil {
-		return nil, err
-	}
+// open returns a system's database, with tables as they were when it was made.
+func (s *server) open(ctx context.Context, system *system, queues int) (*database, error) {
+	d := &database{server: s, name: databaseName(system)}
 	var err error
 	if d.pools.send, err = s.pool(ctx, d.name, s.conns, queues); err != nil {
 		return nil, err
 	}
-	d.pools.consume, err = s.pool(ctx, d.name, s.conns, queues)
-	return d, err
+	if d.pools.consume, err = s.pool(ctx, d.name, s.conns, queues); err != nil {
+		return nil, err
+	}
+	return d, do(ctx, d.pools.send, system.reset)
 }
 
-// drop removes the database, whatever still uses it.
-func (d *database) drop() error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	err := d.server.do(ctx, `DROP DATABASE IF EXISTS ? WITH (FORCE)`, d.name)
+// close closes the pools. A connection that is not given back, because the piece
+// failed, is cut.
+func (d *database) close() error {
 	closed := make(chan struct{})
 	go func() {
 		defer close(closed)
@@ -148,10 +145,19 @@ func (d *database) drop() error {
 	}()
 	select {
 	case <-closed:
-	case <-ctx.Done():
-		err = errors.Join(err, errors.New("somebody does not give back a connection"))
+		return nil
+	case <-time.After(10 * time.Second):
 	}
-	return err
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	_, err := d.server.control.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1`, d.name)
+	return errors.Join(errors.New("connections had to be cut"), err)
+}
+
+// quieten has the tables as a quiet database has them: vacuumed, with statistics,
+// and with no checkpoint due.
+func (d *database) quieten(ctx context.Context) error {
+	return do(ctx, d.pools.send, `VACUUM (ANALYZE)`, `CHECKPOINT`)
 }
 
 // pool keeps room for the statements of that many queues.
@@ -172,10 +178,4 @@ func (s *server) in(database string) string {
 		return dsn.String()
 	}
 	return s.URL + " dbname=" + database
-}
-
-// settle has the database as a quiet one would be: vacuumed, with statistics, and
-// with no checkpoint due.
-func (d *database) settle(ctx context.Context) error {
-	return do(ctx, d.pools.send, `VACUUM (ANALYZE)`, `CHECKPOINT`)
 }

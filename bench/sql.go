@@ -16,6 +16,7 @@ var pgmqSQL = &system{
 	about:   "pgmq.send, send_batch, read(100) and delete(array) by plain pgx",
 	workers: 4,
 	install: installSchema,
+	reset:   dropQueues,
 	open:    openSQL(100),
 }
 
@@ -29,6 +30,7 @@ var pgmqSQLOne = &system{
 		"f": drainTells, "g": drainTells, "h": drainTells,
 	},
 	install: installSchema,
+	reset:   dropQueues,
 	open:    openSQL(1),
 }
 

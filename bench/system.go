@@ -21,7 +21,9 @@ type system struct {
 	cannot map[string]string
 	// install makes its tables in an empty database.
 	install func(ctx context.Context, pool *pgxpool.Pool) error
-	// open makes some queues in a database with these tables, and a client for them.
+	// reset is a statement that leaves the tables as install made them.
+	reset string
+	// open makes some queues in such a database, and a client for them.
 	open func(ctx context.Context, p pools, queues int) (client, error)
 }
 
