@@ -5,9 +5,9 @@ SQLC   := go -C tools tool sqlc
 LINT   := go tool -modfile=$(CURDIR)/tools/lint/go.mod golangci-lint
 # Runs a command in tests/.
 WITHPG := go -C tests run ./withpg
-MODULES := . tests tools tools/lint
+MODULES := . tests bench tools tools/lint
 
-.PHONY: help demo test bench generate verify format extension deb
+.PHONY: help demo test bench microbench generate verify format extension deb
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +18,10 @@ demo: ## carry a week of earthquakes through a queue, on a Postgres of its own
 test: ## run all tests against one real Postgres, with the race detector
 	@$(WITHPG) sh -c 'go test -race ./... && go -C .. test -race ./...'
 
-bench: ## measure send, batch, and read with delete; durable
+bench: ## measure beside other queues, with charts, to build/bench; ARGS=-h tells more
+	@go -C bench build -o ../build/pgmq-bench . && build/pgmq-bench $(ARGS)
+
+microbench: ## measure single functions, durable
 	@$(WITHPG) -durable go test -run '^$$' -bench . -benchtime 2s
 
 extension: ## write the migrations as a Postgres extension, to build/extension
@@ -33,6 +36,7 @@ generate: ## write db/ anew from queries/ and schema/
 format: ## format the Go code
 	$(LINT) fmt ./...
 	cd tests && $(LINT) fmt ./...
+	cd bench && $(LINT) fmt ./...
 
 verify: ## check that generated code, modules, queries, lint and format are in order
 	$(SQLC) diff -f ../sqlc.yaml
@@ -40,3 +44,4 @@ verify: ## check that generated code, modules, queries, lint and format are in o
 	@for module in $(MODULES); do echo "go -C $$module mod tidy -diff"; go -C $$module mod tidy -diff || exit 1; done
 	$(LINT) run ./...
 	cd tests && $(LINT) run ./...
+	cd bench && $(LINT) run ./...

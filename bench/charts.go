@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"image/color"
 	"os"
@@ -8,7 +9,9 @@ import (
 	"slices"
 
 	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgsvg"
@@ -20,6 +23,7 @@ var looks = map[string]draw.LineStyle{
 	pgmqGo.name:     {Color: color.RGBA{0x00, 0x72, 0xb2, 0xff}, Width: 2.5},
 	pgmqSQL.name:    {Color: color.RGBA{0x56, 0xb4, 0xe9, 0xff}, Width: 1.5},
 	pgmqSQLOne.name: {Color: color.RGBA{0x00, 0x9e, 0x73, 0xff}, Width: 1.5},
+	pgmqThen.name:   {Color: color.RGBA{0xe6, 0x9f, 0x00, 0xff}, Width: 1.5},
 	riverQueue.name: {Color: color.RGBA{0xd5, 0x5e, 0x00, 0xff}, Width: 1.5},
 	gueQueue.name:   {Color: color.RGBA{0xcc, 0x79, 0xa7, 0xff}, Width: 1.5},
 	bareTable.name:  {Color: color.RGBA{0x80, 0x80, 0x80, 0xff}, Width: 1.5},
@@ -67,7 +71,7 @@ func figures(records []*record) []figureOf {
 		case drains.id:
 			by("drain", "workers", rate)
 		case steady.id:
-			by("latency", "messages due", p50, p95, p99)
+			by("latency", "messages due; a cross: did not keep up", p50, p95, p99)
 		case horizon.id:
 			for _, variant := range r.variants() {
 				all = append(all, overTime(r, variant))
@@ -99,7 +103,7 @@ func (r *record) systems() []string {
 
 const (
 	panelWidth  = 3.3 * vg.Inch
-	panelHeight = 2.6 * vg.Inch
+	panelHeight = 2.8 * vg.Inch
 	legendWidth = 0.8 * vg.Inch
 	gap         = vg.Length(10)
 )
@@ -113,7 +117,7 @@ func (f figureOf) save(path string) error {
 		width *= 1.8
 	}
 	if rows > 1 {
-		height *= 0.75
+		height *= 0.7
 	}
 	canvas := vgsvg.New(vg.Length(columns)*width+legendWidth, vg.Length(rows)*height)
 	whole := draw.New(canvas)
@@ -137,14 +141,11 @@ func (f figureOf) save(path string) error {
 	legend := f.legend()
 	legend.Draw(draw.Crop(whole, whole.Max.X-legendWidth, 0, 0, -3*gap))
 
-	file, err := os.Create(path)
-	if err != nil {
+	var text bytes.Buffer
+	if _, err := canvas.WriteTo(&text); err != nil {
 		return err
 	}
-	if _, err := canvas.WriteTo(file); err != nil {
-		return err
-	}
-	return file.Close()
+	return os.WriteFile(path, bytes.ReplaceAll(text.Bytes(), []byte("font-family:Liberation Sans"), []byte(fonts)), 0o644)
 }
 
 func (f figureOf) legend() plot.Legend {
@@ -152,6 +153,7 @@ func (f figureOf) legend() plot.Legend {
 	legend.Top, legend.Left = true, true
 	legend.ThumbnailWidth = 18
 	legend.Padding = 3
+	legend.TextStyle.Font = sans
 	legend.TextStyle.Font.Size = 10
 	for _, name := range f.systems {
 		legend.Add(name, &plotter.Line{LineStyle: looks[name]})
@@ -159,10 +161,21 @@ func (f figureOf) legend() plot.Legend {
 	return legend
 }
 
+// sans is the font of everything; where it is not installed, one with the same
+// widths often is.
+var sans = font.Font{Typeface: "Liberation", Variant: "Sans"}
+
+const fonts = "font-family:Liberation Sans,Arial,Helvetica,sans-serif"
+
 // newPanel returns an empty plot in the style of all.
-func newPanel(title, x, y string) *plot.Plot {
+func newPanel(title, x string) *plot.Plot {
 	p := plot.New()
-	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x, y
+	for _, style := range []*text.Style{
+		&p.Title.TextStyle, &p.X.Label.TextStyle, &p.X.Tick.Label, &p.Y.Tick.Label,
+	} {
+		style.Font = sans
+	}
+	p.Title.Text, p.X.Label.Text = title, x
 	p.Title.TextStyle.Font.Size = 11
 	p.Title.Padding = 6
 	for _, axis := range []*plot.Axis{&p.X, &p.Y} {

@@ -18,7 +18,7 @@ import (
 // poll interval, 5 s by default, is that of the other systems that poll.
 var gueQueue = &system{
 	name:    "gue",
-	about:   "gue: Enqueue, EnqueueBatch; worker pool, RunAtPollStrategy, poll interval 10 ms",
+	about:   "Enqueue, EnqueueBatch; worker pool, RunAtPollStrategy, poll interval 10 ms",
 	workers: 32,
 	install: func(ctx context.Context, pool *pgxpool.Pool) error { return do(ctx, pool, gueTable, gueIndex) },
 	reset:   `TRUNCATE gue_jobs`,

@@ -99,11 +99,12 @@ func (p *plan) conditions(ctx context.Context) ([]string, error) {
 	}
 	lines = append(lines,
 		fmt.Sprintf("%d cores, %s, %s/%s", runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH),
-		fmt.Sprintf("%d rounds, %d connections to send and as many to consume, seed %d", p.rounds, p.server.conns, p.form.seed),
+		fmt.Sprintf("%d round(s), %d connections to send and as many to consume, seed %d", p.rounds, p.server.conns, p.form.seed),
 		"commit "+commit(ctx),
+		"load average of the machine at the start: "+loadAverage(),
 	)
 	for _, s := range p.systems {
-		lines = append(lines, fmt.Sprintf("%s: %s; at best with %d workers", s.name, s.about, s.workers))
+		lines = append(lines, fmt.Sprintf("%s: %s; at best with %d worker(s)", s.name, s.about, s.workers))
 	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, module := range info.Deps {
@@ -114,6 +115,16 @@ func (p *plan) conditions(ctx context.Context) ([]string, error) {
 		}
 	}
 	return lines, nil
+}
+
+// loadAverage tells whether others use the machine.
+func loadAverage() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	first, _, _ := strings.Cut(string(text), " ")
+	return first
 }
 
 // commit returns that of the working directory, and whether it is changed.

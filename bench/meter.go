@@ -77,8 +77,9 @@ func (m *meter) count(ctx context.Context) (wal, commits int64, err error) {
 func (d *database) flushStatistics(ctx context.Context) (commits int64, err error) {
 	for _, pool := range []*pgxpool.Pool{d.pools.send, d.pools.consume} {
 		for _, conn := range pool.AcquireAllIdle(ctx) {
-			// As text: no prepared statement, so one transaction each.
-			_, execErr := conn.Conn().PgConn().Exec(ctx, `SELECT pg_stat_force_next_flush()`).ReadAll()
+			// As text: no prepared statement, so one transaction each. Without a
+			// table to read, a backend that has nothing to report would keep it.
+			_, execErr := conn.Conn().PgConn().Exec(ctx, `SELECT pg_stat_force_next_flush() FROM pg_class LIMIT 1`).ReadAll()
 			conn.Release()
 			if execErr != nil {
 				err = execErr

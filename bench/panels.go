@@ -11,27 +11,27 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// axisNames are what the y axes say.
-var axisNames = map[metric][2]string{ // title, unit
-	rate:       {"Throughput", "messages a second"},
-	sendRate:   {"Sending", "messages a second"},
-	readRate:   {"Reading", "messages a second"},
-	p50:        {"Half of the messages (p50)", "ms from due to handler"},
-	p95:        {"95 of 100 (p95)", "ms from due to handler"},
-	p99:        {"99 of 100 (p99)", "ms from due to handler"},
-	cpuPer:     {"Server CPU", "µs a message"},
-	walPer:     {"WAL", "bytes a message"},
-	commitsPer: {"Commits", "a message"},
+// titles say what the y axes are. A label beside the axis would be harder to read.
+var titles = map[metric]string{
+	rate:       "Messages a second",
+	sendRate:   "Sent a second",
+	readRate:   "Read a second",
+	p50:        "p50 from due to handler, ms",
+	p95:        "p95 from due to handler, ms",
+	p99:        "p99 from due to handler, ms",
+	cpuPer:     "Server CPU a message, µs",
+	walPer:     "WAL a message, bytes",
+	commitsPer: "Commits a message",
 }
 
 // byVariant draws one line a system over the variants of a cell, on a log axis. A
 // cross instead of a dot says that the system did not keep up with the load.
 func byVariant(r *record, m metric, x string) *plot.Plot {
-	p := newPanel(axisNames[m][0], x, axisNames[m][1])
+	p := newPanel(titles[m], x)
 	variants := r.variants()
 	nominal(p, variants)
 	var all []float64
-	for _, system := range r.systems() {
+	for _, system := range slices.Backward(r.systems()) { // ours on top
 		var done, late plotter.XYs
 		var line plotter.XYs
 		for i, variant := range variants {
@@ -83,11 +83,11 @@ func costFigure(records []*record) figureOf {
 	for _, r := range records {
 		switch r.Cell {
 		case sends.id:
-			places = append(places, place{r, "64", "Send, 64 at once"})
+			places = append(places, place{r, "64", "send"})
 		case batches.id:
-			places = append(places, place{r, "1000", "batch of 1,000"})
+			places = append(places, place{r, "1000", "batch"})
 		case drains.id:
-			places = append(places, place{r, "16", "drain, 16 workers"})
+			places = append(places, place{r, "16", "drain"})
 		default:
 			continue
 		}
@@ -97,11 +97,12 @@ func costFigure(records []*record) figureOf {
 			}
 		}
 	}
+	inOrder(f.systems)
 	if len(places) == 0 {
 		return f
 	}
 	for _, m := range costs {
-		p := newPanel(axisNames[m][0], "", axisNames[m][1])
+		p := newPanel(titles[m], "send by 64, batches of 1,000, drain by 16")
 		var names []string
 		var all []float64
 		for i, at := range places {
@@ -128,20 +129,20 @@ func costFigure(records []*record) figureOf {
 func overTime(r *record, variant string) figureOf {
 	f := figureOf{name: "horizon-" + fmt.Sprint(r.xOf(variant)), cell: r.Cell, columns: 1}
 	for i, panel := range []struct {
-		title, unit string
-		log         bool
-		of          func(second) float64
+		title string
+		log   bool
+		of    func(second) float64
 	}{
-		{"Throughput at " + variant, "messages a second", false, func(s second) float64 { return s.Rate }},
-		{"p99 of each second", "ms from due to handler", true, func(s second) float64 { return s.P99 }},
-		{"Dead rows", "rows", false, func(s second) float64 { return s.Dead }},
-		{"Size of the tables and indexes", "MB", false, func(s second) float64 { return s.Size / 1e6 }},
+		{"Messages a second, of " + variant, false, func(s second) float64 { return s.Rate }},
+		{"p99 from due to handler, ms", true, func(s second) float64 { return s.P99 }},
+		{"Dead rows", false, func(s second) float64 { return s.Dead }},
+		{"Tables and indexes, MB", false, func(s second) float64 { return s.Size / 1e6 }},
 	} {
 		x := ""
 		if i == 3 {
 			x = "seconds; the transaction is open in the shaded time"
 		}
-		p := newPanel(panel.title, x, panel.unit)
+		p := newPanel(panel.title, x)
 		var all []float64
 		var lines []*plotter.Line
 		for _, one := range r.Results {
@@ -170,6 +171,8 @@ func overTime(r *record, variant string) figureOf {
 		} else {
 			linearY(p, all)
 		}
+		p.X.Min, p.X.Max = 0, float64(r.Seconds)
+		p.X.Tick.Marker = secondTicks(0, r.Held[0], r.Held[1], r.Seconds)
 		p.Add(shade(r.Held, p.Y.Min, p.Y.Max))
 		for _, line := range lines {
 			if len(line.XYs) > 0 {
@@ -178,15 +181,27 @@ func overTime(r *record, variant string) figureOf {
 		}
 		f.panels = append(f.panels, p)
 	}
-	slices.SortFunc(f.systems, func(a, b string) int {
+	inOrder(f.systems)
+	return f
+}
+
+func inOrder(names []string) {
+	slices.SortFunc(names, func(a, b string) int {
 		return slices.Index(systemNames(), a) - slices.Index(systemNames(), b)
 	})
-	return f
 }
 
 func (r *record) xOf(variant string) float64 {
 	i := slices.IndexFunc(r.Results, func(one result) bool { return one.Variant == variant })
 	return r.Results[i].X
+}
+
+func secondTicks(seconds ...int) plot.ConstantTicks {
+	var ticks plot.ConstantTicks
+	for _, s := range seconds {
+		ticks = append(ticks, plot.Tick{Value: float64(s), Label: fmt.Sprint(s)})
+	}
+	return ticks
 }
 
 func shade(seconds [2]int, bottom, top float64) *plotter.Polygon {

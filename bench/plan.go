@@ -94,7 +94,8 @@ func (p *plan) run(ctx context.Context, conditions []string, keep func(*record) 
 	for _, c := range p.cells {
 		r := &record{
 			Cell: c.id, Conditions: conditions, Started: time.Now(), Full: p.form.full,
-			Held: [2]int{p.form.held[0], p.form.held[0] + p.form.held[1]}, LeftOut: p.leftOut(c),
+			Held: [2]int{p.form.held[0], p.form.held[0] + p.form.held[1]}, Seconds: p.form.held[0] + p.form.held[1] + p.form.held[2],
+			LeftOut: p.leftOut(c),
 		}
 		steps := p.steps(c)
 		for i, s := range steps {

@@ -46,11 +46,28 @@ func findPostmaster(ctx context.Context, conn *pgx.Conn) *postmaster {
 // cpu returns what all processes of the server have used so far, those that have
 // ended included: they count to the postmaster when it takes note of their end.
 func (p *postmaster) cpu() (time.Duration, error) {
-	main, err := readStat(p.pid)
-	if err != nil {
-		return 0, err
+	for {
+		before, err := readStat(p.pid)
+		if err != nil {
+			return 0, err
+		}
+		live, err := p.live()
+		if err != nil {
+			return 0, err
+		}
+		after, err := readStat(p.pid)
+		if err != nil {
+			return 0, err
+		}
+		// One that ended meanwhile may be in both sums, or in none.
+		if before.ended == after.ended {
+			return running(p.pid, after) + after.ended + live, nil
+		}
 	}
-	sum := running(p.pid, main) + main.ended
+}
+
+// live returns what the processes have used that there are.
+func (p *postmaster) live() (sum time.Duration, err error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return 0, err
@@ -60,7 +77,6 @@ func (p *postmaster) cpu() (time.Duration, error) {
 		if err != nil {
 			continue
 		}
-		// One that ends while we look is missed here, and counted next time.
 		if stat, err := readStat(pid); err == nil && stat.parent == p.pid {
 			sum += running(pid, stat) + stat.ended
 		}

@@ -21,6 +21,8 @@ func grouped(x float64) string { return english.Sprintf("%d", int64(math.Round(x
 // figure writes a number with the digits that are worth reading.
 func figure(x float64) string {
 	switch {
+	case math.IsInf(x, 0):
+		return "never"
 	case math.Abs(x) >= 100:
 		return grouped(x)
 	case math.Abs(x) >= 10:

@@ -62,7 +62,8 @@ type record struct {
 	Conditions []string          `json:"conditions"`
 	Started    time.Time         `json:"started"`
 	Full       bool              `json:"full"`
-	Held       [2]int            `json:"held"` // seconds between which the horizon was held
+	Held       [2]int            `json:"held"`    // seconds between which the horizon was held
+	Seconds    int               `json:"seconds"` // of that cell in all
 	LeftOut    map[string]string `json:"left_out,omitempty"`
 	Results    []result          `json:"results"`
 }

@@ -21,7 +21,7 @@ import (
 // stay in the table for a day, as by default; without River Pro they must.
 var riverQueue = &system{
 	name:    "river",
-	about:   "River: Insert, InsertManyFast; FetchCooldown 1 ms, FetchPollInterval 100 ms",
+	about:   "Insert, InsertManyFast; FetchCooldown 1 ms, FetchPollInterval 100 ms",
 	workers: 2000,
 	install: func(ctx context.Context, pool *pgxpool.Pool) error {
 		migrator, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Logger: silent})

@@ -27,6 +27,7 @@ var settings = []string{
 	"synchronous_commit=on",
 	"full_page_writes=on",
 	"max_connections=300",
+	"max_locks_per_transaction=256", // for a thousand queues at once
 	"shared_buffers=1GB",
 	"max_wal_size=8GB",
 	"checkpoint_timeout=30min",

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	_ "embed"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -20,10 +21,23 @@ var pgmqSQL = &system{
 	open:    openSQL(100),
 }
 
+//go:embed pgmq.sql
+var pgmqTables string
+
+// pgmqThen is pgmqSQL on PGMQ's own tables and functions, as pgmq.sql has them.
+var pgmqThen = &system{
+	name:    "pgmq",
+	about:   "the same calls to the layout and statements of PGMQ 1.13 (bench/pgmq.sql)",
+	workers: 4,
+	install: func(ctx context.Context, pool *pgxpool.Pool) error { return do(ctx, pool, pgmqTables) },
+	reset:   dropQueues,
+	open:    openSQL(100),
+}
+
 // pgmqSQLOne is pgmqSQL with one message a call.
 var pgmqSQLOne = &system{
 	name:    "sql-1",
-	about:   "the same with read(1) and delete(id)",
+	about:   "as sql, with read(1) and delete(id)",
 	workers: 16,
 	cannot: map[string]string{
 		"a": sendsAlike, "b": sendsAlike, "d": drainTells, "e": drainTells,

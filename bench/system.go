@@ -46,7 +46,7 @@ type client interface {
 }
 
 // systems are all that there are, in the order of tables and legends.
-var systems = []*system{pgmqGo, pgmqSQL, pgmqSQLOne, riverQueue, gueQueue, bareTable, copyLimit}
+var systems = []*system{pgmqGo, pgmqSQL, pgmqSQLOne, pgmqThen, riverQueue, gueQueue, bareTable, copyLimit}
 
 // systemsOf returns the systems of a list of names; all of them for "".
 func systemsOf(names string) ([]*system, error) {
