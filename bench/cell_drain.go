@@ -13,7 +13,7 @@ var drains = &cell{
 	reference: riverQueue.name,
 	compared:  rate,
 	columns:   append([]metric{rate}, costs...),
-	variants: func(f form) []variant {
+	variants: func(form) []variant {
 		var all []variant
 		for _, n := range []int{1, 16, 128, 0} {
 			v := variant{name: fmt.Sprint(n), x: float64(n)}

@@ -11,7 +11,7 @@ var payloads = &cell{
 	reference: bareTable.name,
 	compared:  sendRate,
 	columns:   []metric{sendRate, readRate},
-	variants: func(f form) []variant {
+	variants: func(form) []variant {
 		var all []variant
 		for _, one := range []struct {
 			name string

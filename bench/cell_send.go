@@ -14,7 +14,7 @@ var sends = &cell{
 	reference: bareTable.name,
 	compared:  rate,
 	columns:   append([]metric{rate}, costs...),
-	variants: func(f form) []variant {
+	variants: func(form) []variant {
 		var all []variant
 		for _, n := range []int{1, 8, 64, 256} {
 			all = append(all, variant{name: fmt.Sprint(n), x: float64(n), run: func(ctx context.Context, p *piece) error {
@@ -32,7 +32,7 @@ var batches = &cell{
 	reference: copyLimit.name,
 	compared:  rate,
 	columns:   append([]metric{rate}, costs...),
-	variants: func(f form) []variant {
+	variants: func(form) []variant {
 		var all []variant
 		for _, n := range []int{10, 100, 1000} {
 			all = append(all, variant{name: fmt.Sprint(n), x: float64(n), run: func(ctx context.Context, p *piece) error {

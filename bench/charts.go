@@ -122,7 +122,7 @@ func (f figureOf) save(path string) error {
 	canvas := vgsvg.New(vg.Length(columns)*width+legendWidth, vg.Length(rows)*height)
 	whole := draw.New(canvas)
 	whole.SetColor(color.White)
-	whole.Fill(whole.Rectangle.Path())
+	whole.Fill(whole.Path())
 
 	panels := make([][]*plot.Plot, rows)
 	for i, p := range f.panels {
@@ -181,8 +181,8 @@ func newPanel(title, x string) *plot.Plot {
 	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
 		axis.Label.TextStyle.Font.Size = 9
 		axis.Tick.Label.Font.Size = 8
-		axis.LineStyle.Color = color.Gray{0x60}
-		axis.Tick.LineStyle.Color = color.Gray{0x60}
+		axis.Color = color.Gray{0x60}
+		axis.Tick.Color = color.Gray{0x60}
 	}
 	grid := plotter.NewGrid()
 	grid.Vertical.Color, grid.Horizontal.Color = color.Gray{0xf0}, color.Gray{0xe0}

@@ -75,7 +75,7 @@ func (m *meter) count(ctx context.Context) (wal, commits int64, err error) {
 // flushStatistics has every idle backend report what it did, which it would do up
 // to a second later. It returns how many commits that took, one each.
 func (d *database) flushStatistics(ctx context.Context) (commits int64, err error) {
-	for _, pool := range []*pgxpool.Pool{d.pools.send, d.pools.consume} {
+	for _, pool := range []*pgxpool.Pool{d.send, d.consume} {
 		for _, conn := range pool.AcquireAllIdle(ctx) {
 			// As text: no prepared statement, so one transaction each. Without a
 			// table to read, a backend that has nothing to report would keep it.
@@ -93,7 +93,7 @@ func (d *database) flushStatistics(ctx context.Context) (commits int64, err erro
 // storage returns the dead rows and the bytes of the tables of a database. Dead
 // rows are as Postgres' statistics have them.
 func (d *database) storage(ctx context.Context) (dead, size float64, err error) {
-	err = d.pools.send.QueryRow(ctx, `
+	err = d.send.QueryRow(ctx, `
 		SELECT coalesce(sum(n_dead_tup), 0)::float8, coalesce(sum(pg_total_relation_size(relid)), 0)::float8
 		FROM pg_stat_user_tables`).Scan(&dead, &size)
 	return dead, size, err

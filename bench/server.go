@@ -126,13 +126,13 @@ type database struct {
 func (s *server) open(ctx context.Context, system *system, queues int) (*database, error) {
 	d := &database{server: s, name: databaseName(system)}
 	var err error
-	if d.pools.send, err = s.pool(ctx, d.name, s.conns, queues); err != nil {
+	if d.send, err = s.pool(ctx, d.name, s.conns, queues); err != nil {
 		return nil, err
 	}
-	if d.pools.consume, err = s.pool(ctx, d.name, s.conns, queues); err != nil {
+	if d.consume, err = s.pool(ctx, d.name, s.conns, queues); err != nil {
 		return nil, err
 	}
-	return d, do(ctx, d.pools.send, system.reset)
+	return d, do(ctx, d.send, system.reset)
 }
 
 // close closes the pools. A connection that is not given back, because the piece
@@ -141,8 +141,8 @@ func (d *database) close() error {
 	closed := make(chan struct{})
 	go func() {
 		defer close(closed)
-		d.pools.send.Close()
-		d.pools.consume.Close()
+		d.send.Close()
+		d.consume.Close()
 	}()
 	select {
 	case <-closed:
@@ -158,7 +158,7 @@ func (d *database) close() error {
 // quieten has the tables as a quiet database has them: vacuumed, with statistics,
 // and with no checkpoint due.
 func (d *database) quieten(ctx context.Context) error {
-	return do(ctx, d.pools.send, `VACUUM (ANALYZE)`, `CHECKPOINT`)
+	return do(ctx, d.send, `VACUUM (ANALYZE)`, `CHECKPOINT`)
 }
 
 // pool keeps room for the statements of that many queues.
