@@ -10,6 +10,7 @@ import (
 // form is how large the cells are.
 type form struct {
 	full    bool
+	rounds  int // unless another number is asked for
 	seed    uint64
 	verify  bool          // drain each piece to the end and check it, as tests do
 	send    time.Duration // how long is sent in (a), (b), (f) and (g)
@@ -28,6 +29,7 @@ type form struct {
 // fullForm is what the report's figures are from.
 var fullForm = form{
 	full:    true,
+	rounds:  3,
 	send:    5 * time.Second,
 	backlog: 200_000,
 	drain:   time.Minute,
@@ -41,11 +43,12 @@ var fullForm = form{
 	limit:   40 * time.Minute, // ten million have to be sent first
 }
 
-// shortForm shows the same in a few minutes.
+// shortForm shows the same in a quarter of an hour.
 var shortForm = form{
+	rounds:  2,
 	send:    time.Second,
 	backlog: 20_000,
-	drain:   5 * time.Second,
+	drain:   3 * time.Second,
 	steady:  4 * time.Second,
 	rates:   []float64{1000, 5000, 20_000},
 	held:    [3]int{5, 10, 5},

@@ -67,8 +67,9 @@ func (p *piece) measureSteady(ctx context.Context, perSecond float64) error {
 
 // load sends so many messages a second for a while, and consumes them. It is
 // open: each message has its time, and a system that is late finds the next ones
-// waiting; latencies count from those times. When the system fell behind, there
-// are some seconds for the rest. during, if not nil, is called each second.
+// waiting; latencies count from those times. What a late system could not even send
+// in the end has none, and shows in the rate. What it sent and did not deliver gets
+// five more seconds. during, if not nil, is called each second.
 //
 // The meter runs from the first message on, and is the caller's to stop.
 func (p *piece) load(ctx context.Context, perSecond float64, length time.Duration, during func(passed int) error) (*meter, *timeline, error) {
@@ -87,36 +88,10 @@ func (p *piece) load(ctx context.Context, perSecond float64, length time.Duratio
 	line := &timeline{start: time.Now()}
 	p.ledger.record(line)
 	group, failed := errgroup.WithContext(ctx)
-	var next atomic.Int64
-	for range loadSenders {
-		group.Go(func() error {
-			for failed.Err() == nil {
-				offset := time.Duration(float64(next.Add(1)-1) / perSecond * float64(time.Second))
-				if offset >= length || time.Since(line.start) >= length {
-					return nil
-				}
-				at := line.start.Add(offset)
-				pause(failed, time.Until(at))
-				b := p.ledger.one(at)
-				if err := p.client.send(ctx, p.queueOf(b.Seq), b); err != nil {
-					return err
-				}
-			}
-			return failed.Err()
-		})
+	p.offer(failed, group, line.start, perSecond, length)
+	if during != nil {
+		group.Go(func() error { return eachSecond(failed, line.start, length, during) })
 	}
-	group.Go(func() error {
-		for passed := 1; during != nil && passed <= int(length.Seconds()); passed++ {
-			pause(failed, time.Until(line.start.Add(time.Duration(passed)*time.Second)))
-			if failed.Err() != nil {
-				return failed.Err()
-			}
-			if err := during(passed); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 	err = group.Wait()
 	whole := false
 	if err == nil {
@@ -127,4 +102,40 @@ func (p *piece) load(ctx context.Context, perSecond float64, length time.Duratio
 		err = p.ledger.check(whole)
 	}
 	return meter, line, err
+}
+
+// offer sends each message at its time, or as soon after it as a sender is free.
+func (p *piece) offer(ctx context.Context, group *errgroup.Group, start time.Time, perSecond float64, length time.Duration) {
+	var next atomic.Int64
+	for range loadSenders {
+		group.Go(func() error {
+			for ctx.Err() == nil {
+				offset := time.Duration(float64(next.Add(1)-1) / perSecond * float64(time.Second))
+				if offset >= length || time.Since(start) >= length {
+					return nil
+				}
+				due := start.Add(offset)
+				pause(ctx, time.Until(due))
+				b := p.ledger.one(due)
+				if err := p.client.send(ctx, p.queueOf(b.Seq), b); err != nil {
+					return err
+				}
+			}
+			return ctx.Err()
+		})
+	}
+}
+
+// eachSecond calls do at the end of each second.
+func eachSecond(ctx context.Context, start time.Time, length time.Duration, do func(passed int) error) error {
+	for passed := 1; passed <= int(length.Seconds()); passed++ {
+		pause(ctx, time.Until(start.Add(time.Duration(passed)*time.Second)))
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := do(passed); err != nil {
+			return err
+		}
+	}
+	return nil
 }

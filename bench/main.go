@@ -1,6 +1,6 @@
 // Command bench measures this project's queue beside others on one durable
-// Postgres: round by round, each system in its turn, each piece in a fresh
-// database. It writes tables, charts and raw results to a directory, and the
+// Postgres: round by round, each system in its turn, each piece on fresh
+// queues. It writes tables, charts and raw results to a directory, and the
 // report to standard output.
 //
 //	make bench                                     # all cells in their short form
@@ -9,6 +9,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -37,7 +38,7 @@ func run(args []string) (err error) {
 	var (
 		cellIDs = flags.String("cells", "", "cells to measure, such as a,c,e, or none; all if empty")
 		names   = flags.String("systems", "", "systems to compare, of "+strings.Join(systemNames(), ", ")+"; all if empty")
-		rounds  = flags.Int("rounds", 3, "how often each piece is measured, except for those that take long")
+		rounds  = flags.Int("rounds", 0, "how often each piece is measured, except for those that take long; 0: 3 in full size, else 2")
 		full    = flags.Bool("full", false, "measure in full size, which takes hours")
 		out     = flags.String("out", "build/bench", "directory for results, tables and charts")
 		seed    = flags.Uint64("seed", 1, "of the text in the messages")
@@ -50,10 +51,11 @@ func run(args []string) (err error) {
 		}
 		return err
 	}
-	p := &plan{rounds: *rounds, form: shortForm, progress: &progress{}}
+	p := &plan{form: shortForm, progress: &progress{}}
 	if *full {
 		p.form = fullForm
 	}
+	p.rounds = cmp.Or(*rounds, p.form.rounds)
 	p.form.seed = *seed
 	if p.cells, err = cellsOf(*cellIDs); err != nil {
 		return err
