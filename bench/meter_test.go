@@ -7,16 +7,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// meterTable is a system like bareTable in a database of its own.
-var meterTable = &system{name: "meter", install: bareTable.install, reset: bareTable.reset, open: bareTable.open}
-
 func TestMeterCountsWhatTheMessagesCost(t *testing.T) {
 	t.Parallel()
-	s, err := another(t, meterTable)
+	one := bareNamed("meter")
+	s, err := another(t, one)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := newPiece(t.Context(), s, meterTable, tiny, variant{})
+	p, err := newPiece(t.Context(), s, one, tiny, variant{})
 	if err != nil {
 		t.Fatal(err)
 	}
