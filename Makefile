@@ -5,17 +5,14 @@ SQLC   := go -C tools tool sqlc
 LINT   := go tool -modfile=$(CURDIR)/tools/lint/go.mod golangci-lint
 # Runs a command in tests/.
 WITHPG := go -C tests run ./withpg
-MODULES := . tests tools tools/lint
+MODULES := . tests bench tools tools/lint
 VERSIONS ?= 15,16,17,18
 # A number of inputs. With a duration go test itself fails now and then, with
 # nothing but "context deadline exceeded".
 FUZZTIME ?= 3000x
 export RAPID_SEED ?= 1
 
-# Flags of the command chaos.
-CHAOS :=
-
-.PHONY: help demo test integration fuzz bench generate verify format extension deb chaos
+.PHONY: help demo test integration fuzz bench microbench chaos extension deb generate format verify
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,11 +30,14 @@ fuzz: ## look for inputs that break a parser or a codec; FUZZTIME=1000000x for l
 	@$(WITHPG) sh -c 'cd .. && grep -rnoE --include="*_test.go" "^func Fuzz\w+" . | while IFS=: read -r file _ target; do \
 		echo "$$file $$target" && go -C "$$(dirname "$$file")" test -run "^$$" -fuzz "^$${target#func }$$" -fuzztime $(FUZZTIME) . || exit; done'
 
-bench: ## measure send, batch, and read with delete; durable
+bench: ## measure beside other queues, with charts, to build/bench; ARGS=-h tells more
+	@go -C bench build -o ../build/pgmq-bench . && build/pgmq-bench $(ARGS)
+
+microbench: ## measure single functions, durable
 	@$(WITHPG) -durable go test -run '^$$' -bench . -benchtime 2s
 
-chaos: ## break what queues stand on, under load, and check the histories of all clients
-	@go -C tests run ./chaos $(CHAOS)
+chaos: ## break what queues stand on, under load, and check what every client saw; ARGS=-h
+	@go -C tests run ./chaos $(ARGS)
 
 extension: ## write the migrations as a Postgres extension, to build/extension
 	@go run ./internal/extension/write build/extension
@@ -51,6 +51,7 @@ generate: ## write db/ anew from queries/ and schema/
 format: ## format the Go code
 	$(LINT) fmt ./...
 	cd tests && $(LINT) fmt ./...
+	cd bench && $(LINT) fmt ./...
 
 verify: ## check that generated code, modules, queries, lint and format are in order
 	$(SQLC) diff -f ../sqlc.yaml
@@ -58,3 +59,4 @@ verify: ## check that generated code, modules, queries, lint and format are in o
 	@for module in $(MODULES); do echo "go -C $$module mod tidy -diff"; go -C $$module mod tidy -diff || exit 1; done
 	$(LINT) run ./...
 	cd tests && $(LINT) run ./...
+	cd bench && $(LINT) run ./...

@@ -1,0 +1,139 @@
+// Command bench measures this project's queue beside others on one durable
+// Postgres: round by round, each system in its turn, each piece on fresh
+// queues. It writes tables, charts and raw results to a directory, and the
+// report to standard output.
+//
+//	make bench                                     # all cells in their short form
+//	make bench ARGS='-full -cells a,c -rounds 5'   # those of docs/performance.md
+//	make bench ARGS='-cells none -out DIR'         # only draw DIR's results anew
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"syscall"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) (err error) {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer cancel()
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	var (
+		cellIDs = flags.String("cells", "", "cells to measure, such as a,c,e, or none; all if empty")
+		names   = flags.String("systems", "", "systems to compare, of "+strings.Join(systemNames(), ", ")+"; all if empty")
+		rounds  = flags.Int("rounds", 0, "how often each piece is measured, except for those that take long; 0: 3 in full size, else 2")
+		full    = flags.Bool("full", false, "measure in full size, which takes hours")
+		out     = flags.String("out", "build/bench", "directory for results, tables and charts")
+		seed    = flags.Uint64("seed", 1, "of the text in the messages")
+		conns   = flags.Int("conns", 64, "connections of each of a system's two pools: for sending, for consuming")
+		dsn     = flags.String("database-url", "", "server to measure on, as a superuser; else "+urlVar+", else one is started")
+	)
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return nil
+		}
+		return err
+	}
+	p := &plan{form: shortForm, progress: &progress{}}
+	if *full {
+		p.form = fullForm
+	}
+	p.rounds = cmp.Or(*rounds, p.form.rounds)
+	p.form.seed = *seed
+	if p.cells, err = cellsOf(*cellIDs); err != nil {
+		return err
+	}
+	if p.systems, err = systemsOf(*names); err != nil {
+		return err
+	}
+	to := store(*out)
+	if len(p.cells) == 0 {
+		return to.show(os.Stdout)
+	}
+	if p.server, err = startServer(ctx, *dsn, *conns, false); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.server.stop()) }()
+	conditions, err := p.conditions(ctx)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(os.Stderr, strings.Join(conditions, "\n"))
+	return errors.Join(p.run(ctx, conditions, to.keep), to.show(os.Stdout))
+}
+
+// show draws everything anew and prints the report.
+func (s store) show(w io.Writer) error {
+	if err := s.draw(); err != nil {
+		return err
+	}
+	text, err := os.ReadFile(s.file("report.md"))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(os.Stderr, "results, report.md and charts are in %s\n", s)
+	_, err = w.Write(text)
+	return err
+}
+
+// conditions are what figures mean nothing without.
+func (p *plan) conditions(ctx context.Context) ([]string, error) {
+	lines, err := p.server.describe(ctx)
+	if err != nil {
+		return nil, err
+	}
+	lines = append(lines,
+		fmt.Sprintf("%d cores, %s, %s/%s", runtime.NumCPU(), runtime.Version(), runtime.GOOS, runtime.GOARCH),
+		fmt.Sprintf("%d round(s), %d connections to send and as many to consume, seed %d", p.rounds, p.server.conns, p.form.seed),
+		"commit "+commit(ctx),
+		"load average of the machine at the start: "+loadAverage(),
+	)
+	for _, s := range p.systems {
+		lines = append(lines, fmt.Sprintf("%s: %s; at best with %d worker(s)", s.name, s.about, s.workers))
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, module := range info.Deps {
+			switch module.Path {
+			case "github.com/riverqueue/river", "github.com/vgarvardt/gue/v5", "github.com/jackc/pgx/v5":
+				lines = append(lines, module.Path+" "+module.Version)
+			}
+		}
+	}
+	return lines, nil
+}
+
+// loadAverage tells whether others use the machine.
+func loadAverage() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	first, _, _ := strings.Cut(string(text), " ")
+	return first
+}
+
+// commit returns that of the working directory, and whether it is changed.
+func commit(ctx context.Context) string {
+	out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty").Output()
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(out))
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivermigrate"
+)
+
+// riverQueue is River. Batches go by InsertManyFast, which is COPY. Its docs name
+// two settings that bound the throughput of a client: FetchCooldown, the least
+// time between two fetches (100 ms if left alone; here its minimum, 1 ms), and
+// MaxWorkers, which is also the most that one fetch brings. Its benchmark command
+// uses thousands; so does the cell that leaves the number to the system. New jobs
+// are announced by NOTIFY, so the poll interval matters little. Completed jobs
+// stay in the table for a day, as by default; without River Pro they must.
+var riverQueue = &system{
+	name:    "river",
+	about:   "Insert, InsertManyFast; FetchCooldown 1 ms, FetchPollInterval 100 ms",
+	workers: 2000,
+	install: func(ctx context.Context, pool *pgxpool.Pool) error {
+		migrator, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Logger: silent})
+		if err != nil {
+			return err
+		}
+		_, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
+		return err
+	},
+	reset: `TRUNCATE river_job`,
+	open: func(_ context.Context, p pools, queues int) (client, error) {
+		inserts, err := river.NewClient(riverpgxv5.New(p.send), riverConfig())
+		return &riverClient{inserts: inserts, pool: p.consume, queues: queues}, err
+	},
+}
+
+var silent = slog.New(slog.DiscardHandler)
+
+func riverConfig() *river.Config {
+	return &river.Config{
+		FetchCooldown:     river.FetchCooldownMin,
+		FetchPollInterval: 100 * time.Millisecond,
+		Logger:            silent,
+	}
+}
+
+type riverClient struct {
+	inserts *river.Client[pgx.Tx]
+	pool    *pgxpool.Pool // to work with
+	queues  int
+}
+
+// riverArgs is a body as River wants it.
+type riverArgs struct{ body }
+
+func (riverArgs) Kind() string { return "bench" }
+
+func (c *riverClient) send(ctx context.Context, queue int, b body) error {
+	_, err := c.inserts.Insert(ctx, riverArgs{b}, riverOptions(queue))
+	return err
+}
+
+func (c *riverClient) sendBatch(ctx context.Context, queue int, bodies []body) error {
+	jobs := make([]river.InsertManyParams, len(bodies))
+	for i, b := range bodies {
+		jobs[i] = river.InsertManyParams{Args: riverArgs{b}, InsertOpts: riverOptions(queue)}
+	}
+	_, err := c.inserts.InsertManyFast(ctx, jobs)
+	return err
+}
+
+func riverOptions(queue int) *river.InsertOpts {
+	return &river.InsertOpts{Queue: queueName(queue)}
+}
+
+// consume shares the workers among the queues, at least one for each.
+func (c *riverClient) consume(ctx context.Context, workers int, handle func(body)) error {
+	config := riverConfig()
+	config.Queues = map[string]river.QueueConfig{}
+	for queue := range c.queues {
+		config.Queues[queueName(queue)] = river.QueueConfig{MaxWorkers: max(workers/c.queues, 1)}
+	}
+	if c.queues > 1 {
+		config.FetchPollInterval = river.FetchPollIntervalDefault // as for queues that are mostly empty
+	}
+	config.Workers = river.NewWorkers()
+	if err := river.AddWorkerSafely(config.Workers, river.WorkFunc(func(_ context.Context, job *river.Job[riverArgs]) error {
+		handle(job.Args.body)
+		return nil
+	})); err != nil {
+		return err
+	}
+	works, err := river.NewClient(riverpgxv5.New(c.pool), config)
+	if err != nil {
+		return err
+	}
+	if err := works.Start(context.WithoutCancel(ctx)); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return works.Stop(context.WithoutCancel(ctx))
+}
