@@ -65,8 +65,8 @@ func (f *floor) lower(id int64) { *f = floor{at: min(f.at, id)} }
 const (
 	// lookAgain is how often a busy reader looks below its floor.
 	lookAgain = 250 * time.Millisecond
-	// dear is a look that is not repeated at once.
-	dear = 50 * time.Millisecond
+	// dearRead is a read from the beginning that is not repeated at once.
+	dearRead = 50 * time.Millisecond
 )
 
 // restAfter is how long to rest after a look, so that looks are a small part of
@@ -75,7 +75,9 @@ func restAfter(cost time.Duration) time.Duration {
 	return max(0, min(costly*(cost-anyLook), quietTime))
 }
 
-// readFloor is the floor of Read and Pop, shared by all who call them.
+// readFloor is the floor of Read and Pop, shared by all who call them. They use it
+// when it takes time to read from the beginning, else not: then what they return
+// is the oldest, always.
 type readFloor struct {
 	mu     sync.Mutex
 	floor  floor
@@ -83,25 +85,27 @@ type readFloor struct {
 	took   [2]time.Duration // how long that took, the latest first
 }
 
-// rested tells whether it may be read from the beginning again.
-func (r *readFloor) rested(now time.Time) bool {
+// start returns where a read begins, and whether one that finds less than it asks
+// for may go on below.
+func (r *readFloor) start(now time.Time) (first int64, goOn bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	// The lesser of two: one can be slow for other reasons.
-	cost := min(r.took[0], r.took[1])
-	return cost < dear || now.Sub(r.looked) > restAfter(cost)
+	cost, since := min(r.took[0], r.took[1]), now.Sub(r.looked)
+	goOn = cost < dearRead || since > restAfter(cost)
+	if cost < anyLook || goOn && since > lookAgain {
+		return 0, goOn
+	}
+	return r.floor.at, goOn
 }
 
 // read calls do with the id to start at. When it finds less than n, below the
 // floor may be more.
 func (r *readFloor) read(n int, do func(first int64, n int) (found int, err error)) error {
 	now := time.Now()
-	r.mu.Lock()
-	first, rested := r.floor.at, r.rested(now)
-	if rested && now.Sub(r.looked) > lookAgain {
-		first = 0
-	}
-	r.mu.Unlock()
+	first, goOn := r.start(now)
 	found, err := do(first, n)
-	if err == nil && found < n && first > 0 && rested {
+	if err == nil && found < n && first > 0 && goOn {
 		first, now = 0, time.Now()
 		_, err = do(first, n-found)
 	}
