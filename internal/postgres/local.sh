@@ -26,10 +26,9 @@ serve() {
 	bin=$1
 	shift 2
 	while
-		rm -f "$dir/restart"
 		run "$bin/postgres" -D "$dir/data" "$@"
 		[ -e "$dir/restart" ] # see Server.Restart
-	do :; done
+	do sleep 0.05; done
 }
 
 # A background process of a shell begins with SIGINT ignored. Postgres sets that right, a script cannot.

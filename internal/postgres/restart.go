@@ -36,23 +36,28 @@ func (s *Server) Restart(ctx context.Context, how Shutdown) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close(ctx)
+	defer conn.Close(context.WithoutCancel(ctx))
 	var data string
 	var began time.Time
 	const ask = "SELECT current_setting('data_directory'), pg_postmaster_start_time()"
 	if err := conn.QueryRow(ctx, ask).Scan(&data, &began); err != nil {
 		return err
 	}
-	// The script that runs the server looks for this file when the server has ended.
-	if err := os.WriteFile(filepath.Join(filepath.Dir(data), "restart"), nil, 0o644); err != nil {
+	// While this file is there, the script that runs the server starts it whenever it
+	// ends: it does not start as long as a process of the last one is still dying.
+	again := filepath.Join(filepath.Dir(data), "restart")
+	if err := os.WriteFile(again, nil, 0o644); err != nil {
 		return err
 	}
+	defer os.Remove(again)
+	ctx, cancel := context.WithTimeout(ctx, answerLimit)
+	defer cancel()
 	if err := end(ctx, conn, data, how); err != nil {
 		return err
 	}
 	for {
-		again, err := startTime(ctx, s.URL)
-		if err == nil && !again.Equal(began) {
+		at, err := startTime(ctx, s.URL)
+		if err == nil && !at.Equal(began) {
 			return nil
 		}
 		select {
