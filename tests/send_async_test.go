@@ -44,7 +44,7 @@ func TestSendAsyncTellsOfEachMessageThatFails(t *testing.T) {
 	exec(t, pgtest.Pool(), tables(q.Name(), `ALTER TABLE {Q} ADD CHECK (message <> '13')`))
 	var sent, failed atomic.Int64
 	for i := range 100 {
-		ok(t, q.SendAsync(t.Context(), i, func(id int64, err error) {
+		ok(t, q.SendAsync(t.Context(), i, func(_ int64, err error) {
 			switch {
 			case err == nil:
 				sent.Add(1)
