@@ -21,7 +21,7 @@ demo: ## carry a week of earthquakes through a queue, on a Postgres of its own
 	@go run ./cmd/pgmq demo
 
 test: ## run all tests against one real Postgres, with the race detector
-	@$(WITHPG) sh -c 'go test -race -count=1 -timeout 20m ./... && go -C .. test -race -count=1 ./...'
+	@$(WITHPG) sh -c 'go test -race -count=1 -p 1 -timeout 20m ./... && go -C .. test -race -count=1 ./...'
 
 integration: ## run all tests on each version of Postgres, by dockertest; VERSIONS=17 for one
 	@$(WITHPG) -versions $(VERSIONS) sh -c 'go test -count=1 -timeout 30m ./... && go -C .. test -count=1 ./...'

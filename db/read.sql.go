@@ -7,7 +7,7 @@ package db
 
 import (
 	"context"
-
+	"encoding/json"
 	"time"
 )
 
@@ -126,27 +126,33 @@ func (q *Queries) Pop(ctx context.Context, db DBTX, arg PopParams) ([]Message, e
 }
 
 const read = `-- name: Read :many
-UPDATE pgmq.template_queue AS q
-SET
-    vt = statement_timestamp() + $1::interval,
-    read_ct = q.read_ct + 1,
-    last_read_at = statement_timestamp()
-WHERE q.msg_id = ANY (ARRAY(
-    SELECT msg_id
-    FROM pgmq.template_queue
-    WHERE msg_id >= $2::bigint AND vt <= statement_timestamp()
-    ORDER BY msg_id
-    LIMIT $3::integer
-    FOR UPDATE SKIP LOCKED
-))
-RETURNING
-    q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers,
+WITH taken AS (
+    UPDATE pgmq.template_queue AS q
+    SET
+        vt = statement_timestamp() + $1::interval,
+        read_ct = q.read_ct + 1,
+        last_read_at = statement_timestamp()
+    -- An array and no join: it is made once, and needs no plan that statistics can
+    -- turn into a scan of the table.
+    WHERE q.msg_id = ANY (ARRAY(
+        SELECT msg_id
+        FROM pgmq.template_queue
+        WHERE msg_id >= $2::bigint AND vt <= statement_timestamp()
+        ORDER BY msg_id
+        LIMIT $3::integer
+        FOR UPDATE SKIP LOCKED
+    ))
+    RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers
+)
+SELECT
+    msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers,
     (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint)::bigint AS oldest_running,
     -- Not the snapshot's xmax, which is the first that has not ended.
     (
         SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint
             + age(pg_snapshot_xmin(pg_current_snapshot())::text::xid)
     )::bigint AS next_id
+FROM taken
 `
 
 type ReadParams struct {
@@ -156,7 +162,13 @@ type ReadParams struct {
 }
 
 type ReadRow struct {
-	Message       Message
+	MsgID         int64
+	ReadCt        int32
+	EnqueuedAt    time.Time
+	LastReadAt    *time.Time
+	VT            time.Time
+	Message       json.RawMessage
+	Headers       json.RawMessage
 	OldestRunning int64
 	NextID        int64
 }
@@ -167,8 +179,6 @@ type ReadRow struct {
 //
 // The same in each row: transactions before oldest_running had ended, and what
 // they sent was seen; those from next_id on had not begun to send.
-// An array and no join: it is made once, and needs no plan that statistics can
-// turn into a scan of the table.
 func (q *Queries) Read(ctx context.Context, db DBTX, arg ReadParams) ([]ReadRow, error) {
 	rows, err := db.Query(ctx, read, arg.VT, arg.First, arg.N)
 	if err != nil {
@@ -179,13 +189,13 @@ func (q *Queries) Read(ctx context.Context, db DBTX, arg ReadParams) ([]ReadRow,
 	for rows.Next() {
 		var i ReadRow
 		if err := rows.Scan(
-			&i.Message.MsgID,
-			&i.Message.ReadCt,
-			&i.Message.EnqueuedAt,
-			&i.Message.LastReadAt,
-			&i.Message.VT,
-			&i.Message.Message,
-			&i.Message.Headers,
+			&i.MsgID,
+			&i.ReadCt,
+			&i.EnqueuedAt,
+			&i.LastReadAt,
+			&i.VT,
+			&i.Message,
+			&i.Headers,
 			&i.OldestRunning,
 			&i.NextID,
 		); err != nil {

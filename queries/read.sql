@@ -5,29 +5,33 @@
 --
 -- The same in each row: transactions before oldest_running had ended, and what
 -- they sent was seen; those from next_id on had not begun to send.
-UPDATE pgmq.template_queue AS q
-SET
-    vt = statement_timestamp() + sqlc.arg('vt')::interval,
-    read_ct = q.read_ct + 1,
-    last_read_at = statement_timestamp()
--- An array and no join: it is made once, and needs no plan that statistics can
--- turn into a scan of the table.
-WHERE q.msg_id = ANY (ARRAY(
-    SELECT msg_id
-    FROM pgmq.template_queue
-    WHERE msg_id >= sqlc.arg('first')::bigint AND vt <= statement_timestamp()
-    ORDER BY msg_id
-    LIMIT sqlc.arg('n')::integer
-    FOR UPDATE SKIP LOCKED
-))
-RETURNING
-    sqlc.embed(q),
+WITH taken AS (
+    UPDATE pgmq.template_queue AS q
+    SET
+        vt = statement_timestamp() + sqlc.arg('vt')::interval,
+        read_ct = q.read_ct + 1,
+        last_read_at = statement_timestamp()
+    -- An array and no join: it is made once, and needs no plan that statistics can
+    -- turn into a scan of the table.
+    WHERE q.msg_id = ANY (ARRAY(
+        SELECT msg_id
+        FROM pgmq.template_queue
+        WHERE msg_id >= sqlc.arg('first')::bigint AND vt <= statement_timestamp()
+        ORDER BY msg_id
+        LIMIT sqlc.arg('n')::integer
+        FOR UPDATE SKIP LOCKED
+    ))
+    RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers
+)
+SELECT
+    msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers,
     (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint)::bigint AS oldest_running,
     -- Not the snapshot's xmax, which is the first that has not ended.
     (
         SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint
             + age(pg_snapshot_xmin(pg_current_snapshot())::text::xid)
-    )::bigint AS next_id;
+    )::bigint AS next_id
+FROM taken;
 
 -- name: ReadID :many
 -- ReadID is Read for those of the ids that are visible.

@@ -112,7 +112,10 @@ func (c *consumer) claim(ctx context.Context, n int) ([]*job, error) {
 func messages(rows []db.ReadRow) []db.Message {
 	msgs := make([]db.Message, len(rows))
 	for i, row := range rows {
-		msgs[i] = row.Message
+		msgs[i] = db.Message{
+			MsgID: row.MsgID, ReadCt: row.ReadCt, EnqueuedAt: row.EnqueuedAt, LastReadAt: row.LastReadAt,
+			VT: row.VT, Message: row.Message, Headers: row.Headers,
+		}
 	}
 	return msgs
 }

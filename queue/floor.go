@@ -51,7 +51,7 @@ func (f *floor) read(rows []db.ReadRow, short bool) {
 	}
 	id := int64(0)
 	for _, row := range rows {
-		id = max(id, row.Message.MsgID+1)
+		id = max(id, row.MsgID+1)
 	}
 	if short {
 		id = max(id, f.passed)

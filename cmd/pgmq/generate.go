@@ -19,16 +19,16 @@ func generateCommand(t *target) *cobra.Command {
 	var check, sample bool
 	g := &cobra.Command{
 		Use:   "generate",
-		Short: "Write the migrations and the Go code of the queues that a file declares",
+		Short: "Write migrations and Go code for declared queues",
 		Long: `Write the migrations and the Go code of the queues that pgmq.yaml declares.
 
-The migrations are goose's, in the application's own directory. What changed since
-the last run is one new file; run again, nothing happens. What may cost messages is
-commented out in it. No database is needed.
+The migrations are goose's, in the application's own directory. What changed
+since the last run is one new file; run again, nothing happens. What may cost
+messages is commented out in it. No database is needed.
 
-With --check nothing is written: when code, migrations or, with --database-url or
-DATABASE_URL, the database differ from the declaration, it lists how, and exits
-with 1.`,
+With --check nothing is written: when code, migrations or, with --database-url
+or DATABASE_URL, the database differ from the declaration, it lists how, and
+exits with 1.`,
 		Example: `  pgmq generate --init     # a pgmq.yaml to begin with
   pgmq generate
   pgmq generate --check    # in CI`,
@@ -51,7 +51,7 @@ with 1.`,
 		},
 	}
 	g.Flags().StringVarP(&file, "file", "f", "pgmq.yaml", "the declaration")
-	g.Flags().BoolVar(&check, "check", false, "write nothing; fail when something differs from the declaration")
+	g.Flags().BoolVar(&check, "check", false, "write nothing; fail when something differs")
 	g.Flags().BoolVar(&sample, "init", false, "write a declaration to begin with")
 	return g
 }

@@ -70,9 +70,10 @@ type historyStatus struct {
 func migrateStatus(t *target) *cobra.Command {
 	var asJSON bool
 	status := &cobra.Command{
-		Use:   "status",
-		Short: "List the migrations and when they were applied",
-		Args:  exactly(),
+		Use:     "status",
+		Short:   "List the migrations and when they were applied",
+		Example: `  pgmq migrate status`,
+		Args:    exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withDB(cmd, t, nil, func(db *sql.DB) error {
 				all, err := history(cmd.Context(), db)

@@ -15,12 +15,16 @@ func queueMigration() *cobra.Command {
 	migration := &cobra.Command{
 		Use:   "migration NAME",
 		Short: "Print a goose migration that makes a queue",
-		Long: `Print a goose migration that makes a queue and its archive, for the application's
-own migrations. Going down it drops them, and refuses while messages are left,
-unless the session has pgmq.drop_messages set to on. No database is needed.`,
+		Long: `Print a goose migration that makes a queue and its archive, for the
+application's own migrations. Going down it drops them, and refuses while
+messages are left, unless the session has pgmq.drop_messages set to on. No
+database is needed.`,
 		Example: `  pgmq queue migration orders > migrations/00042_pgmq_orders.sql
-  pgmq queue migration events --partition-every '1 day' --partition-keep '30 days' > migrations/00043_pgmq_events.sql
-  PGOPTIONS='-c pgmq.drop_messages=on' goose -dir migrations postgres "$DATABASE_URL" down`,
+  pgmq queue migration events \
+    --partition-every '1 day' --partition-keep '30 days' \
+    > migrations/00043_pgmq_events.sql
+  PGOPTIONS='-c pgmq.drop_messages=on' \
+    goose -dir migrations postgres "$DATABASE_URL" down`,
 		Args: exactly("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			q.Name = args[0]
@@ -44,12 +48,12 @@ unless the session has pgmq.drop_messages set to on. No database is needed.`,
 		},
 	}
 	flags := migration.Flags()
-	flags.BoolVar(&q.Unlogged, "unlogged", false, "faster, but a crash of the server empties the queue")
-	flags.StringVar(&parts.Every, "partition-every", "", "a partition for each '1 day' or each '10000' messages")
-	flags.StringVar(&parts.Keep, "partition-keep", "", "keep them for '30 days' or '100000' messages")
+	flags.BoolVar(&q.Unlogged, "unlogged", false, "faster, but a crash empties the queue")
+	flags.StringVar(&parts.Every, "partition-every", "", "a partition for each '1 day' or '10000'")
+	flags.StringVar(&parts.Keep, "partition-keep", "", "keep them for '30 days' or '100000'")
 	flags.IntVar(&parts.Premake, "premake", generate.DefaultPremake, "make so many partitions ahead")
-	flags.BoolVar(&parts.DropUnread, "drop-unread", false, "drop a partition with messages that nobody settled, too")
-	flags.StringVar(&notify, "notify", "", "announce new messages to LISTEN, once in 250ms or another interval")
-	flags.StringArrayVar(&q.Topics, "topic", nil, "get what is sent to a topic, such as 'orders.*'; may be repeated")
+	flags.BoolVar(&parts.DropUnread, "drop-unread", false, "drop what nobody settled, too")
+	flags.StringVar(&notify, "notify", "", "announce messages, once in such as 250ms")
+	flags.StringArrayVar(&q.Topics, "topic", nil, "get what is sent to such as 'orders.*'")
 	return migration
 }

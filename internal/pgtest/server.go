@@ -43,7 +43,7 @@ func Server(ctx context.Context, docker Docker, settings ...string) (url string,
 			return "", nil, errors.New("without it, run the tests with make test, which can use Docker")
 		}
 	}
-	settings = append([]string{"max_connections=200", "max_prepared_transactions=10"}, settings...)
+	settings = append([]string{"max_connections=500", "max_prepared_transactions=10"}, settings...)
 	if choice := os.Getenv(ServerVar); choice != "" {
 		image, ok := strings.CutPrefix(choice, "docker:")
 		if !ok || image == "" {

@@ -223,27 +223,33 @@ FROM pruned
 SELECT pgmq.purge_queue($1::text)::bigint AS purged
 
 -- name: Read :many
-UPDATE "pgmq"."q_a""b" AS q
-SET
-    vt = statement_timestamp() + $1::interval,
-    read_ct = q.read_ct + 1,
-    last_read_at = statement_timestamp()
-WHERE q.msg_id = ANY (ARRAY(
-    SELECT msg_id
-    FROM "pgmq"."q_a""b"
-    WHERE msg_id >= $2::bigint AND vt <= statement_timestamp()
-    ORDER BY msg_id
-    LIMIT $3::integer
-    FOR UPDATE SKIP LOCKED
-))
-RETURNING
-    q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers,
+WITH taken AS (
+    UPDATE "pgmq"."q_a""b" AS q
+    SET
+        vt = statement_timestamp() + $1::interval,
+        read_ct = q.read_ct + 1,
+        last_read_at = statement_timestamp()
+    -- An array and no join: it is made once, and needs no plan that statistics can
+    -- turn into a scan of the table.
+    WHERE q.msg_id = ANY (ARRAY(
+        SELECT msg_id
+        FROM "pgmq"."q_a""b"
+        WHERE msg_id >= $2::bigint AND vt <= statement_timestamp()
+        ORDER BY msg_id
+        LIMIT $3::integer
+        FOR UPDATE SKIP LOCKED
+    ))
+    RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers
+)
+SELECT
+    msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers,
     (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint)::bigint AS oldest_running,
     -- Not the snapshot's xmax, which is the first that has not ended.
     (
         SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint
             + age(pg_snapshot_xmin(pg_current_snapshot())::text::xid)
     )::bigint AS next_id
+FROM taken
 
 -- name: ReadID :many
 UPDATE "pgmq"."q_a""b" AS q
