@@ -157,7 +157,7 @@ func TestABadMessageAmongOthersFailsAlone(t *testing.T) {
 func TestACancelledSendLearnsWhetherItsOutcomeIsKnownAndFailsNoOther(t *testing.T) {
 	t.Parallel()
 	q := pgtest.Queue[Order](t)
-	exec(t, pgtest.Pool(), tables(q.Name(), `ALTER TABLE {Q} ADD CHECK (pg_sleep(0.5)::text = '')`)) // for each row
+	exec(t, pgtest.Pool(), tables(q.Name(), `ALTER TABLE {Q} ADD CHECK (pg_sleep(2)::text = '')`)) // for each row
 	cancelled, cancel := context.WithCancel(t.Context())
 	first := sending(t.Context(), q, Order{ID: 1}) // goes alone
 	second, third := sending(cancelled, q, Order{ID: 2}), sending(t.Context(), q, Order{ID: 3})
