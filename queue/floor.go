@@ -117,8 +117,8 @@ func (r *readFloor) read(n int, do func(first int64, n int) (found int, err erro
 	return err
 }
 
-// lookAgain has the next read begin at the beginning.
-func (r *readFloor) lookAgain() {
+// forget has the next read begin at the beginning.
+func (r *readFloor) forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.looked = time.Time{}

@@ -11,12 +11,11 @@ import (
 )
 
 const (
-	mostLooked = 1000   // how many messages a look names
-	firstWidth = 10_000 // ids that a part has, at first
-	mostKnown  = 10_000 // messages that are known to fall due
-	foresight  = 20 * time.Second
+	mostLooked = 1000             // how many messages a look names
+	firstWidth = 10_000           // ids that a part has, at first
+	mostKnown  = 10_000           // messages that are known to fall due
+	foresight  = 20 * time.Second // how far ahead a look sees: beyond the next one
 	noEnd      = math.MaxInt64
-	cheapLook  = anyLook
 )
 
 // lookout is what a consumer knows of its queue: where to read, and what will be
@@ -32,7 +31,7 @@ type lookout struct {
 	dear   bool          // to be looked through in parts
 	from   int64         // where the next part below the floor begins; 0 between passes
 	width  int64         // of that part, in ids
-	cost   time.Duration // of this pass so far, or of the last one
+	cost   time.Duration // of the last look below the floor
 	end    time.Time     // of the last look below the floor
 	wanted bool          // something may have come back
 }
@@ -105,7 +104,7 @@ func (l *lookout) note(first, before int64, o db.LookRow, took time.Duration) {
 		}
 		l.floor.pass(id, o.OldestRunning, o.NextID)
 		if first == 0 {
-			l.dear, l.from, l.cost, l.wanted = took > cheapLook, 0, took, false
+			l.dear, l.from, l.cost, l.wanted = took > anyLook, 0, took, false
 		}
 		return
 	}
@@ -113,14 +112,14 @@ func (l *lookout) note(first, before int64, o db.LookRow, took time.Duration) {
 		l.wanted = false
 	}
 	switch {
-	case took < cheapLook/2:
+	case took < anyLook/2:
 		l.width = min(2*max(l.width, firstWidth), noEnd/2)
-	case took > 2*cheapLook:
+	case took > 2*anyLook:
 		l.width /= 2
 	}
 	l.from, l.cost = before, took
 	if before >= l.floor.at {
-		l.from, l.dear = 0, first > 0 || took > cheapLook
+		l.from, l.dear = 0, first > 0 || took > anyLook
 	}
 }
 

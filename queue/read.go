@@ -67,9 +67,14 @@ func (q *Queue[T]) read(ctx context.Context, n int, opts []ReadOption) ([]*Messa
 // readRows reads up to n messages, oldest first.
 func (h handle) readRows(ctx context.Context, n int32, vt time.Duration) ([]db.Message, error) {
 	var msgs []db.Message
-	lasting := vt > 0 && table.Alone(h.db) // else what was read may be visible still
-	err := h.floor.read(int(n), func(first int64, n int) (int, error) {
-		rows, err := queries.Read(ctx, h.indexed, db.ReadParams{VT: vt, First: first, N: int32(n)})
+	on, release, err := h.reserve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	lasting := vt > 0 && table.Alone(on) // else what was read may be visible still
+	err = h.floor.read(int(n), func(first int64, n int) (int, error) {
+		rows, err := queries.Read(ctx, h.table.Indexed(on), db.ReadParams{VT: vt, First: first, N: int32(n)})
 		if lasting {
 			h.floor.note(rows, len(rows) < n)
 		}
@@ -81,6 +86,20 @@ func (h handle) readRows(ctx context.Context, n int32, vt time.Duration) ([]db.M
 	}
 	sortByID(msgs)
 	return msgs, err
+}
+
+// reserve returns what to read on: of a pool one connection, so that waiting for
+// it does not count as time that reading takes.
+func (h handle) reserve(ctx context.Context) (on db.DBTX, release func(), err error) {
+	pool := h.pool()
+	if pool == nil {
+		return h.source, func() {}, nil
+	}
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return conn, conn.Release, nil
 }
 
 func sortByID(msgs []db.Message) {
@@ -110,11 +129,7 @@ func (q *Queue[T]) Pop(ctx context.Context) (*Message[T], error) {
 }
 
 func (q *Queue[T]) pop(ctx context.Context) (*Message[T], error) {
-	var rows []db.Message
-	err := q.floor.read(1, func(first int64, n int) (found int, err error) {
-		rows, err = queries.Pop(ctx, q.indexed, db.PopParams{First: first, N: int32(n)})
-		return len(rows), err
-	})
+	rows, err := q.popRow(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -126,6 +141,20 @@ func (q *Queue[T]) pop(ctx context.Context) (*Message[T], error) {
 		return nil, errors.Join(err, q.bury(ctx, rows[0]))
 	}
 	return m, nil
+}
+
+// popRow removes the oldest visible message, if there is one.
+func (h handle) popRow(ctx context.Context) (rows []db.Message, err error) {
+	on, release, err := h.reserve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	err = h.floor.read(1, func(first int64, n int) (int, error) {
+		rows, err = queries.Pop(ctx, h.table.Indexed(on), db.PopParams{First: first, N: int32(n)})
+		return len(rows), err
+	})
+	return rows, err
 }
 
 // bury archives a popped message, even when ctx has just ended: it is nowhere

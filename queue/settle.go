@@ -70,7 +70,7 @@ func (q *Queue[T]) SetVT(ctx context.Context, vt time.Duration, msgs ...*Message
 // dueIn has consumers look anew when a message is due sooner than they know. What
 // is due later than quietTime they see before.
 func (h handle) dueIn(ctx context.Context, op string, vt time.Duration) error {
-	h.floor.lookAgain()
+	h.floor.forget()
 	if vt >= quietTime {
 		return nil
 	}

@@ -32,14 +32,6 @@ func Local(ctx context.Context, settings ...string) (*Server, error) {
 	return thisMachine().local(ctx, settings)
 }
 
-// LocalIn is Local with the server's files in a directory, which its user must be
-// able to write to.
-func LocalIn(ctx context.Context, dir string, settings ...string) (*Server, error) {
-	m := thisMachine()
-	m.temps = [2]string{dir, dir}
-	return m.local(ctx, settings)
-}
-
 // Standby starts a server that follows the given one, which [Local] started, by
 // streaming replication. Its password is the same. The first server does not wait
 // for it unless synchronous_standby_names says so, in the settings of that one.
