@@ -124,14 +124,31 @@ func (c *Coalescer[In, Out]) leave(me *call[In, Out]) (waiting bool) {
 	return false
 }
 
-// run flushes what waits, until nothing does.
+// run flushes what waits and wakes its callers, however the flush ends.
 func (c *Coalescer[In, Out]) run() {
-	for {
-		ctx, batch := c.take()
-		if len(batch) == 0 {
-			return
+	ctx, batch := c.take()
+	if len(batch) == 0 {
+		return
+	}
+	items := make([]In, len(batch))
+	for i, call := range batch {
+		items[i] = call.in
+		call.result.Err = errNoReturn // unless flush returns
+	}
+	defer func() {
+		batch[0].flush.cancel()
+		last := len(batch) - 1
+		for _, call := range batch[:last] {
+			close(call.done)
 		}
-		c.do(ctx, batch)
+		// Go's scheduler begins with whom it was told of last, and goes on in order.
+		// So the next run comes after these callers and takes along what they call
+		// again at once: those that call in a loop share one flush, not two by turns.
+		go c.run()
+		close(batch[last].done)
+	}()
+	for i, result := range c.Flush(ctx, items) {
+		batch[i].result = result
 	}
 }
 
@@ -167,28 +184,6 @@ func (c *Coalescer[In, Out]) next() int {
 		}
 	}
 	return n
-}
-
-func (c *Coalescer[In, Out]) do(ctx context.Context, batch []*call[In, Out]) {
-	items := make([]In, len(batch))
-	for i, call := range batch {
-		items[i] = call.in
-		call.result.Err = errNoReturn // unless flush returns
-	}
-	returned := false
-	defer func() {
-		batch[0].flush.cancel()
-		for _, call := range batch {
-			close(call.done)
-		}
-		if !returned { // Goexit ended run as well
-			go c.run()
-		}
-	}()
-	for i, result := range c.Flush(ctx, items) {
-		batch[i].result = result
-	}
-	returned = true
 }
 
 var errNoReturn = fmt.Errorf("%w: the flush did not return", ErrUnknown)
