@@ -30,26 +30,30 @@ type Pump[J any] struct {
 	// come with it are not lost. Fetch should return soon once ctx has ended.
 	Fetch func(ctx context.Context, room func() int) ([]J, error)
 
-	// Run does the job, in a goroutine of its own. Jobs are started in the order
-	// in which they were fetched. A panic ends the program, as any does.
+	// Run does the job. A worker runs one after another, in a goroutine that it
+	// keeps while there are some: a stack that has grown serves the next. Jobs are
+	// started in the order in which they were fetched. [runtime.Goexit] in it ends
+	// the job; a panic ends the program, as any does.
 	Run func(J)
 
-	// Finish follows Run in the same goroutine when the worker is free already:
-	// for what is left to do and must not keep a worker. It follows
-	// [runtime.Goexit] in Run, too.
-	Finish func(J)
+	// Finish gets the jobs that Run is done with, at least one, in that order: for
+	// what is left to do and must not keep a worker. One Finish runs at a time; the
+	// next takes all that have ended meanwhile.
+	Finish func([]J)
 
 	// Return gets the jobs, never none, that were fetched and will not be
 	// started. It is called at most once, when the pump ends and while started
 	// jobs may still run.
 	Return func([]J)
 
-	mu        sync.Mutex
-	ready     []J // fetched and not started, in order
-	pace      pace
-	finishing int
-	roomy     chan struct{} // receives when it is time to fetch
-	started   sync.WaitGroup
+	mu         sync.Mutex
+	ready      []J // fetched and not started, in order
+	pace       pace
+	ended      []J           // past Run, and Finish has not got them
+	finishing  int           // that Finish has got
+	finishes   bool          // a Finish runs or is about to
+	roomy      chan struct{} // receives when it is time to fetch
+	goroutines sync.WaitGroup
 }
 
 // Work fetches jobs, in the caller's goroutine, and runs them until ctx ends or
@@ -62,7 +66,7 @@ func (p *Pump[J]) Work(ctx context.Context) error {
 	p.roomy = make(chan struct{}, 1)
 	p.mu.Unlock()
 
-	defer p.started.Wait()
+	defer p.goroutines.Wait()
 	defer p.giveBack()
 	for p.awaitRoom(ctx) {
 		jobs, err := p.Fetch(ctx, p.room)

@@ -44,7 +44,7 @@ func (l load) run(t *testing.T) (started, fetches int) {
 			return jobs, nil
 		},
 		Run:    func(job func() time.Duration) { time.Sleep(job()); out.Add(-1) },
-		Finish: func(func() time.Duration) {},
+		Finish: func([]func() time.Duration) {},
 		Return: func([]func() time.Duration) {},
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), l.lasts)

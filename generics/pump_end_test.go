@@ -32,11 +32,11 @@ func TestTheEndReturnsTheUnstartedAtOnceAndWaitsForTheRest(t *testing.T) {
 				}
 				ran.Add(1)
 			},
-			Finish: func(job int) {
-				if job >= 100 {
+			Finish: func(jobs []int) {
+				if slices.Contains(jobs, 101) {
 					time.Sleep(time.Second)
 				}
-				finished.Add(1)
+				finished.Add(int64(len(jobs)))
 			},
 			Return: func(jobs []int) {
 				returned = append(returned, jobs...)
@@ -110,8 +110,8 @@ func TestGoexitLosesNoWorker(t *testing.T) {
 		cancel, done := working(t, &generics.Pump[int]{
 			Workers: 2, Ahead: 3, Fetch: jobs.fetch,
 			Run: func(int) { runtime.Goexit() },
-			Finish: func(int) {
-				if finished.Add(1)%2 == 0 {
+			Finish: func(jobs []int) {
+				if finished.Add(int64(len(jobs)))%2 == 0 {
 					runtime.Goexit()
 				}
 			},
@@ -129,7 +129,7 @@ func TestAPanicInRunEndsTheProgramUnfinished(t *testing.T) {
 		p := &generics.Pump[int]{
 			Fetch:  (&source{size: 1}).fetch,
 			Run:    func(int) { panic("the job is broken") },
-			Finish: func(int) { println("Finish was called") },
+			Finish: func([]int) { println("Finish was called") },
 		}
 		p.Work(t.Context())
 		return

@@ -26,7 +26,7 @@ func TestEveryJobEndsInOnePlaceUnderLoad(t *testing.T) {
 					cancel()
 				}
 			},
-			Finish: func(int) { finished.Add(1) },
+			Finish: func(jobs []int) { finished.Add(int64(len(jobs))) },
 			Return: func(jobs []int) { returned.Add(int64(len(jobs))) },
 		}
 		var all sync.WaitGroup

@@ -31,7 +31,7 @@ func (p *Pump[J]) room() int {
 // free returns how many jobs may be fetched now.
 func (p *Pump[J]) free() int {
 	notRun := len(p.ready) + p.pace.running
-	notFinished := notRun + p.finishing
+	notFinished := notRun + len(p.ended) + p.finishing
 	workers, most := p.pace.workers, p.pace.most
 	return max(0, min(workers+p.pace.ahead-notRun, 2*(workers+most)-notFinished))
 }

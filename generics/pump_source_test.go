@@ -40,7 +40,7 @@ func upTo(n int) []int {
 	return all
 }
 
-func nothing(int) {}
+func nothing([]int) {}
 
 // working starts Work and returns how to end it and where its error will be.
 func working(t *testing.T, p *generics.Pump[int]) (context.CancelFunc, chan error) {

@@ -2,6 +2,7 @@ package generics_test
 
 import (
 	"context"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -64,7 +65,7 @@ func TestFinishKeepsNoWorkerButHoldsFetchingBack(t *testing.T) {
 		cancel, done := working(t, &generics.Pump[int]{
 			Workers: 2, Ahead: 10, Fetch: jobs.fetch,
 			Run:    func(int) { ran.Add(1) },
-			Finish: func(int) { <-release },
+			Finish: func([]int) { <-release },
 		})
 		// 2·(2+10), less what is too little to fetch.
 		if n := ran.Load(); n > 24 || n <= 24-5 {
@@ -75,6 +76,27 @@ func TestFinishKeepsNoWorkerButHoldsFetchingBack(t *testing.T) {
 		cancel()
 		if !ended(t, done) || ran.Load() != 1000 {
 			t.Error(ran.Load())
+		}
+	})
+}
+
+func TestFinishGetsTogetherWhatEndedMeanwhile(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		jobs := source{size: 4}
+		var finished [][]int
+		cancel, done := working(t, &generics.Pump[int]{
+			Ahead: 10, Fetch: jobs.fetch,
+			Run: func(int) { time.Sleep(time.Second) },
+			Finish: func(jobs []int) {
+				finished = append(finished, jobs)
+				time.Sleep(2500 * time.Millisecond)
+			},
+		})
+		time.Sleep(time.Minute)
+		cancel()
+		if want := [][]int{{0}, {1, 2}, {3}}; !ended(t, done) || !reflect.DeepEqual(finished, want) {
+			t.Errorf("%v, not %v", finished, want)
 		}
 	})
 }

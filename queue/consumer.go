@@ -31,7 +31,6 @@ type consumer struct {
 	key      string // the queue's table, by which it is announced
 	pump     generics.Pump[parcel]
 	held     leases
-	settler  generics.Coalescer[parcel, struct{}]
 
 	life     context.Context // of all that is done for this consumer
 	handlers context.Context // what handlers run in: ends with Grace
@@ -59,7 +58,6 @@ func newConsumer(h handle, o consumeOptions, work func(context.Context, parcel))
 		Finish:  c.finish,
 		Return:  c.giveBack,
 	}
-	c.settler = generics.Coalescer[parcel, struct{}]{Most: mostSettled, Flush: c.settle}
 	return c
 }
 

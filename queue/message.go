@@ -64,7 +64,9 @@ func (q *Queue[T]) message(row db.Message) (*Message[T], error) {
 		receipt:    receiptOf(row),
 		rawHeaders: row.Headers,
 	}
-	// Not an object: Headers stays nil, RawHeaders has them.
-	_ = json.Unmarshal(row.Headers, &m.Headers)
+	if len(row.Headers) > 0 {
+		// Not an object: Headers stays nil, RawHeaders has them.
+		_ = json.Unmarshal(row.Headers, &m.Headers)
+	}
 	return m, nil
 }

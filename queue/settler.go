@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -12,26 +13,29 @@ import (
 	"github.com/pgmq-go/pgmq/generics"
 )
 
-// mostSettled is how many parcels are settled together.
+// mostSettled is how many jobs are settled together.
 const mostSettled = 1000
 
-// finish settles a parcel. The worker is free by then.
-func (c *consumer) finish(p parcel) {
-	c.held.move(p, leaving, nil)
-	defer c.held.remove(p)
-	for _, j := range p {
-		if c.held.whyLost(j) == nil {
-			j.decide()
+// finish settles parcels. Their workers are free by then.
+func (c *consumer) finish(parcels []parcel) {
+	jobs := slices.Concat(parcels...)
+	c.held.move(jobs, leaving, nil)
+	defer c.held.remove(jobs)
+	for jobs := range slices.Chunk(jobs, mostSettled) {
+		for _, j := range jobs {
+			if c.held.whyLost(j) == nil {
+				j.decide()
+			}
 		}
-	}
-	_, err := c.settler.Do(c.life, p)
-	for _, j := range p {
-		c.report(j, err)
+		c.settle(jobs)
+		for _, j := range jobs {
+			c.report(j)
+		}
 	}
 }
 
 // report tells how a delivery ended.
-func (c *consumer) report(j *job, err error) {
+func (c *consumer) report(j *job) {
 	e := Event{Kind: Settled, ID: j.row.MsgID, Count: 1, Reads: int(j.row.ReadCt), Took: j.took, Err: j.err}
 	switch {
 	case !j.settled:
@@ -39,7 +43,7 @@ func (c *consumer) report(j *job, err error) {
 		if why == nil {
 			why = lapsed("its result was not recorded")
 		}
-		e.Kind, e.Err = LeaseLost, errors.Join(why, err, j.unsettled, j.err)
+		e.Kind, e.Err = LeaseLost, errors.Join(why, j.unsettled, j.err)
 	case j.act == actRetry:
 		e.Kind, e.RetryIn = Retried, j.after
 	case j.act == actDeadLetter:
@@ -50,14 +54,11 @@ func (c *consumer) report(j *job, err error) {
 	c.tell(c.life, e)
 }
 
-// settle does for the jobs of many parcels what was decided, with one statement
-// for each kind.
-func (c *consumer) settle(_ context.Context, parcels []parcel) []generics.Result[struct{}] {
+// settle does for jobs what was decided, with one statement for each kind.
+func (c *consumer) settle(jobs []*job) {
 	byAct := map[act][]*job{}
-	for _, p := range parcels {
-		for _, j := range p {
-			byAct[j.act] = append(byAct[j.act], j)
-		}
+	for _, j := range jobs {
+		byAct[j.act] = append(byAct[j.act], j)
 	}
 	for act, jobs := range byAct {
 		if act == actNothing {
@@ -71,7 +72,6 @@ func (c *consumer) settle(_ context.Context, parcels []parcel) []generics.Result
 			}
 		}
 	}
-	return make([]generics.Result[struct{}], len(parcels))
 }
 
 // settleAll returns for each job whether its receipt held.

@@ -11,10 +11,10 @@ import (
 	"github.com/pgmq-go/pgmq/queue"
 )
 
-// Two deliveries of one message wait to be settled by one statement, because
-// settling takes longer than their leases: here, a dead letter that cannot be
-// written is in the way.
-func TestOfTwoDeliveriesSettledTogetherOnlyTheLatterIsSettled(t *testing.T) {
+// A message is handled and cannot be settled, because a dead letter that cannot
+// be written is in the way. Its lease goes on, up to MaxLease; then it is handled
+// again, and two deliveries of it wait.
+func TestOfTwoDeliveriesThatWaitToBeSettledOnlyTheLatterIs(t *testing.T) {
 	t.Parallel()
 	const dies, works = 1, 2
 	dead, q := pgtest.Queue[int64](t), pgtest.Queue[int64](t)
@@ -30,12 +30,17 @@ func TestOfTwoDeliveriesSettledTogetherOnlyTheLatterIsSettled(t *testing.T) {
 		}
 		done.Add(1)
 		return nil
-	}, queue.VT(time.Second), queue.DeadLetterTo(dead.Name()))
+	}, queue.VT(time.Second), queue.MaxLease(3*time.Second), queue.DeadLetterTo(dead.Name()))
 	send(t, q, dies)
 	eventually(t, "a dead letter waits to be written", func() bool {
 		return value[bool](t, pgtest.Pool(), "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = ('pgmq.q_' || $1)::regclass)", dead.Name())
 	})
 	id := send(t, q, works)
+	eventually(t, "the other message was handled", func() bool { return done.Load() == 1 })
+	time.Sleep(2 * time.Second)
+	if done.Load() != 1 {
+		t.Error("its lease was not extended while it waited")
+	}
 	eventually(t, "the other message was handled twice", func() bool { return done.Load() == 2 })
 	ok(t, lock.Rollback(t.Context()))
 	ends := func(kind queue.EventKind) (reads []int) {
