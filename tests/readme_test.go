@@ -28,14 +28,3 @@ func TestEverySnippetOfTheREADMEIsAnExample(t *testing.T) {
 		}
 	}
 }
-
-func TestEveryFileThatTheREADMELinksToIsThere(t *testing.T) {
-	t.Parallel()
-	readme, err := os.ReadFile("../README.md")
-	ok(t, err)
-	for _, link := range regexp.MustCompile(`\]\(([\w./-]+)\)`).FindAllStringSubmatch(string(readme), -1) {
-		if _, err := os.Stat("../" + link[1]); err != nil {
-			t.Error(err)
-		}
-	}
-}
