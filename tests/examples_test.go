@@ -84,6 +84,13 @@ func (p *program) says(text string) {
 	eventually(p.t, "the program says: "+text, func() bool { return strings.Contains(p.output(), text) })
 }
 
+// kill is kill -9.
+func (p *program) kill() {
+	p.t.Helper()
+	ok(p.t, p.cmd.Process.Kill())
+	<-p.ended
+}
+
 // succeeds waits for its end, which must be a good one.
 func (p *program) succeeds() {
 	p.t.Helper()
