@@ -76,3 +76,15 @@ func TestEveryLinkOfEveryPageLeadsSomewhere(t *testing.T) {
 		t.Errorf("%d links were followed: where are the others?", links)
 	}
 }
+
+func TestEveryPageIsInTheIndex(t *testing.T) {
+	t.Parallel()
+	pages, err := fs.Glob(os.DirFS("../docs"), "*.md")
+	ok(t, err)
+	index := text(t, "../docs/README.md")
+	for _, page := range pages {
+		if page != "README.md" {
+			contains(t, index, "]("+page+")")
+		}
+	}
+}
