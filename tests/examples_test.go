@@ -91,15 +91,21 @@ func (p *program) kill() {
 	<-p.ended
 }
 
-// succeeds waits for its end, which must be a good one.
-func (p *program) succeeds() {
+// ends waits for its end, and returns an error if that was a bad one.
+func (p *program) ends() error {
 	p.t.Helper()
 	select {
 	case <-p.ended:
 	case <-time.After(patience):
 		p.t.Fatal("the program does not end")
 	}
-	ok(p.t, p.err)
+	return p.err
+}
+
+// succeeds waits for its end, which must be a good one.
+func (p *program) succeeds() {
+	p.t.Helper()
+	ok(p.t, p.ends())
 }
 
 // stop is SIGTERM, after which it must end well.
