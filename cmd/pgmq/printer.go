@@ -30,11 +30,7 @@ func newPrinter(cmd *cobra.Command, asJSON bool) *printer {
 	}
 	out := cmd.OutOrStdout()
 	if !p.lines {
-		screen := colorprofile.NewWriter(out, os.Environ())
-		if screen.Profile <= colorprofile.ASCII { // NO_COLOR: not even bold
-			screen.Profile = colorprofile.NoTTY
-		}
-		out = screen
+		out = &colorprofile.Writer{Forward: out, Profile: styles()}
 	}
 	p.out = bufio.NewWriter(out)
 	return p

@@ -38,7 +38,7 @@ Exit codes, for scripts:
 	root.PersistentFlags().StringVar(&target.flag, "database-url", "", "where Postgres is: postgres://user@host/database")
 	root.SetFlagErrorFunc(usage)
 	root.AddCommand(migrateCommand(&target), apiCommand(&target), queueCommand(&target), maintainCommand(&target))
-	root.AddCommand(generateCommand(&target), demoCommand(&target))
+	root.AddCommand(statsCommand(&target), generateCommand(&target), demoCommand(&target))
 	root.AddCommand(sendCommand(&target), readCommand(&target), popCommand(&target), peekCommand(&target))
 	root.AddCommand(deleteCommand(&target), archiveCommand(&target), setVTCommand(&target), redriveCommand(&target))
 	return root

@@ -168,6 +168,18 @@ SELECT lower($1::text)::text AS name
 -- name: Maintain :exec
 CALL pgmq.maintain_partitions($1::text)
 
+-- name: Metrics :one
+SELECT
+    round(count(*) * 100 / $1::double precision)::bigint AS length,
+    round(count(*) FILTER (WHERE vt <= statement_timestamp()) * 100 / $1::double precision)::bigint AS visible,
+    round(count(*) FILTER (WHERE vt > statement_timestamp() AND read_ct = 0) * 100 / $1::double precision)::bigint AS delayed,
+    coalesce(max(read_ct), 0)::integer AS max_read_ct,
+    coalesce(min(enqueued_at) FILTER (WHERE vt <= statement_timestamp()), to_timestamp(0))::timestamptz AS oldest_visible,
+    coalesce(max(enqueued_at), to_timestamp(0))::timestamptz AS newest,
+    coalesce(pg_sequence_last_value(pg_get_serial_sequence('"pgmq"."q_a""b"', 'msg_id')::regclass), 0)::bigint AS last_id,
+    statement_timestamp()::timestamptz AS at
+FROM "pgmq"."q_a""b" TABLESAMPLE SYSTEM ($1::double precision)
+
 -- name: Now :one
 SELECT statement_timestamp()::timestamptz AS now
 
@@ -393,6 +405,38 @@ LEFT JOIN pgmq.partitioned_tables AS p ON p.queue_name = m.queue_name AND p.pref
 LEFT JOIN pgmq.notify_insert_throttle AS n ON n.queue_name = m.queue_name
 WHERE to_regclass(format('pgmq.%I', pgmq.format_table_name(m.queue_name, 'q'))) IS NOT NULL
     AND to_regclass(format('pgmq.%I', pgmq.format_table_name(m.queue_name, 'a'))) IS NOT NULL
+ORDER BY m.queue_name
+
+-- name: Tables :many
+SELECT
+    m.queue_name,
+    s.found::boolean AS found,
+    s.blocks::bigint AS blocks,
+    s.size::bigint AS size,
+    s.deleted::bigint AS deleted,
+    s.archive_size::bigint AS archive_size,
+    s.archive_estimate::bigint AS archive_estimate
+FROM
+    pgmq.meta AS m,
+    LATERAL (
+        SELECT
+            coalesce(bool_or(prefix = 'q'), false) AS found,
+            coalesce(sum(blocks) FILTER (WHERE prefix = 'q'), 0) AS blocks,
+            coalesce(sum(pg_total_relation_size(t.relid)) FILTER (WHERE prefix = 'q'), 0) AS size,
+            coalesce(sum(pg_stat_get_tuples_deleted(t.relid)) FILTER (WHERE prefix = 'q'), 0) AS deleted,
+            coalesce(sum(pg_total_relation_size(t.relid)) FILTER (WHERE prefix = 'a'), 0) AS archive_size,
+            coalesce(CASE WHEN bool_or(prefix = 'a' AND blocks > 0 AND (c.relpages = 0 OR c.reltuples < 0)) THEN -1 ELSE
+                sum(CASE WHEN blocks > 0 THEN round(c.reltuples / nullif(c.relpages, 0) * blocks) ELSE 0 END) FILTER (WHERE prefix = 'a')
+            END, 0) AS archive_estimate
+        FROM
+            unnest('{q, a}'::text[]) AS prefix,
+            LATERAL (SELECT format('pgmq.%I', pgmq.format_table_name(m.queue_name, prefix)) AS name) AS r,
+            LATERAL (SELECT to_regclass(name) AS relid UNION SELECT inhrelid FROM pg_catalog.pg_inherits WHERE inhparent = to_regclass(name)) AS t
+            JOIN pg_catalog.pg_class AS c ON c.oid = t.relid,
+            LATERAL (SELECT pg_relation_size(t.relid) / current_setting('block_size')::integer AS blocks) AS b
+    ) AS s
+WHERE $1::text IS NULL
+    OR pgmq.format_table_name(m.queue_name, 'q') = pgmq.format_table_name($1::text, 'q')
 ORDER BY m.queue_name
 
 -- name: Unawait :exec
