@@ -15,7 +15,7 @@ export RAPID_SEED ?= 1
 .PHONY: help demo test integration fuzz bench microbench chaos extension deb generate format verify
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## carry a week of earthquakes through a queue, on a Postgres of its own
 	@go run ./cmd/pgmq demo

@@ -3,6 +3,7 @@ package tests
 import (
 	"bytes"
 	osexec "os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,6 +35,17 @@ func TestQueueBringsPgxAndNothingElse(t *testing.T) {
 			// pgx and what it needs itself
 		default:
 			t.Errorf("queue compiles %s", dep)
+		}
+	}
+}
+
+// So they cost who imports queue nothing, although they are in the same module.
+func TestTheExamplesBringNothingMoreThanQueue(t *testing.T) {
+	t.Parallel()
+	known := deps(t, "./queue")
+	for _, dep := range deps(t, "./examples/...") {
+		if !slices.Contains(known, dep) && !strings.HasPrefix(dep, module+"/examples/") {
+			t.Errorf("an example compiles %s", dep)
 		}
 	}
 }

@@ -17,7 +17,7 @@ build=../../build/deploy
 
 rm -rf "$build"
 go build -o "$build/" . ../../cmd/pgmq
-"$build/pgmq" migrate export "$build/migrations"
+"$build/pgmq" migrate export "$build/migrations" >/dev/null
 
 export GOOSE_DRIVER=postgres GOOSE_DBSTRING="$DATABASE_URL"
 GOOSE_TABLE=public.pgmq_schema_version goose -dir "$build/migrations" up

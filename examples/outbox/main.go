@@ -6,7 +6,8 @@
 //	curl --json '{"customer": "ada"}' localhost:8080/orders
 //
 // At SIGTERM it finishes the requests and the mails that it has begun, and then
-// closes the pool. Mails that are left wait in the queue for the next start.
+// closes the pool. Mails that are left wait in the queue for the next start. ADDR is
+// where it listens, localhost:8080 by default.
 package main
 
 import (
