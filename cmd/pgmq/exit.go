@@ -20,6 +20,7 @@ const (
 	exitFailure     = 1
 	exitUsage       = 2
 	exitPartly      = 3
+	exitProblems    = 4   // what pgmq doctor looked at is not well
 	exitInterrupted = 130 // as a shell reports ctrl-C
 	exitPipe        = 141 // as a shell reports SIGPIPE
 )

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -18,11 +21,12 @@ import (
 // migration is one of the history, as JSON too.
 type migration struct {
 	Version   int64      `json:"version"`
-	File      string     `json:"file"`
+	File      string     `json:"file"`       // "" when it is newer than this command
 	AppliedAt *time.Time `json:"applied_at"` // nil while pending
 }
 
-// history lists the migrations, the first one first. Unlike goose's own status
+// history lists the migrations, the first one first, and after them those that a
+// newer command applied, whose files are not known here. Unlike goose's own status
 // it changes nothing, so that a role that may only read can ask, and waits for no
 // lock, so that it tells of a migration under way.
 func history(ctx context.Context, db *sql.DB) ([]migration, error) {
@@ -56,6 +60,11 @@ func history(ctx context.Context, db *sql.DB) ([]migration, error) {
 	}
 	for i := range all {
 		all[i].AppliedAt = at[all[i].Version]
+		delete(at, all[i].Version)
+	}
+	delete(at, 0) // goose's own, for none
+	for _, version := range slices.Sorted(maps.Keys(at)) {
+		all = append(all, migration{Version: version, AppliedAt: at[version]})
 	}
 	return all, nil
 }
@@ -65,6 +74,18 @@ type historyStatus struct {
 	Version    int64       `json:"version"` // the highest that is applied; 0 for none
 	Pending    int         `json:"pending"`
 	Migrations []migration `json:"migrations"`
+}
+
+func statusOf(all []migration) historyStatus {
+	status := historyStatus{Migrations: all}
+	for _, m := range all {
+		if m.AppliedAt == nil {
+			status.Pending++
+		} else {
+			status.Version = m.Version
+		}
+	}
+	return status
 }
 
 func migrateStatus(t *target) *cobra.Command {
@@ -80,14 +101,7 @@ func migrateStatus(t *target) *cobra.Command {
 				if err != nil {
 					return err
 				}
-				status := historyStatus{Migrations: all}
-				for _, m := range all {
-					if m.AppliedAt == nil {
-						status.Pending++
-					} else {
-						status.Version = m.Version
-					}
-				}
+				status := statusOf(all)
 				if asJSON {
 					encoder := json.NewEncoder(cmd.OutOrStdout())
 					encoder.SetIndent("", "  ")
@@ -109,7 +123,7 @@ func (s historyStatus) print(cmd *cobra.Command) error {
 		if m.AppliedAt != nil {
 			applied = m.AppliedAt.Format(time.DateTime)
 		}
-		fmt.Fprintf(table, "%d\t%s\t%s\n", m.Version, m.File, applied)
+		fmt.Fprintf(table, "%d\t%s\t%s\n", m.Version, cmp.Or(m.File, "(newer than this command)"), applied)
 	}
 	if err := table.Flush(); err != nil {
 		return err

@@ -23,6 +23,7 @@ Exit codes, for scripts:
   1    failed
   2    wrong usage
   3    done in part, or nothing was there
+  4    pgmq doctor found problems
   130  interrupted by ctrl-C or SIGTERM
   141  nobody reads the output any more`),
 		Example: `  pgmq demo
@@ -38,7 +39,7 @@ Exit codes, for scripts:
 	root.PersistentFlags().StringVar(&target.flag, "database-url", "", "where Postgres is: postgres://user@host/database")
 	root.SetFlagErrorFunc(usage)
 	root.AddCommand(migrateCommand(&target), apiCommand(&target), queueCommand(&target), maintainCommand(&target))
-	root.AddCommand(statsCommand(&target), generateCommand(&target), demoCommand(&target))
+	root.AddCommand(statsCommand(&target), doctorCommand(&target), generateCommand(&target), demoCommand(&target))
 	root.AddCommand(sendCommand(&target), readCommand(&target), popCommand(&target), peekCommand(&target))
 	root.AddCommand(deleteCommand(&target), archiveCommand(&target), setVTCommand(&target), redriveCommand(&target))
 	return root

@@ -1,0 +1,13 @@
+-- Sessions that keep dead rows of this database: by a snapshot here, or by a
+-- transaction anywhere that wrote, which every snapshot reckons with. Vacuum's
+-- own do not count.
+SELECT
+    pid, coalesce(application_name, '') AS application, coalesce(usename, '')::text AS role,
+    coalesce(state, '') AS state, CASE WHEN datname <> current_database() THEN datname ELSE '' END::text AS database,
+    clock_timestamp() - xact_start AS open_for
+FROM pg_stat_activity
+WHERE (backend_xid IS NOT NULL OR backend_xmin IS NOT NULL AND datname = current_database())
+    AND pid <> pg_backend_pid()
+    AND coalesce(backend_type, '') NOT IN ('autovacuum worker', 'walsender')
+    AND pid NOT IN (SELECT v.pid FROM pg_stat_progress_vacuum AS v)
+ORDER BY xact_start

@@ -1,0 +1,18 @@
+-- Tables that look like a queue's, and belong to none that is listed. What was
+-- archived before an archive was partitioned is in a_<queue>_old.
+WITH ours AS (
+    SELECT pgmq.format_table_name(queue_name, prefix) AS name
+    FROM pgmq.meta, unnest('{q, a}'::text[]) AS prefix
+)
+SELECT
+    format('pgmq.%I', c.relname) AS name, substring(c.relname FROM 3)::text AS queue,
+    quote_literal(substring(c.relname FROM 3)) AS literal,
+    left(c.relname, 1) = 'a' AS archive, c.relkind = 'p' AS partitioned,
+    c.relname LIKE 'a\_%\_old' AND EXISTS (
+        SELECT FROM ours WHERE name = left(c.relname, -length('_old'))
+    ) AS old
+FROM pg_class AS c
+WHERE c.relnamespace = 'pgmq'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+    AND c.relname ~ '^[qa]_' AND c.relname NOT IN (SELECT name FROM ours)
+    AND 2 = (SELECT count(*) FROM pg_attribute WHERE attrelid = c.oid AND attname IN ('msg_id', 'vt') AND NOT attisdropped)
+ORDER BY c.relname

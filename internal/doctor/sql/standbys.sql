@@ -1,0 +1,5 @@
+-- Those without a slot; with one, it is the slot that keeps rows.
+SELECT pid, coalesce(application_name, '') AS name, age(backend_xmin)::bigint AS behind
+FROM pg_stat_replication
+WHERE backend_xmin IS NOT NULL
+ORDER BY pid
