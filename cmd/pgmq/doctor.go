@@ -88,14 +88,13 @@ func examination(ctx context.Context, pool *pgxpool.Pool, openFor time.Duration)
 
 // migrationsFinding tells how the schema is, and whether there is any.
 func migrationsFinding(ctx context.Context, db *sql.DB) (f doctor.Finding, migrated bool) {
-	f = doctor.Finding{Check: "migrations", Level: doctor.Problem}
 	all, err := history(ctx, db)
 	if err != nil {
-		f.Level = doctor.Unchecked
-		f.What = plain(err)
-		f.Do = "GRANT SELECT ON public.pgmq_schema_version to this role"
+		f = doctor.CouldNot(err)
+		f.Check = "migrations"
 		return f, true
 	}
+	f = doctor.Finding{Check: "migrations", Level: doctor.Problem}
 	status := statusOf(all)
 	newer := 0
 	for _, m := range all {
@@ -105,7 +104,7 @@ func migrationsFinding(ctx context.Context, db *sql.DB) (f doctor.Finding, migra
 	}
 	switch {
 	case status.Version == 0:
-		f.What = "schema pgmq is not in this database, or another PGMQ made it"
+		f.What = "schema pgmq is not in this database, or is another PGMQ's"
 		f.Do = "pgmq migrate up; see docs/adopting.md if PGMQ is here already"
 	case status.Pending > 0:
 		f.Level = doctor.Warning

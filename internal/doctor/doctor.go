@@ -80,10 +80,11 @@ func (p *Patient) Server(ctx context.Context) []Finding {
 
 // Queues examines the queues of a database that was migrated.
 func (p *Patient) Queues(ctx context.Context) []Finding {
-	if found := p.examine(ctx, []check{{"queues", "", queues}}); found[0].Level == Unchecked {
+	found := p.examine(ctx, []check{{"queues", "", queues}})
+	if found[0].Level == Unchecked {
 		return found
 	}
-	return p.examine(ctx, []check{
+	return append(found, p.examine(ctx, []check{
 		{"tables", "every queue has its tables", p.ofTables(missing)},
 		{"orphan_table", "every table belongs to a queue", each(orphansSQL, orphan)},
 		{"index", "every index that is needed is there, and no other", p.ofTables(indexes)},
@@ -94,7 +95,7 @@ func (p *Patient) Queues(ctx context.Context) []Finding {
 		{"partitions", "no partition is missing", each(partitionsSQL, partitions)},
 		{"locked", "no lock keeps anybody from a queue", locks},
 		{"messages", "no message was read in vain or waits for long", messages},
-	})
+	})...)
 }
 
 // examine makes checks, one after the other.
@@ -103,7 +104,7 @@ func (p *Patient) examine(ctx context.Context, checks []check) []Finding {
 	for _, c := range checks {
 		found, err := c.look(ctx, p)
 		if err != nil {
-			found = append(found, unchecked(err))
+			found = append(found, CouldNot(err))
 		}
 		if len(found) == 0 {
 			found = []Finding{{Level: OK, What: c.fine}}

@@ -50,8 +50,8 @@ func each[T any](sql string, judge func(*Patient, T) []Finding) look {
 	}
 }
 
-// unchecked is the finding that a check could not be made.
-func unchecked(err error) Finding {
+// CouldNot is the finding that a check could not be made.
+func CouldNot(err error) Finding {
 	f := Finding{Level: Unchecked, What: err.Error()}
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {

@@ -46,7 +46,7 @@ func messages(ctx context.Context, p *Patient) ([]Finding, error) {
 	defer cancel()
 	var mu sync.Mutex
 	var found []Finding
-	missed := map[string]*missedQueues{}
+	missed := map[string][]Finding{} // by the reason
 	var looks errgroup.Group
 	looks.SetLimit(lookers)
 	for _, t := range p.tables {
@@ -58,11 +58,9 @@ func messages(ctx context.Context, p *Patient) ([]Finding, error) {
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
-				why := reason(err)
-				if missed[why] == nil {
-					missed[why] = &missedQueues{finding: unchecked(err)}
-				}
-				missed[why].names = append(missed[why].names, t.Queue)
+				f := CouldNot(err)
+				f.Queue = t.Queue
+				missed[reason(err)] = append(missed[reason(err)], f)
 				return nil
 			}
 			found = append(found, m.judge(t)...)
@@ -70,12 +68,10 @@ func messages(ctx context.Context, p *Patient) ([]Finding, error) {
 		})
 	}
 	_ = looks.Wait() // each says itself what went wrong
-	for _, m := range missed {
-		found = append(found, m.sum())
+	for _, of := range missed {
+		found = append(found, together(of))
 	}
-	slices.SortStableFunc(found, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(a.Queue, b.Queue), cmp.Compare(a.Check, b.Check))
-	})
+	slices.SortStableFunc(found, byQueue)
 	return found, nil
 }
 
@@ -131,27 +127,26 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// missedQueues could not be looked at, for one reason.
-type missedQueues struct {
-	finding Finding
-	names   []string
+func byQueue(a, b Finding) int {
+	return cmp.Or(cmp.Compare(a.Queue, b.Queue), cmp.Compare(a.Check, b.Check), cmp.Compare(a.What, b.What))
 }
 
-func (m *missedQueues) sum() Finding {
-	f := m.finding
-	slices.Sort(m.names)
-	if len(m.names) == 1 {
-		f.Queue = m.names[0]
+// together makes one finding of those that differ in the queue only.
+func together(all []Finding) Finding {
+	slices.SortFunc(all, byQueue)
+	f := all[0]
+	if len(all) == 1 {
 		return f
 	}
 	const named = 5
 	var names []string
-	for _, name := range m.names[:min(named, len(m.names))] {
-		names = append(names, fmt.Sprintf("%q", name))
+	for _, one := range all[:min(named, len(all))] {
+		names = append(names, fmt.Sprintf("%q", one.Queue))
 	}
-	if len(m.names) > named {
+	if len(all) > named {
 		names = append(names, "…")
 	}
-	f.What += fmt.Sprintf(" (%d queues: %s)", len(m.names), strings.Join(names, ", "))
+	f.Queue = ""
+	f.What += fmt.Sprintf(" (%d queues: %s)", len(all), strings.Join(names, ", "))
 	return f
 }
