@@ -212,7 +212,7 @@ func TestDoctorSaysWhenItCannotLook(t *testing.T) {
 	failure(t, pgmq("doctor", "--database-url=postgres://u:s3cret@127.0.0.1:1/x"), 1, "no answer", "127.0.0.1:1", "refused")
 	failure(t, pgmq("doctor", "--json", "--database-url=postgres://u:s3cret@127.0.0.1:1/x"), 1, "no answer")
 	failure(t, pgmq("doctor", "x"), 2, "--help")
-	failure(t, pgmq("doctor", "--max-transaction", "0s"), 2, "--max-transaction")
+	failure(t, pgmq("doctor", "--transaction", "0s"), 2, "--transaction")
 }
 
 func TestDoctorTellsWhatARoleMayNotSee(t *testing.T) {
@@ -247,7 +247,7 @@ func TestDoctorTellsWhatARoleMayNotSee(t *testing.T) {
 	found.fine(t, "migrations", "tables", "index", "storage", "partitions", "locked")
 	found.has(t, "messages", "unchecked", "", "permission denied for table q_others", `(2 queues: "others", "parted")`)
 
-	found, code = as(roleOn(t, pool, "monitor", "GRANT pg_monitor", "GRANT SELECT ON public.pgmq_schema_version"), "--max-transaction", "1ms")
+	found, code = as(roleOn(t, pool, "monitor", "GRANT pg_monitor", "GRANT SELECT ON public.pgmq_schema_version"), "--transaction", "1ms")
 	equal(t, "what a member of pg_monitor may not see", len(found.worse("unchecked")), 0)
 	found.has(t, "open_transaction", "problem", "")
 	equal(t, "the exit code", code, 4)

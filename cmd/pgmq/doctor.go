@@ -25,20 +25,19 @@ func doctorCommand(t *target) *cobra.Command {
 		Short: "Examine the server and the queues, and say what to do",
 		Long: `Examine the server and the queues, and say what is the matter and what to do.
 
-It changes nothing, waits for no lock for long, and counts no queue. What it finds
-is a problem, a warning, or a notice, about which nothing has to be done. What the
-role may not see, and what is locked, is unchecked.
+It changes nothing, waits for no lock for long, and counts no queue. What it
+finds is a problem, a warning, or a notice, which may be as it should be. What
+the role may not see, or is locked, is unchecked.
 
 It exits with 4 when there are problems; with 3 when there are none, but not
-everything could be checked; and with 0 otherwise. 1 is for a server that does not
-answer.`,
+everything could be checked; else with 0. 1 is for a server without an answer.`,
 		Example: `  pgmq doctor
   pgmq doctor --json | jq '.[] | select(.level == "problem")'
-  pgmq doctor --max-transaction 10m`,
+  pgmq doctor --transaction 10m`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if openFor <= 0 {
-				return usage(cmd, errors.New("--max-transaction has to be longer than 0"))
+				return usage(cmd, errors.New("--transaction has to be longer than 0"))
 			}
 			return withCarefulPool(cmd, t, func(pool *pgxpool.Pool) error {
 				found := examination(cmd.Context(), pool, openFor)
@@ -49,7 +48,7 @@ answer.`,
 			})
 		},
 	}
-	examine.Flags().DurationVar(&openFor, "max-transaction", time.Minute, "warn of transactions that are open for longer")
+	examine.Flags().DurationVar(&openFor, "transaction", time.Minute, "how long one may be open")
 	jsonFlag(examine, &asJSON, "as a JSON array")
 	return examine
 }

@@ -44,6 +44,8 @@ indexes AS (
         t.oid AS root,
         bool_or(i.indrelid = t.oid AND i.indisvalid AND i.indpred IS NULL AND first.attname = 'msg_id') AS by_id,
         bool_or(i.indrelid = t.oid AND i.indisvalid AND i.indpred IS NULL AND first.attname = 'archived_at') AS by_time,
+        -- pgmq._has_group_index compares the expression, but waits for a lock to.
+        bool_or(i.indrelid = t.oid AND i.indisvalid AND i.indnkeyatts = 2 AND i.indkey[0] = 0 AND second.attname = 'msg_id') AS by_group,
         -- An index that is being built is not valid yet.
         array_agg(format('pgmq.%I', c.relname) ORDER BY c.relname) FILTER (
             WHERE NOT i.indisvalid AND i.indexrelid NOT IN (SELECT index_relid FROM pg_stat_progress_create_index)
@@ -58,6 +60,7 @@ indexes AS (
     JOIN pg_index AS i ON i.indrelid = m.oid
     JOIN pg_class AS c ON c.oid = i.indexrelid
     LEFT JOIN pg_attribute AS first ON first.attrelid = i.indrelid AND first.attnum = i.indkey[0]
+    LEFT JOIN pg_attribute AS second ON second.attrelid = i.indrelid AND second.attnum = i.indkey[1]
     GROUP BY t.oid
 )
 SELECT
@@ -74,7 +77,7 @@ SELECT
     coalesce(s.dead, 0) AS dead, coalesce(s.live, 0) AS live, s.vacuumed_at,
     coalesce(s.bytes, 0) AS bytes, coalesce(s.rows, 0) AS rows,
     coalesce(i.by_id, false) AS by_id, coalesce(i.by_time, false) AS by_time,
-    t.prefix = 'a' OR coalesce(pgmq._has_group_index(t.oid), false) AS by_group,
+    t.prefix = 'a' OR coalesce(i.by_group, false) AS by_group,
     coalesce(i.invalid, '{}') AS invalid, coalesce(i.needless, '{}') AS needless,
     clock_timestamp() AS now
 FROM tables AS t
