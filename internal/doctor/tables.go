@@ -185,10 +185,9 @@ func deadRows(t tableFacts) []Finding {
 		What:  fmt.Sprintf("%s has %s dead rows beside %s live ones", t.Name, number(t.Dead), number(t.Live)),
 		Do:    "VACUUM " + t.Name + ", unless something above keeps dead rows: then end that first",
 	}
-	switch {
-	case t.VacuumedAt == nil:
+	if t.VacuumedAt == nil {
 		f.What += ", and was never vacuumed"
-	default:
+	} else {
 		f.What += fmt.Sprintf(", and was vacuumed %s ago", long(t.Now.Sub(since)))
 	}
 	return []Finding{f}
@@ -227,4 +226,3 @@ func unlogged(t tableFacts) []Finding {
 		Do:    fmt.Sprintf("if its messages matter, when it is quiet: ALTER TABLE %s SET LOGGED", t.Name),
 	}}
 }
-

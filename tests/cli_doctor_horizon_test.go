@@ -1,0 +1,144 @@
+package tests
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	examiner "github.com/pgmq-go/pgmq/internal/doctor"
+	"github.com/pgmq-go/pgmq/internal/pgtest"
+	"github.com/pgmq-go/pgmq/tests/sabotage"
+)
+
+func TestDoctorFindsTransactionsThatKeepDeadRows(t *testing.T) {
+	t.Parallel()
+	server, pool := local(t, "max_prepared_transactions=5")
+	pgtest.Migrate(t, pool)
+	exec(t, pool, `CREATE DATABASE other`)
+	examine := doctor(t, server.URL)
+	idle := poolLike(t, pool, func(c *pgxpool.Config) { c.ConnConfig.RuntimeParams["application_name"] = "forgetful" })
+	elsewhere := poolLike(t, pool, func(c *pgxpool.Config) { c.ConnConfig.Database = "other" })
+	begin := func(p *pgxpool.Pool, statement string) {
+		tx, err := p.Begin(t.Context())
+		ok(t, err)
+		t.Cleanup(func() { _ = tx.Rollback(context.Background()) })
+		_, err = tx.Exec(t.Context(), statement)
+		ok(t, err)
+	}
+	begin(idle, `SELECT pg_current_xact_id()`)
+	begin(elsewhere, `SELECT pg_current_xact_id()`)
+	begin(elsewhere, `SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1`) // of no concern here
+	exec(t, pool, `BEGIN; SELECT pg_current_xact_id(); PREPARE TRANSACTION 'it''s'`)
+
+	found, code := examine()
+	equal(t, "the exit code", code, 0) // all that is young
+	found.fine(t, "open_transaction", "prepared_transaction")
+	time.Sleep(time.Second)
+	found, code = examine("--transaction", "1s")
+	equal(t, "the exit code", code, 0)
+	f := found.has(t, "open_transaction", "warning", "", "forgetful", "idle in transaction")
+	found.has(t, "open_transaction", "warning", "", `database "other"`)
+	equal(t, "transactions", len(found.of("open_transaction", "")), 2)
+	prepared := found.has(t, "prepared_transaction", "warning", "", `"it's"`)
+	contains(t, prepared.Do, "COMMIT PREPARED 'it''s', or ROLLBACK PREPARED 'it''s'")
+	found, code = examine("--transaction", "100ms")
+	equal(t, "the exit code", code, 4)
+	found.has(t, "open_transaction", "problem", "", "forgetful")
+	found.has(t, "prepared_transaction", "problem", "")
+
+	do, _, _ := strings.Cut(prepared.Do, ", or")
+	exec(t, pool, do)
+	_, terminate, _ := strings.Cut(f.Do, "or SELECT")
+	exec(t, pool, "SELECT"+terminate)
+	eventually(t, "the advice helped", func() bool {
+		found, _ = examine("--transaction", "100ms")
+		return len(found.of("open_transaction", "")) == 1
+	})
+	found.fine(t, "prepared_transaction")
+}
+
+// burn uses up so many transactions that an xmin from before is far behind.
+const burn = `DO $$ BEGIN FOR i IN 1..100000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$`
+
+func TestDoctorFindsStandbysAndSlotsThatKeepDeadRows(t *testing.T) {
+	t.Parallel()
+	server, pool := local(t, "wal_level=logical", "fsync=off", "synchronous_commit=off")
+	pgtest.Migrate(t, pool)
+	examine := doctor(t, server.URL)
+	exec(t, pool, `SELECT pg_create_physical_replication_slot('s1')`)
+	const feedback, often = "hot_standby_feedback=on", "wal_receiver_status_interval=1s"
+	slotted, err := server.Standby(t.Context(), feedback, often, "primary_slot_name=s1")
+	ok(t, err)
+	t.Cleanup(func() { ok(t, slotted.Stop()) })
+	slotless, err := server.Standby(t.Context(), feedback, often, "cluster_name=reports")
+	ok(t, err)
+	t.Cleanup(func() { ok(t, slotless.Stop()) })
+	eventually(t, "both have told what they need", func() bool {
+		return value[int](t, pool, `SELECT count(*)::int FROM pg_stat_replication WHERE backend_xmin IS NOT NULL`) == 1 &&
+			value[int](t, pool, `SELECT count(*)::int FROM pg_replication_slots WHERE xmin IS NOT NULL`) == 1
+	})
+	found, _ := examine()
+	found.fine(t, "replication_slot", "standby_feedback", "open_transaction")
+
+	found, code := doctor(t, slotted.URL)()
+	found.has(t, "server", "warning", "", "is a standby")
+	found.fine(t, "migrations", "tables", "messages")
+	equal(t, "the exit code on a standby", code, 0)
+
+	for _, standby := range []string{slotted.URL, slotless.URL} {
+		tx, err := poolOf(t, standby, func(*pgxpool.Config) {}).Begin(t.Context())
+		ok(t, err)
+		t.Cleanup(func() { _ = tx.Rollback(context.Background()) })
+		_, err = tx.Exec(t.Context(), `SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pgmq.meta`)
+		ok(t, err)
+	}
+	exec(t, pool, burn)
+	eventually(t, "they are found", func() bool {
+		found, _ = examine()
+		return len(found.worse("warning")) >= 3 // and synchronous_commit
+	})
+	found.has(t, "replication_slot", "warning", "", `"s1"`, "for a standby")
+	found.has(t, "standby_feedback", "warning", "", `"reports"`)
+	ok(t, slotted.Stop())
+	eventually(t, "the slot is found to be unused", func() bool {
+		found, _ = examine()
+		return len(found.worse("problem")) >= 2 // and fsync
+	})
+	f := found.has(t, "replication_slot", "problem", "", `"s1"`, "nobody uses")
+	_, drop, _ := strings.Cut(f.Do, "or SELECT")
+	exec(t, pool, "SELECT"+drop)
+	found, _ = examine()
+	found.fine(t, "replication_slot")
+
+	exec(t, pool, `SELECT pg_create_logical_replication_slot('s2', 'pgoutput')`)
+	found, _ = examine()
+	found.has(t, "replication_slot", "notice", "", `"s2"`, "catalogue")
+}
+
+func TestDoctorComparesClocks(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool()
+	for shift, says := range map[string]string{
+		"+ interval '1 hour'": "1h0m0s behind the server's",
+		"- interval '3 s'":    "3s ahead of the server's",
+		"- interval '100 ms'": "agree",
+	} {
+		other := poolLike(t, pool, func(c *pgxpool.Config) {
+			sabotage.Use(c, func(sql string) string {
+				if sql == "SELECT clock_timestamp()" {
+					return sql + shift
+				}
+				return sql
+			})
+		})
+		for _, f := range examiner.New(other, time.Minute).Server(t.Context()) {
+			if f.Check == "clock" {
+				contains(t, f.What, says)
+				equal(t, "the level", f.Level == examiner.OK, says == "agree")
+			}
+		}
+	}
+}
