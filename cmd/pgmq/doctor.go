@@ -133,7 +133,7 @@ func writeFindings(cmd *cobra.Command, found []doctor.Finding, asJSON bool) erro
 		out.SetEscapeHTML(false)
 		err = out.Encode(found)
 	} else {
-		err = newReport(cmd).write(found)
+		err = reportFindings(cmd, found)
 	}
 	if err != nil {
 		return err

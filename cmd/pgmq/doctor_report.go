@@ -1,41 +1,16 @@
 package main
 
 import (
-	"bufio"
 	"fmt"
-	"os"
-	"slices"
+	"io"
 	"strings"
 	"unicode"
 
 	"charm.land/lipgloss/v2"
-	"github.com/charmbracelet/colorprofile"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/pgmq-go/pgmq/internal/doctor"
 )
-
-// doctorReport writes findings for people: the good ones first, so that the bad ones
-// are what is left on the screen.
-type doctorReport struct {
-	out   *bufio.Writer
-	width int // 0 for lines of any length, when it is no terminal
-}
-
-func newReport(cmd *cobra.Command) *doctorReport {
-	r := &doctorReport{}
-	out := cmd.OutOrStdout()
-	if width, _, err := term.GetSize(int(os.Stdout.Fd())); err == nil {
-		r.width = width
-	}
-	screen := colorprofile.NewWriter(out, os.Environ())
-	if screen.Profile <= colorprofile.ASCII { // NO_COLOR: not even bold
-		screen.Profile = colorprofile.NoTTY
-	}
-	r.out = bufio.NewWriter(screen)
-	return r
-}
 
 var levelStyles = map[doctor.Level]lipgloss.Style{
 	doctor.OK:        lipgloss.NewStyle().Foreground(lipgloss.Green),
@@ -45,39 +20,58 @@ var levelStyles = map[doctor.Level]lipgloss.Style{
 	doctor.Problem:   lipgloss.NewStyle().Foreground(lipgloss.Red).Bold(true),
 }
 
-// alike is how many findings of one check are written out.
+// alike is how many findings of a check and a level are written out.
 const alike = 10
 
-func (r *doctorReport) write(found []doctor.Finding) error {
+// reportFindings writes findings for people: the good ones first, so that the bad
+// ones are what is left on the screen.
+func reportFindings(cmd *cobra.Command, found []doctor.Finding) error {
+	var r findingsReport
+	r.width, _ = screenSize()
 	for _, level := range doctor.Levels() {
-		written := map[string]int{}
-		for i, f := range found {
+		var checks []string
+		of := map[string][]doctor.Finding{}
+		for _, f := range found {
 			if f.Level != level {
 				continue
 			}
-			if written[f.Check]++; written[f.Check] <= alike {
-				r.finding(f)
-			} else if !slices.ContainsFunc(found[i+1:], func(g doctor.Finding) bool { return g.Level == level && g.Check == f.Check }) {
-				r.line(level, fmt.Sprintf("%s: and %d more, which --json lists", f.Check, written[f.Check]-alike))
+			if of[f.Check] == nil {
+				checks = append(checks, f.Check)
 			}
+			of[f.Check] = append(of[f.Check], f)
+		}
+		for _, check := range checks {
+			r.add(of[check])
 		}
 	}
-	return r.out.Flush()
+	_, err := io.WriteString(cmd.OutOrStdout(), styled(r.text.String()))
+	return err
 }
 
-func (r *doctorReport) finding(f doctor.Finding) {
-	text := f.Check + ": "
-	if f.Queue != "" {
-		text += fmt.Sprintf("queue %q: ", f.Queue)
+type findingsReport struct {
+	text  strings.Builder
+	width int // 0 for lines of any length, when it is no terminal
+}
+
+// add adds what one check found on one level.
+func (r *findingsReport) add(found []doctor.Finding) {
+	for _, f := range found[:min(alike, len(found))] {
+		about := f.Check + ": "
+		if f.Queue != "" {
+			about += fmt.Sprintf("queue %q: ", f.Queue)
+		}
+		r.line(f.Level, about+f.What)
+		if f.Do != "" {
+			r.line("", "do: "+f.Do)
+		}
 	}
-	r.line(f.Level, text+f.What)
-	if f.Do != "" {
-		r.line("", "do: "+f.Do)
+	if more := len(found) - alike; more > 0 {
+		r.line(found[0].Level, fmt.Sprintf("%s: and %d more, which --json lists", found[0].Check, more))
 	}
 }
 
-// line writes text behind a level, and indented like that.
-func (r *doctorReport) line(level doctor.Level, text string) {
+// line adds text behind a level, indented like that if it has to be wrapped.
+func (r *findingsReport) line(level doctor.Level, text string) {
 	const margin = len(doctor.Unchecked) + len("  ")
 	text = strings.Map(func(c rune) rune {
 		if !unicode.IsPrint(c) {
@@ -90,7 +84,7 @@ func (r *doctorReport) line(level doctor.Level, text string) {
 	}
 	head := levelStyles[level].Render(string(level)) + strings.Repeat(" ", margin-len(level))
 	for line := range strings.Lines(text) {
-		fmt.Fprintf(r.out, "%s%s\n", head, strings.TrimSpace(line))
+		r.text.WriteString(head + strings.TrimSpace(line) + "\n")
 		head = strings.Repeat(" ", margin)
 	}
 }
