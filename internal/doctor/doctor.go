@@ -36,16 +36,13 @@ type Finding struct {
 	Do    string `json:"do,omitempty"` // "" when there is nothing to do
 }
 
-// Patient is how often a doctor looks at it.
+// Patient is a database that is examined.
 type Patient struct {
-	pool *pgxpool.Pool
-	// openFor is how long a transaction may be open.
-	openFor time.Duration
-	// mayMonitor tells whether the role sees what others do.
-	mayMonitor bool
+	pool       *pgxpool.Pool
+	openFor    time.Duration // how long a transaction may be open
+	mayMonitor bool          // whether the role sees what others do
 	tables     []tableFacts
-	// shut are the queues whose tables cannot be read now.
-	shut map[string]bool
+	shut       map[string]bool // queues whose tables cannot be read now
 }
 
 // check looks at one thing.
@@ -58,8 +55,9 @@ type check struct {
 // look returns what a check finds. Check may be left out of it.
 type look func(ctx context.Context, p *Patient) ([]Finding, error)
 
-// New returns a patient. Transactions that are open for longer than openFor are
-// found. The pool should send unnamed statements, for a pooler may be in between.
+// New returns the patient at the other end of a pool, which should not prepare
+// statements, for a pooler may be in between. Transactions that are open for longer
+// than openFor are found.
 func New(pool *pgxpool.Pool, openFor time.Duration) *Patient {
 	return &Patient{pool: pool, openFor: openFor}
 }

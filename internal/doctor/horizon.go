@@ -55,7 +55,9 @@ func openTransactions(ctx context.Context, p *Patient) ([]Finding, error) {
 	hidden := 0
 	for _, a := range all {
 		if a.OpenFor == nil {
-			hidden++
+			if !p.mayMonitor {
+				hidden++
+			}
 			continue
 		}
 		level := p.lasting(*a.OpenFor)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -52,7 +53,7 @@ func each[T any](sql string, judge func(*Patient, T) []Finding) look {
 
 // CouldNot is the finding that a check could not be made.
 func CouldNot(err error) Finding {
-	f := Finding{Level: Unchecked, What: err.Error()}
+	f := Finding{Level: Unchecked, What: strings.Join(strings.Fields(err.Error()), " ")} // pgx' have lines
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
 		return f
@@ -61,7 +62,7 @@ func CouldNot(err error) Finding {
 	switch pg.Code {
 	case "42501":
 		f.Do = "run pgmq doctor as a role that may look: docs/roles.md has the grants of a monitor"
-	case "42P01", "42703", "42883":
+	case "3F000", "42P01", "42703", "42883":
 		f.Do = "pgmq migrate up: this schema is older than the check"
 	case "55P03":
 		f.What = "a lock is in the way: " + pg.Message

@@ -107,13 +107,17 @@ func (m messageFacts) judge(t tableFacts) []Finding {
 		})
 	}
 	if m.Often > 0 {
-		found = append(found, Finding{
+		f := Finding{
 			Check: "poison",
 			Level: Warning,
 			Queue: t.Queue,
-			What:  fmt.Sprintf("%d of its oldest messages were read 10 times or more, and not settled: message %d %s times", m.Often, m.Worst, number(m.Most)),
+			What:  fmt.Sprintf("message %d was read %s times and never settled", m.Worst, number(m.Most)),
 			Do:    "pgmq peek shows it, pgmq archive puts it aside; MaxReads and DeadLetterTo do so for consumers",
-		})
+		}
+		if m.Often > 1 {
+			f.What += fmt.Sprintf(", and %d more of the oldest at least 10 times", m.Often-1)
+		}
+		found = append(found, f)
 	}
 	return found
 }

@@ -73,6 +73,7 @@ func partitions(_ *Patient, t partitionFacts) []Finding {
 type lockFacts struct {
 	activityFacts
 	Queue   string
+	Archive bool
 	Name    string
 	Mode    string
 	Granted bool
@@ -86,7 +87,7 @@ func locks(ctx context.Context, p *Patient) ([]Finding, error) {
 	p.shut = map[string]bool{}
 	var found []Finding
 	for _, l := range all {
-		if l.Mode == "AccessExclusiveLock" {
+		if l.Mode == "AccessExclusiveLock" && !l.Archive {
 			p.shut[l.Queue] = true
 		}
 		if l.OpenFor != nil && *l.OpenFor < lockedLong {

@@ -151,11 +151,11 @@ func storage(t tableFacts) []Finding {
 	}
 	f := Finding{
 		Level: Warning,
-		What:  fmt.Sprintf("%s lacks storage parameters of the template: it is vacuumed late", t.Bare[0]),
+		What:  fmt.Sprintf("%s lacks storage parameters of the template: vacuum comes late, reads cost more", t.Bare[0]),
 		Do:    t.renew(),
 	}
 	if t.Partitioned {
-		f.What = fmt.Sprintf("%d of its partitions, such as %s, lack storage parameters of the template: they are vacuumed late", len(t.Bare), t.Bare[0])
+		f.What = fmt.Sprintf("%d of its partitions, such as %s, lack storage parameters of the template: vacuum comes late, reads cost more", len(t.Bare), t.Bare[0])
 		f.Do = fmt.Sprintf("for each of them: ALTER TABLE %s SET (%s)", t.Bare[0], *t.Wanted)
 	}
 	return append(found, f)
@@ -165,8 +165,8 @@ const (
 	// manyDead rows have autovacuum come, with the parameters of the template, in
 	// a queue of half a million messages at most.
 	manyDead = 10_000
-	// tooManyDead slow down whoever reads past them.
-	tooManyDead = 1_000_000
+	// tooManyDead are more than a busy queue leaves between two vacuums.
+	tooManyDead = 10_000_000
 	// vacuumLate is how long it may take to come.
 	vacuumLate = 10 * time.Minute
 )
@@ -183,7 +183,7 @@ func deadRows(t tableFacts) []Finding {
 	f := Finding{
 		Level: Warning,
 		What:  fmt.Sprintf("%s has %s dead rows beside %s live ones", t.Name, number(t.Dead), number(t.Live)),
-		Do:    "VACUUM " + t.Name + ", unless something above keeps dead rows: then end that first",
+		Do:    "VACUUM " + t.Name + "; it helps only when no transaction, slot or standby keeps dead rows",
 	}
 	if t.VacuumedAt == nil {
 		f.What += ", and was never vacuumed"

@@ -1,12 +1,13 @@
 -- Locks that keep senders or readers out: those that are held, and those that
 -- everybody else has to queue up behind. Vacuum's are short.
 SELECT
-    m.queue_name::text AS queue, format('pgmq.%I', c.relname) AS name, l.mode, coalesce(l.pid, 0) AS pid, l.granted,
+    m.queue_name::text AS queue, prefix = 'a' AS archive, format('pgmq.%I', c.relname) AS name, l.mode, coalesce(l.pid, 0) AS pid, l.granted,
     coalesce(a.application_name, '') AS application, coalesce(a.usename, '')::text AS role, coalesce(a.state, '') AS state,
     ''::text AS database, clock_timestamp() - a.xact_start AS open_for
 FROM pg_locks AS l
 JOIN pg_class AS c ON c.oid = l.relation AND c.relnamespace = 'pgmq'::regnamespace
-JOIN pgmq.meta AS m ON c.relname = pgmq.format_table_name(m.queue_name, 'q')
+CROSS JOIN unnest('{q, a}'::text[]) AS prefix
+JOIN pgmq.meta AS m ON c.relname = pgmq.format_table_name(m.queue_name, prefix)
 LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid
 WHERE l.locktype = 'relation' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
