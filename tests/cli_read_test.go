@@ -151,21 +151,3 @@ func TestCommandTakesIDsOfAnyNumber(t *testing.T) {
 	equal(t, "what it says", output(t, piped(pgmq("delete", q.Name()), all)), fmt.Sprintf("deleted 5,000 messages from queue %q\n", q.Name()))
 	equal(t, "messages left", length(t, q), 0)
 }
-
-func TestShellsCompleteNamesOfQueues(t *testing.T) {
-	t.Parallel()
-	pgmq, pool := command(t), pgtest.Database(t)
-	pgtest.Migrate(t, pool)
-	ok(t, queue.Create(t.Context(), pool, "orders"))
-	complete := func(args ...string) string {
-		return output(t, pgmq(append([]string{"__complete", "--database-url", dsn(pool)}, args...)...))
-	}
-	contains(t, complete("read", ""), "orders\n", ":4")
-	contains(t, complete("redrive", "x", "o"), "orders\n")
-	contains(t, complete("archive", ""), "orders\n", "replay")
-	contains(t, complete("redrive", "a", "b", "--reason", ""), "max reads\n", "undecodable\n")
-	if again := complete("read", "orders", ""); strings.Contains(again, "orders") {
-		t.Errorf("read takes one queue:\n%s", again)
-	}
-	equal(t, "without a server", output(t, pgmq("__complete", "read", "--database-url", "postgres://127.0.0.1:1/x", "")), ":1\n")
-}

@@ -34,8 +34,9 @@ func apiInstall(t *target) *cobra.Command {
 		Short: "Make the functions of an optional API, or bring them up to date",
 		Long: `Make the functions of an optional API, all or none; if they are there, bring
 them and their grants up to date. A function of somebody else is never replaced.`,
-		Example: `  pgmq api install pgmq_public`,
-		Args:    optionalAPI,
+		Example:           `  pgmq api install pgmq_public`,
+		Args:              optionalAPI,
+		ValidArgsFunction: completeAPIs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withDB(cmd, t, nil, func(db *sql.DB) error {
 				if err := schema.Install(cmd.Context(), db, schema.Optional(args[0])); err != nil {
@@ -50,10 +51,11 @@ them and their grants up to date. A function of somebody else is never replaced.
 
 func apiRemove(t *target) *cobra.Command {
 	return &cobra.Command{
-		Use:     "remove NAME",
-		Short:   "Drop the functions of an optional API, and nothing else",
-		Example: `  pgmq api remove legacy_names`,
-		Args:    optionalAPI,
+		Use:               "remove NAME",
+		Short:             "Drop the functions of an optional API, and nothing else",
+		Example:           `  pgmq api remove legacy_names`,
+		Args:              optionalAPI,
+		ValidArgsFunction: completeAPIs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withDB(cmd, t, nil, func(db *sql.DB) error {
 				there, err := schema.Installed(cmd.Context(), db, schema.Optional(args[0]))
@@ -106,6 +108,16 @@ func optionalAPI(cmd *cobra.Command, args []string) error {
 		return usage(cmd, fmt.Errorf("no API %q, only %s and %s", args[0], schema.LegacyNames, schema.PublicWrappers))
 	}
 	return nil
+}
+
+// completeAPIs has a shell complete the names of the APIs.
+func completeAPIs(_ *cobra.Command, args []string, _ string) (names []cobra.Completion, _ cobra.ShellCompDirective) {
+	if len(args) == 0 {
+		for _, api := range schema.Optionals() {
+			names = append(names, string(api))
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
 // ownWords leaves of an error that our SQL raised what it says.

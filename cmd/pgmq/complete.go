@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -9,7 +10,8 @@ import (
 	"github.com/pgmq-go/pgmq/queue"
 )
 
-// completeQueues has a shell complete the first arguments to the names of queues.
+// completeQueues has a shell complete the first arguments to the names of queues,
+// except those that are there already.
 func completeQueues(t *target, arguments int) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		if len(args) >= arguments {
@@ -26,10 +28,17 @@ func completeQueues(t *target, arguments int) cobra.CompletionFunc {
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveError
 		}
-		names := make([]cobra.Completion, len(infos))
-		for i, info := range infos {
-			names[i] = info.Name
+		var names []cobra.Completion
+		for _, info := range infos {
+			if !slices.Contains(args, info.Name) {
+				names = append(names, info.Name)
+			}
 		}
 		return names, cobra.ShellCompDirectiveNoFileComp
 	}
+}
+
+// completeFiles has a shell complete a flag to the name of any file.
+func completeFiles(cmd *cobra.Command, flag string) {
+	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault))
 }

@@ -45,6 +45,7 @@ own, which it drops at the end.`),
 		},
 	}
 	demo.Flags().StringVar(&input, "input", "", "carry the lines of this file instead; - is standard input")
+	completeFiles(demo, "input")
 	return demo
 }
 

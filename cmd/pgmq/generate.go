@@ -53,6 +53,7 @@ exits with 1.`,
 	g.Flags().StringVarP(&file, "file", "f", "pgmq.yaml", "the declaration")
 	g.Flags().BoolVar(&check, "check", false, "write nothing; fail when something differs")
 	g.Flags().BoolVar(&sample, "init", false, "write a declaration to begin with")
+	_ = g.MarkFlagFilename("file", "yaml", "yml")
 	return g
 }
 

@@ -26,6 +26,7 @@ harm. It is the same as CALL pgmq.maintain_partitions().`,
 			}
 			return nil
 		},
+		ValidArgsFunction: completeQueues(t, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				return maintain(cmd, t, func(pool *pgxpool.Pool) error { return queue.Maintain(cmd.Context(), pool, args[0]) })

@@ -122,7 +122,8 @@ DIR/optional, where goose does not look: each is one statement, for psql.`,
 		Example: `  pgmq migrate export migrations/pgmq
   export GOOSE_TABLE=` + schema.VersionTable + `
   goose -dir migrations/pgmq postgres "$DATABASE_URL" up`,
-		Args: exactly("DIR"),
+		Args:              exactly("DIR"),
+		ValidArgsFunction: cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return export(cmd.OutOrStdout(), args[0])
 		},

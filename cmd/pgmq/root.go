@@ -38,6 +38,7 @@ Exit codes, for scripts:
 	}
 	root.PersistentFlags().StringVar(&target.flag, "database-url", "", "where Postgres is: postgres://user@host/database")
 	root.SetFlagErrorFunc(usage)
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp) // files are the exception
 	root.AddCommand(migrateCommand(&target), apiCommand(&target), queueCommand(&target), maintainCommand(&target))
 	root.AddCommand(statsCommand(&target), doctorCommand(&target), generateCommand(&target), demoCommand(&target))
 	root.AddCommand(sendCommand(&target), readCommand(&target), popCommand(&target), peekCommand(&target))

@@ -61,6 +61,7 @@ list write is such a line, too. The flags are for what it does not say.`),
 	flags.StringVar(&s.rawHeaders, "headers", "", "a JSON object that travels beside the body")
 	flags.StringVar(&s.group, "group", "", "the group within which messages keep their order")
 	jsonFlag(send, &s.json, "write the id of each message as a line of JSON")
+	completeFiles(send, "file")
 	return send
 }
 
