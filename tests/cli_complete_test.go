@@ -160,7 +160,7 @@ func TestCompletionScriptsWork(t *testing.T) {
 
 	offers := func(line string) string {
 		bash := osexec.CommandContext(t.Context(), "bash", "-c", inBash, "bash", line)
-		bash.Env = append(pgmq().Env, "DATABASE_URL="+dsn(pool), "PATH="+filepath.Dir(path)+":"+os.Getenv("PATH"))
+		bash.Env = append(os.Environ(), "DATABASE_URL="+dsn(pool), "PATH="+filepath.Dir(path)+":"+os.Getenv("PATH"))
 		bash.Stdin = strings.NewReader(output(t, pgmq("completion", "bash")))
 		return output(t, bash)
 	}
