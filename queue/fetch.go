@@ -27,6 +27,9 @@ const (
 	// messages are announced: for what was sent by a plain INSERT, and for
 	// leases of dead processes that began since the last look.
 	quietTime = 15 * time.Second
+	// patience is how many looks are left out at most while what may have been sent
+	// unannounced is under way: 150 ms.
+	patience = 4
 	// mostFetched is how many bytes of bodies are fetched at once, about.
 	mostFetched = 16 << 20
 )
@@ -35,6 +38,7 @@ const (
 type pace struct {
 	looked time.Time     // when it last tried to read
 	flow   bool          // that brought several messages, but not all there was room for
+	lone   bool          // that brought one, where there was room for more
 	misses int           // how often in a row there was nothing since
 	took   time.Duration // of the server, for the last look
 }
@@ -45,6 +49,14 @@ func (c *consumer) fetch(ctx context.Context, room func() int) ([]parcel, error)
 		if c.pace.flow && !sleep(ctx, restTime-time.Since(c.pace.looked)) {
 			return nil, context.Cause(ctx)
 		}
+		if c.pace.lone {
+			// Most likely it was the only one. A look comes after asking senders
+			// to announce, as it must, so a read before that would be one more.
+			c.pace.lone = false
+			if err := c.idle(ctx); err != nil {
+				return nil, err
+			}
+		}
 		n := room() * c.o.batch.N
 		c.pace.looked = time.Now()
 		jobs, err := c.claim(ctx, n)
@@ -52,6 +64,7 @@ func (c *consumer) fetch(ctx context.Context, room func() int) ([]parcel, error)
 			return nil, err
 		}
 		c.pace.flow = 1 < len(jobs) && len(jobs) < n
+		c.pace.lone = len(jobs) == 1 && 1 < n
 		if len(jobs) > 0 {
 			c.pace.misses = 0
 			c.listener.found(c.key)
@@ -104,6 +117,9 @@ func (c *consumer) claim(ctx context.Context, n int) ([]*job, error) {
 	return c.claimBy(ctx, func(ctx context.Context, on db.DBTX) ([]db.Message, error) {
 		rows, err := queries.Read(ctx, on, db.ReadParams{VT: c.o.vt, First: c.lookout.floor.at, N: int32(n)})
 		c.lookout.floor.read(rows, len(rows) < n)
+		if len(rows) > 0 {
+			c.listener.saw(rows[0].OldestRunning)
+		}
 		return messages(rows), err
 	})
 }
@@ -125,11 +141,11 @@ func (c *consumer) claimBy(
 	ctx context.Context, read func(context.Context, db.DBTX) ([]db.Message, error),
 ) (jobs []*job, err error) {
 	err = c.persist(ctx, func(attempt context.Context) error {
-		conn, err := c.pool().Acquire(attempt)
+		conn, release, err := c.listener.acquire(attempt)
 		if err != nil {
 			return fmt.Errorf("connection of the pool: %w", err)
 		}
-		defer conn.Release()
+		defer release()
 		// A read that has begun is waited for: what it hides must be known.
 		reading, cancel := outlast(ctx, statementTime, answerTime)
 		defer cancel()
@@ -171,7 +187,10 @@ func (c *consumer) idle(ctx context.Context) error {
 		if err := c.lookBelow(ctx, false); err != nil {
 			return err
 		}
-		if !quietly || c.listener.mayLook(c.key, quiet/2) {
+		// Where it is announced what comes, a look is of little use before those
+		// ended that may have sent without announcing.
+		useful := !announced || look == 1 || look > patience || c.listener.mayHaveEnded(senders, pause)
+		if !quietly && useful || quietly && c.listener.mayLook(c.key, quiet/2) {
 			o, err := c.look(ctx, c.lookout.first(), noEnd)
 			if err != nil {
 				return err

@@ -34,6 +34,8 @@ type listener struct {
 	pool  *pgxpool.Pool
 	bells generics.Bells[string] // by table; a ring is for one consumer
 
+	turns chan struct{} // has room for those whose turn it is
+
 	users int                // guarded by listeners.mu
 	stop  context.CancelFunc // ends run
 	gone  chan struct{}      // closed when run has ended
@@ -44,6 +46,8 @@ type listener struct {
 	calls     []call
 	tables    map[string]*awaiting
 	interrupt context.CancelFunc // ends a wait for notifications; nil outside of it
+	ended     int64              // transactions before this have
+	told      time.Time          // when that was last seen
 }
 
 // awaiting is how the announcements of a queue's table are asked for.
@@ -74,7 +78,10 @@ func listen(pool *pgxpool.Pool) *listener {
 	defer listeners.mu.Unlock()
 	l := listeners.byPool[pool]
 	if l == nil {
-		l = &listener{pool: pool, gone: make(chan struct{}), tables: map[string]*awaiting{}}
+		l = &listener{
+			pool: pool, turns: make(chan struct{}, mostTurns),
+			gone: make(chan struct{}), tables: map[string]*awaiting{},
+		}
 		var ctx context.Context
 		ctx, l.stop = context.WithCancel(context.Background())
 		listeners.byPool[pool] = l
@@ -123,6 +130,7 @@ func (l *listener) turn(listening bool, failed error) {
 	l.mu.Lock()
 	calls := l.calls
 	l.listening, l.failed, l.calls = listening, failed, nil
+	l.ended = 0 // it may be another server now
 	for _, t := range l.tables {
 		t.awaited = false // it went with the connection
 	}

@@ -148,11 +148,11 @@ func (l *lookout) learn(first, before int64, o db.LookRow) {
 func (c *consumer) look(ctx context.Context, first, before int64) (o db.LookRow, err error) {
 	took := time.Duration(0)
 	err = c.persist(ctx, func(ctx context.Context) (err error) {
-		conn, err := c.pool().Acquire(ctx)
+		conn, release, err := c.listener.acquire(ctx)
 		if err != nil {
 			return err
 		}
-		defer conn.Release()
+		defer release()
 		start := time.Now()
 		o, err = queries.Look(ctx, c.table.Indexed(conn), db.LookParams{
 			First: first, Before: before, Within: foresight, Most: mostLooked,
@@ -161,6 +161,7 @@ func (c *consumer) look(ctx context.Context, first, before int64) (o db.LookRow,
 		return err
 	})
 	if err == nil {
+		c.listener.saw(o.OldestRunning)
 		c.lookout.note(first, before, o, took)
 	}
 	return o, err

@@ -119,10 +119,10 @@ func (c *consumer) settleAll(act act, jobs []*job) (held []bool, err error) {
 // results wait.
 func (c *consumer) onSome(ctx context.Context, f func(context.Context, DB) error) error {
 	soon, cancel := context.WithTimeout(ctx, c.o.vt/6)
-	conn, err := c.pool().Acquire(soon)
+	conn, release, err := c.listener.acquire(soon)
 	cancel()
 	if err == nil {
-		defer conn.Release()
+		defer release()
 		return f(ctx, conn)
 	}
 	listening := c.listener.do(ctx, func(ctx context.Context, conn *pgx.Conn) error { return f(ctx, conn) })

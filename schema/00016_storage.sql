@@ -99,4 +99,4 @@ END $$;
 -- +goose StatementEnd
 
 -- +goose Down
-DROP FUNCTION pgmq._renew_storage(text);
+DROP FUNCTION IF EXISTS pgmq._renew_storage(text); -- IF EXISTS: a run may have died right after it

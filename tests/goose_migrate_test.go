@@ -93,6 +93,18 @@ func TestMigrateKilledAtAnyMomentIsCompletedByTheNext(t *testing.T) {
 	}
 }
 
+// Migration 16 commits each of its steps.
+func TestADownThatDiedRightBeforeItsVersionWasRecordedIsCompleted(t *testing.T) {
+	t.Parallel()
+	pgmq, pool := command(t), pgtest.Database(t)
+	pgtest.Migrate(t, pool)
+	for value[int](t, pool, `SELECT max(version_id)::int FROM `+schema.VersionTable) > 16 {
+		output(t, pgmq("migrate", "down", "--database-url="+dsn(pool)))
+	}
+	exec(t, pool, `DROP FUNCTION pgmq._renew_storage(text)`)
+	output(t, pgmq("migrate", "down", "--all", "--database-url="+dsn(pool)))
+}
+
 func TestDryRunPrintsTheSQLAndRunsNone(t *testing.T) {
 	t.Parallel()
 	pgmq, pool := command(t), pgtest.Database(t)

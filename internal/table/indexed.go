@@ -24,12 +24,14 @@ func (t *Table) Indexed(conn db.DBTX) db.DBTX {
 // statement is, too.
 const (
 	planByIndex = `SELECT
-		set_config('pgmq.planned_before', concat_ws(' ', current_setting('enable_seqscan'), current_setting('enable_bitmapscan'), current_setting('jit')), true),
-		set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('jit', 'off', true)`
+		set_config('pgmq.planned_before', concat_ws(' ', current_setting('enable_seqscan'), current_setting('enable_bitmapscan'), current_setting('jit'), current_setting('plan_cache_mode')), true),
+		set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true), set_config('jit', 'off', true),
+		set_config('plan_cache_mode', 'force_generic_plan', true)`
 	planAsBefore = `SELECT
 		set_config('enable_seqscan', split_part(current_setting('pgmq.planned_before'), ' ', 1), true),
 		set_config('enable_bitmapscan', split_part(current_setting('pgmq.planned_before'), ' ', 2), true),
-		set_config('jit', split_part(current_setting('pgmq.planned_before'), ' ', 3), true)`
+		set_config('jit', split_part(current_setting('pgmq.planned_before'), ' ', 3), true),
+		set_config('plan_cache_mode', split_part(current_setting('pgmq.planned_before'), ' ', 4), true)`
 )
 
 type indexed struct{ bound }

@@ -1,0 +1,82 @@
+package tests
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgmq-go/pgmq/internal/pgtest"
+	"github.com/pgmq-go/pgmq/queue"
+)
+
+// With many queues on many connections each connection would prepare and plan the
+// statements of every queue.
+func TestConsumersOfManyQueuesShareFewConnections(t *testing.T) {
+	// Not parallel: on a machine that is busy turns end early.
+	const queues, rounds = 60, 20
+	ours := pgtest.Database(t)
+	pgtest.Migrate(t, ours)
+	pool := poolLike(t, ours, func(c *pgxpool.Config) { c.MaxConns = queues })
+	var got atomic.Int64
+	var all []*queue.Queue[task]
+	for i := range queues {
+		name := fmt.Sprint("q", i)
+		ok(t, queue.Create(t.Context(), ours, name))
+		all = append(all, open[task](t, ours, name))
+		consume(t, open[task](t, pool, name), func(context.Context, *queue.Message[task]) error {
+			got.Add(1)
+			return nil
+		})
+	}
+	for round := range int64(rounds) {
+		// One commit, for which all wake at once.
+		ok(t, pgx.BeginFunc(t.Context(), ours, func(tx pgx.Tx) error {
+			for _, q := range all {
+				if _, err := q.WithTx(tx).Send(t.Context(), task{}); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+		eventually(t, "all are handled", func() bool { return got.Load() == (round+1)*queues })
+	}
+	if n := pool.Stat().TotalConns(); n > queues/2 {
+		t.Errorf("%d consumers have opened %d connections", queues, n)
+	}
+}
+
+func TestALoneMessageCostsOneRead(t *testing.T) {
+	// Not parallel: it counts statements over time.
+	const messages = 20
+	var statements tracer
+	ours := pgtest.Database(t)
+	pgtest.Migrate(t, ours)
+	pool := poolLike(t, ours, func(c *pgxpool.Config) { c.ConnConfig.Tracer = &statements })
+	ok(t, queue.Create(t.Context(), ours, "q"))
+	q := open[task](t, ours, "q")
+	handled := make(chan struct{})
+	consume(t, open[task](t, pool, "q"), func(context.Context, *queue.Message[task]) error {
+		handled <- struct{}{}
+		return nil
+	})
+	before := 0
+	for i := range messages + 1 {
+		if i == 1 {
+			before = statements.countOf("name: Read ")
+		}
+		_, err := q.Send(t.Context(), task{})
+		ok(t, err)
+		<-handled
+		time.Sleep(100 * time.Millisecond) // so that the next one is alone, too
+	}
+	reads := statements.countOf("name: Read ") - before
+	t.Logf("%d messages, %d reads", messages, reads)
+	if reads > messages*5/4 {
+		t.Errorf("%d lone messages took %d reads", messages, reads)
+	}
+}
