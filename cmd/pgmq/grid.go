@@ -79,7 +79,7 @@ func size(bytes int64) string {
 		n, units = n/1024, units[1:]
 	}
 	if n < 10 && units[0] != "B" {
-		return fmt.Sprintf("%.1f%s", n, units[0])
+		return strings.Replace(fmt.Sprintf("%.1f%s", n, units[0]), ".0", "", 1)
 	}
 	return fmt.Sprintf("%.0f%s", n, units[0])
 }

@@ -20,11 +20,11 @@ import (
 func queueCommand(t *target) *cobra.Command {
 	q := &cobra.Command{
 		Use:   "queue",
-		Short: "Make, list, purge and drop queues",
+		Short: "Make, list, show, purge and drop queues",
 		Args:  noCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	q.AddCommand(queueCreate(t), queueList(t), queuePurge(t), queueDrop(t), queueMigration())
+	q.AddCommand(queueCreate(t), queueList(t), queueShow(t), queuePurge(t), queueDrop(t), queueMigration())
 	return q
 }
 

@@ -19,8 +19,11 @@ func count(n int64, what string) string {
 	if n != 1 {
 		what += "s"
 	}
-	return message.NewPrinter(language.English).Sprintf("%d %s", n, what)
+	return number(n) + " " + what
 }
+
+// number writes a number with its thousands apart.
+func number(n int64) string { return message.NewPrinter(language.English).Sprintf("%d", n) }
 
 // timeText writes a time for people.
 func timeText(t time.Time) string { return t.Local().Format(time.DateTime) }

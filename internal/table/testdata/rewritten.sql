@@ -128,10 +128,57 @@ WHERE q.msg_id = ANY ($1::bigint[])
     AND q.last_read_at = ($3::timestamptz[])[width_bucket(q.msg_id, $1::bigint[])]
 RETURNING q.msg_id
 
+-- name: Grants :many
+SELECT
+    prefix::text AS prefix,
+    coalesce(role.rolname::text, 'PUBLIC')::text AS grantee,
+    g.privileges::text AS privileges
+FROM
+    unnest('{q, a}'::text[]) AS prefix,
+    LATERAL (SELECT format('pgmq.%I', pgmq.format_table_name($1::text, prefix)) AS root) AS r
+    JOIN pg_catalog.pg_class AS c ON c.oid = to_regclass(root),
+    LATERAL (
+        SELECT p.grantee, string_agg(p.privilege_type || coalesce(' (' || p.columns || ')', ''), ', ' ORDER BY p.columns IS NOT NULL, p.privilege_type) AS privileges
+        FROM (
+            SELECT acl.grantee, acl.privilege_type, NULL AS columns
+            FROM aclexplode(c.relacl) AS acl (grantor, grantee, privilege_type, is_grantable)
+            UNION ALL
+            SELECT acl.grantee, acl.privilege_type, string_agg(a.attname::text, ', ' ORDER BY a.attnum)
+            FROM pg_catalog.pg_attribute AS a, aclexplode(a.attacl) AS acl (grantor, grantee, privilege_type, is_grantable)
+            WHERE a.attrelid = c.oid AND NOT a.attisdropped
+            GROUP BY acl.grantee, acl.privilege_type
+        ) AS p
+        WHERE p.grantee <> c.relowner
+        GROUP BY p.grantee
+    ) AS g
+    LEFT JOIN pg_catalog.pg_roles AS role ON role.oid = g.grantee
+ORDER BY prefix DESC, role.rolname IS NOT NULL, role.rolname
+
+-- name: Indexes :many
+SELECT
+    prefix::text AS prefix,
+    x.relname::text AS name,
+    pg_get_indexdef(x.oid)::text AS definition,
+    i.indisvalid AS valid,
+    (pg_relation_size(x.oid) + coalesce((SELECT sum(pg_relation_size(inhrelid)) FROM pg_catalog.pg_inherits WHERE inhparent = x.oid), 0))::bigint AS size
+FROM
+    unnest('{q, a}'::text[]) AS prefix,
+    LATERAL (SELECT format('pgmq.%I', pgmq.format_table_name($1::text, prefix)) AS root) AS r
+    JOIN pg_catalog.pg_index AS i ON i.indrelid = to_regclass(root)
+    JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
+ORDER BY prefix DESC, i.indisprimary DESC, x.relname
+
 -- name: List :many
 SELECT queue_name, is_partitioned, is_unlogged, created_at
 FROM pgmq.meta
 ORDER BY queue_name
+
+-- name: Listed :one
+SELECT queue_name, is_partitioned, is_unlogged, created_at
+FROM pgmq.meta
+WHERE pgmq.format_table_name(queue_name, 'q') = pgmq.format_table_name($1::text, 'q')
+ORDER BY queue_name <> $1::text
+LIMIT 1
 
 -- name: Lock :exec
 LOCK TABLE "pgmq"."q_a""b", "pgmq"."a_a""b" IN ACCESS EXCLUSIVE MODE
@@ -180,8 +227,30 @@ SELECT
     statement_timestamp()::timestamptz AS at
 FROM "pgmq"."q_a""b" TABLESAMPLE SYSTEM ($1::double precision)
 
+-- name: NotifySettings :many
+SELECT throttle_interval_ms, last_notified_at
+FROM pgmq.notify_insert_throttle
+WHERE queue_name = $1::text
+
 -- name: Now :one
 SELECT statement_timestamp()::timestamptz AS now
+
+-- name: Origins :many
+SELECT coalesce(source, '')::text AS source, count(*)::bigint AS messages
+FROM (
+    SELECT headers #>> '{x-pgmq-dead-letter, queue}' AS source
+    FROM "pgmq"."q_a""b"
+    ORDER BY msg_id
+    LIMIT 1000
+) AS t
+GROUP BY source
+ORDER BY messages DESC, source
+
+-- name: PartitionSettings :many
+SELECT prefix, partition_interval, retention_interval, premake, drop_unread
+FROM pgmq.partitioned_tables
+WHERE queue_name = $1::text
+ORDER BY prefix DESC
 
 -- name: Peek :many
 SELECT msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers
@@ -288,6 +357,46 @@ SELECT pgmq._redrive(
     $6::text,
     $7::timestamptz
 )::bigint AS msg_id
+
+-- name: Relations :many
+SELECT
+    prefix::text AS prefix,
+    format_table_name::text AS name,
+    pg_get_userbyid(c.relowner)::text AS owner,
+    s.partitions::bigint AS partitions,
+    s.heap::bigint AS heap,
+    s.indexes::bigint AS indexes,
+    s.options::text AS options,
+    s.dead::bigint AS dead,
+    s.inserted::bigint AS inserted,
+    s.updated::bigint AS updated,
+    s.deleted::bigint AS deleted,
+    s.vacuumed_at::timestamptz AS vacuumed_at,
+    s.autovacuumed_at::timestamptz AS autovacuumed_at,
+    s.analyzed_at::timestamptz AS analyzed_at
+FROM
+    unnest('{q, a}'::text[]) AS prefix,
+    LATERAL pgmq.format_table_name($1::text, prefix),
+    LATERAL (SELECT format('pgmq.%I', format_table_name) AS root) AS r
+    JOIN pg_catalog.pg_class AS c ON c.oid = to_regclass(root),
+    LATERAL (
+        SELECT
+            count(*) - 1 AS partitions,
+            sum(pg_table_size(t.oid)) AS heap,
+            sum(pg_indexes_size(t.oid)) AS indexes,
+            coalesce(max(array_to_string(l.reloptions, ', ')), '') AS options,
+            sum(pg_stat_get_dead_tuples(t.oid)) AS dead,
+            sum(pg_stat_get_tuples_inserted(t.oid)) AS inserted,
+            sum(pg_stat_get_tuples_updated(t.oid)) AS updated,
+            sum(pg_stat_get_tuples_deleted(t.oid)) AS deleted,
+            coalesce(max(pg_stat_get_last_vacuum_time(t.oid)), to_timestamp(0)) AS vacuumed_at,
+            coalesce(max(pg_stat_get_last_autovacuum_time(t.oid)), to_timestamp(0)) AS autovacuumed_at,
+            coalesce(greatest(max(pg_stat_get_last_analyze_time(t.oid)), max(pg_stat_get_last_autoanalyze_time(t.oid))), to_timestamp(0)) AS analyzed_at
+        FROM
+            (SELECT to_regclass(root)::oid AS oid UNION SELECT inhrelid FROM pg_catalog.pg_inherits WHERE inhparent = to_regclass(root)) AS t
+            JOIN pg_catalog.pg_class AS l ON l.oid = t.oid
+    ) AS s
+ORDER BY prefix DESC
 
 -- name: Replay :one
 WITH moved AS (
@@ -438,6 +547,12 @@ FROM
 WHERE $1::text IS NULL
     OR pgmq.format_table_name(m.queue_name, 'q') = pgmq.format_table_name($1::text, 'q')
 ORDER BY m.queue_name
+
+-- name: Topics :many
+SELECT pattern
+FROM pgmq.topic_bindings
+WHERE queue_name = $1::text
+ORDER BY pattern COLLATE "C"
 
 -- name: Unawait :exec
 SELECT pg_advisory_unlock_shared(pgmq._wait_key($1::text))
