@@ -103,7 +103,7 @@ func TestShellsCompleteCommandsFlagsAndFiles(t *testing.T) {
 		}
 	}
 	flags, _ := complete("doctor", "--")
-	for _, flag := range []string{"--json", "--transaction", "--database-url"} {
+	for _, flag := range []string{"--json", "--max-transaction", "--database-url"} {
 		if !slices.Contains(flags, flag) {
 			t.Errorf("%s is missing in %q", flag, flags)
 		}

@@ -37,14 +37,14 @@ func TestDoctorFindsTransactionsThatKeepDeadRows(t *testing.T) {
 	equal(t, "the exit code", code, 0) // all that is young
 	found.fine(t, "open_transaction", "prepared_transaction")
 	time.Sleep(time.Second)
-	found, code = examine("--transaction", "1s")
+	found, code = examine("--max-transaction", "1s")
 	equal(t, "the exit code", code, 0)
 	f := found.has(t, "open_transaction", "warning", "", "forgetful", "idle in transaction")
 	found.has(t, "open_transaction", "warning", "", `database "other"`)
 	equal(t, "transactions", len(found.of("open_transaction", "")), 2)
 	prepared := found.has(t, "prepared_transaction", "warning", "", `"it's"`)
 	contains(t, prepared.Do, "COMMIT PREPARED 'it''s', or ROLLBACK PREPARED 'it''s'")
-	found, code = examine("--transaction", "100ms")
+	found, code = examine("--max-transaction", "100ms")
 	equal(t, "the exit code", code, 4)
 	found.has(t, "open_transaction", "problem", "", "forgetful")
 	found.has(t, "prepared_transaction", "problem", "")
@@ -54,7 +54,7 @@ func TestDoctorFindsTransactionsThatKeepDeadRows(t *testing.T) {
 	_, terminate, _ := strings.Cut(f.Do, "or SELECT")
 	exec(t, pool, "SELECT"+terminate)
 	eventually(t, "the advice helped", func() bool {
-		found, _ = examine("--transaction", "100ms")
+		found, _ = examine("--max-transaction", "100ms")
 		return len(found.of("open_transaction", "")) == 1
 	})
 	found.fine(t, "prepared_transaction")

@@ -33,11 +33,11 @@ It exits with 4 when there are problems; with 3 when there are none, but not
 everything could be checked; else with 0. 1 is for a server without an answer.`,
 		Example: `  pgmq doctor
   pgmq doctor --json | jq '.[] | select(.level == "problem")'
-  pgmq doctor --transaction 10m`,
+  pgmq doctor --max-transaction 10m`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if openFor <= 0 {
-				return usage(cmd, errors.New("--transaction has to be longer than 0"))
+				return usage(cmd, errors.New("--max-transaction has to be longer than 0"))
 			}
 			return withCarefulPool(cmd, t, func(pool *pgxpool.Pool) error {
 				found := examination(cmd.Context(), pool, openFor)
@@ -48,7 +48,7 @@ everything could be checked; else with 0. 1 is for a server without an answer.`,
 			})
 		},
 	}
-	examine.Flags().DurationVar(&openFor, "transaction", time.Minute, "how long one may be open")
+	examine.Flags().DurationVar(&openFor, "max-transaction", time.Minute, "transactions may be open so `long`")
 	jsonFlag(examine, &asJSON, "as a JSON array")
 	return examine
 }
@@ -71,8 +71,13 @@ func withCarefulPool(cmd *cobra.Command, t *target, do func(*pgxpool.Pool) error
 	return do(pool)
 }
 
+// examinationTime is for a server that stops to answer meanwhile.
+const examinationTime = 45 * time.Second
+
 // examination is all that there is to find out.
 func examination(ctx context.Context, pool *pgxpool.Pool, openFor time.Duration) []doctor.Finding {
+	ctx, cancel := context.WithTimeout(ctx, examinationTime)
+	defer cancel()
 	patient := doctor.New(pool, openFor)
 	found := patient.Server(ctx)
 	db := stdlib.OpenDBFromPool(pool)
@@ -87,6 +92,8 @@ func examination(ctx context.Context, pool *pgxpool.Pool, openFor time.Duration)
 
 // migrationsFinding tells how the schema is, and whether there is any.
 func migrationsFinding(ctx context.Context, db *sql.DB) (f doctor.Finding, migrated bool) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second) // for a lock
+	defer cancel()
 	all, err := history(ctx, db)
 	if err != nil {
 		f = doctor.CouldNot(err)

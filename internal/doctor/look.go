@@ -54,6 +54,10 @@ func each[T any](sql string, judge func(*Patient, T) []Finding) look {
 // CouldNot is the finding that a check could not be made.
 func CouldNot(err error) Finding {
 	f := Finding{Level: Unchecked, What: strings.Join(strings.Fields(err.Error()), " ")} // pgx' have lines
+	if errors.Is(err, context.DeadlineExceeded) {
+		f.What = "no answer in time"
+		f.Do = "run pgmq doctor again later"
+	}
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
 		return f
@@ -69,7 +73,7 @@ func CouldNot(err error) Finding {
 		f.Do = "run pgmq doctor again when the lock is gone"
 	case "57014":
 		f.What = "it took too long: " + pg.Message
-		f.Do = "run pgmq doctor again when the server has less to do"
+		f.Do = "run pgmq doctor again later: the server is busy, or dead rows are in the way"
 	}
 	return f
 }

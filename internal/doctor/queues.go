@@ -63,7 +63,7 @@ func partitions(_ *Patient, t partitionFacts) []Finding {
 	case t.LacksNext:
 		f.What = t.Name + " has no partition to come: messages will pile up in the default one"
 	case t.Waiting > 0:
-		f.What = fmt.Sprintf("%s has some %s messages in its default partition", t.Name, number(t.Waiting))
+		f.What = fmt.Sprintf("%s has about %s message(s) in its default partition", t.Name, number(t.Waiting))
 	default:
 		return nil
 	}

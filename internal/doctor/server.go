@@ -54,16 +54,16 @@ func pooler(ctx context.Context, p *Patient) ([]Finding, error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second) // it may have no second session for us
 	defer cancel()
 	const who = "SELECT pg_backend_pid()"
-	first, err := pgx.ConnectConfig(ctx, p.pool.Config().ConnConfig)
+	first, err := p.pool.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer hangUp(ctx, first)
+	defer first.Release()
 	var session uint32
 	if err := first.QueryRow(ctx, who).Scan(&session); err != nil {
 		return nil, err
 	}
-	if session == first.PgConn().PID() {
+	if session == first.Conn().PgConn().PID() {
 		return nil, nil
 	}
 	// The first is still connected: who else has its session shares it with it.

@@ -97,6 +97,10 @@ func indexes(t tableFacts) []Finding {
 			What:  t.Name + " has no index on msg_id: every read and every delete goes through the whole table",
 			Do:    fmt.Sprintf("ALTER TABLE %s ADD PRIMARY KEY (msg_id)", t.Name),
 		}
+		if !t.isQueue() {
+			f.Level = Warning
+			f.What = t.Name + " has no index on msg_id: to list and to replay goes through the whole archive"
+		}
 		if t.Partitioned {
 			f.Do = fmt.Sprintf("CREATE INDEX ON %s (msg_id)", t.Name)
 		}
@@ -105,7 +109,7 @@ func indexes(t tableFacts) []Finding {
 	if !t.isQueue() && !t.ByTime {
 		f := Finding{
 			Level: Warning,
-			What:  t.Name + " has no index on archived_at: to prune and to replay goes through the whole archive",
+			What:  t.Name + " has no index on archived_at: to prune goes through the whole archive",
 			Do:    fmt.Sprintf("CREATE INDEX CONCURRENTLY ON %s (archived_at)", t.Name),
 		}
 		if t.Partitioned {

@@ -4,7 +4,12 @@ SELECT
     t.queue_name::text AS queue, quote_literal(t.queue_name) AS literal, format('pgmq.%I', c.relname) AS name,
     to_regclass(format('pgmq.%I', pgmq._partition_name(c.relname, this.part))) IS NULL AS lacks_this,
     to_regclass(format('pgmq.%I', pgmq._partition_name(c.relname, next.part))) IS NULL AS lacks_next,
-    coalesce(pg_stat_get_live_tuples(nullif(p.partdefid, 0)), 0) AS waiting
+    -- The former stays too high when a delete is counted before its insert, the
+    -- latter when an insert was rolled back.
+    coalesce(least(
+        pg_stat_get_live_tuples(nullif(p.partdefid, 0)),
+        pg_stat_get_tuples_inserted(nullif(p.partdefid, 0)) - pg_stat_get_tuples_deleted(nullif(p.partdefid, 0))
+    ), 0) AS waiting
 FROM pgmq.partitioned_tables AS t
 JOIN pg_class AS c
     ON c.relnamespace = 'pgmq'::regnamespace AND c.relname = pgmq.format_table_name(t.queue_name, t.prefix)
