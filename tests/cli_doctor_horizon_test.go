@@ -58,6 +58,8 @@ func TestDoctorFindsTransactionsThatKeepDeadRows(t *testing.T) {
 		return len(found.of("open_transaction", "")) == 1
 	})
 	found.fine(t, "prepared_transaction")
+	found, _ = examine("--max-transaction", "1ns")
+	equal(t, "transactions other than its own", len(found.of("open_transaction", "")), 1)
 }
 
 // burn uses up so many transactions that an xmin from before is far behind.
@@ -82,6 +84,11 @@ func TestDoctorFindsStandbysAndSlotsThatKeepDeadRows(t *testing.T) {
 	})
 	found, _ := examine()
 	found.fine(t, "replication_slot", "standby_feedback", "open_transaction")
+	exec(t, pool, `CREATE ROLE nobody`)
+	asNobody := command(t)("doctor", "--json", "--database-url", server.URL)
+	asNobody.Env = append(asNobody.Env, "PGOPTIONS=-c role=nobody")
+	found, _ = examined(t, asNobody)
+	found.fine(t, "open_transaction") // a standby has none, of which a role might not see the age
 
 	found, code := doctor(t, slotted.URL)()
 	found.has(t, "server", "warning", "", "is a standby")

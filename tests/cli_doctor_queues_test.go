@@ -76,6 +76,7 @@ func TestDoctorFindsIndexesThatAreMissingOrShouldBe(t *testing.T) {
 	pool, examine := sickQueues(t, "q", "ungrouped", "adopted", "broken")
 	exec(t, pool, `SELECT pgmq.create_partitioned('parted')`)
 	exec(t, pool, `ALTER TABLE pgmq.q_q DROP CONSTRAINT q_q_pkey; ALTER TABLE pgmq.a_q DROP CONSTRAINT a_q_pkey; DROP INDEX pgmq.archived_at_idx_q`)
+	exec(t, pool, `CREATE INDEX ON pgmq.q_q (msg_id) WHERE read_ct > 100`) // which finds a few only
 	exec(t, pool, fmt.Sprintf(`DROP INDEX %s`, value[string](t, pool,
 		`SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = 'pgmq.q_ungrouped'::regclass AND NOT indisunique`)))
 	exec(t, pool, `CREATE INDEX q_adopted_vt_idx ON pgmq.q_adopted (vt)`)
@@ -264,6 +265,20 @@ func TestDoctorIsQuickWithAThousandQueues(t *testing.T) {
 	}
 	found.has(t, "queues", "ok", "", "1,000 queue(s)")
 	found.fine(t, "tables", "orphan_table", "index", "storage", "dead_rows", "locked", "messages")
+
+	locker, err := pool.Begin(t.Context())
+	ok(t, err)
+	defer func() { _ = locker.Rollback(context.Background()) }()
+	_, err = locker.Exec(t.Context(), `DO $$ BEGIN FOR i IN 1..200 LOOP EXECUTE format('LOCK TABLE pgmq.q_q%s', i); END LOOP; END $$`)
+	ok(t, err)
+	began = time.Now()
+	found = examine()
+	if took := time.Since(began); took > 15*time.Second {
+		t.Errorf("with 200 locked queues it took %v", took)
+	}
+	found.has(t, "messages", "unchecked", "", "a lock is in the way (200 queues: ")
+	ok(t, locker.Rollback(t.Context()))
+
 	exec(t, pool, `DO $$ BEGIN FOR i IN 1..1000 LOOP EXECUTE format('DROP TABLE pgmq.a_q%s', i); COMMIT; END LOOP; END $$`)
 	text, _ := command(t)("doctor", "--database-url", dsn(pool)).CombinedOutput()
 	contains(t, string(text), "problem    tables: and 990 more, which --json lists\n", " problems")

@@ -34,7 +34,7 @@ const (
 const byIndex = `; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL statement_timeout = '1s'`
 
 type messageFacts struct {
-	Waits *time.Duration // the longest of those that are visible; nil for none
+	Waits *time.Duration // since the first became visible; less than 0 when none is yet, nil when there is none
 	Often int64          // how many were read 10 times or more
 	Most  int64          // how often the worst was
 	Worst int64          // its id

@@ -4,7 +4,7 @@ WITH first AS MATERIALIZED (
     SELECT msg_id, read_ct, vt FROM pgmq.template_queue ORDER BY msg_id LIMIT 1000
 )
 SELECT
-    statement_timestamp() - min(vt) FILTER (WHERE vt <= statement_timestamp()) AS waits,
+    statement_timestamp() - min(vt) AS waits,
     count(*) FILTER (WHERE read_ct >= 10) AS often,
     coalesce(max(read_ct), 0) AS most,
     coalesce((array_agg(msg_id ORDER BY read_ct DESC, msg_id))[1], 0) AS worst
