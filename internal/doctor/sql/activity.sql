@@ -8,6 +8,6 @@ SELECT
 FROM pg_stat_activity
 WHERE (backend_xid IS NOT NULL OR backend_xmin IS NOT NULL AND datname = current_database())
     AND pid <> pg_backend_pid()
-    AND coalesce(backend_type, '') NOT IN ('autovacuum worker', 'walsender')
+    AND backend_type IS DISTINCT FROM 'autovacuum worker'
     AND pid NOT IN (SELECT v.pid FROM pg_stat_progress_vacuum AS v)
 ORDER BY xact_start
