@@ -148,7 +148,7 @@ func TestLedgerAndQueueAgreeAfterAbortsKillsAndARestart(t *testing.T) {
 				terminations += one
 			}
 		}
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(40 * time.Millisecond)
 	}
 	quiet(t, consumers...)
 	t.Logf("%d backends and %d processes killed, %d restart", terminations, kills, restarts)

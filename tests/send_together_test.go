@@ -162,7 +162,11 @@ func TestACancelledSendLearnsWhetherItsOutcomeIsKnownAndFailsNoOther(t *testing.
 	first := sending(t.Context(), q, Order{ID: 1}) // goes alone
 	second, third := sending(cancelled, q, Order{ID: 2}), sending(t.Context(), q, Order{ID: 3})
 	ok(t, (<-first).Err)
-	fourth, fifth := sending(cancelled, q, Order{ID: 4}), sending(t.Context(), q, Order{ID: 5}) // while 2 and 3 are on their way
+	eventually(t, "2 and 3 are on their way", func() bool {
+		return value[int](t, pgtest.Pool(), `SELECT count(*)::int FROM pg_stat_activity
+			WHERE wait_event = 'PgSleep' AND position('"q_' || $1 || '"' IN query) > 0`, q.Name()) == 1
+	})
+	fourth, fifth := sending(cancelled, q, Order{ID: 4}), sending(t.Context(), q, Order{ID: 5})
 	cancel()
 	on := (<-second).Err
 	is(t, on, context.Canceled)

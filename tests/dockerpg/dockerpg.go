@@ -3,6 +3,7 @@ package dockerpg
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"strings"
 	"time"
@@ -27,10 +28,11 @@ func Start(ctx context.Context, image string, settings ...string) (url string, s
 		command = append(command, "-c", setting)
 	}
 	name, tag := split(image)
+	password := rand.Text() // tests look for it where it must not be
 	container, err := pool.RunWithOptions(&dockertest.RunOptions{
 		Repository:   name,
 		Tag:          tag,
-		Env:          []string{"POSTGRES_PASSWORD=pgmq"},
+		Env:          []string{"POSTGRES_PASSWORD=" + password},
 		Cmd:          command,
 		ExposedPorts: []string{"5432/tcp"},
 		PortBindings: map[docker.Port][]docker.PortBinding{"5432/tcp": {{HostIP: "127.0.0.1"}}},
@@ -41,7 +43,7 @@ func Start(ctx context.Context, image string, settings ...string) (url string, s
 	stop = func() error { return pool.Purge(container) }
 	_ = container.Expire(lifetime)
 
-	url = fmt.Sprintf("postgres://postgres:pgmq@%s/postgres?sslmode=disable", container.GetHostPort("5432/tcp"))
+	url = fmt.Sprintf("postgres://postgres:%s@%s/postgres?sslmode=disable", password, container.GetHostPort("5432/tcp"))
 	pool.MaxWait = time.Minute
 	err = pool.Retry(func() error {
 		conn, err := pgx.Connect(ctx, url)
