@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -86,7 +85,7 @@ func runDemo(ctx context.Context, s *screen, url, input string) (err error) {
 	name := "pgmq_demo_" + strings.ToLower(rand.Text()[:8])
 	dead := name + "_dead"
 	for _, name := range []string{name, dead} {
-		if err := createDemo(ctx, pool, name); err != nil {
+		if err := createOwn(ctx, pool, name); err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, dropDemo(ctx, pool, name)) }()
@@ -157,17 +156,17 @@ func openInput(input string) (io.ReadCloser, error) {
 	return openLines(input)
 }
 
-// createDemo finishes even after ctrl-C: of a queue that may be there or not
-// nobody would know whether to drop it.
-func createDemo(ctx context.Context, pool *pgxpool.Pool, name string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+// createOwn makes a queue that this command will drop. It finishes even after
+// ctrl-C: of one that may be there or not nobody would know whether to drop it.
+func createOwn(ctx context.Context, pool *pgxpool.Pool, name string) error {
+	ctx, cancel := afterCtrlC(ctx)
 	defer cancel()
 	return queue.Create(ctx, pool, name)
 }
 
 // dropDemo removes one of the demo's queues even after ctrl-C.
 func dropDemo(ctx context.Context, pool *pgxpool.Pool, name string) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	ctx, cancel := afterCtrlC(ctx)
 	defer cancel()
 	return queue.Drop(ctx, pool, name)
 }

@@ -102,3 +102,22 @@ func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
 	})
 	return longer, func() { stop(); cancel() }
 }
+
+// afterCtrlC returns a context for making sure or cleaning up, whether ctx has
+// ended or not.
+func afterCtrlC(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+}
+
+// leaving is the end by err, which may be nil, of what could not clean up behind
+// itself.
+func leaving(ctx context.Context, err, left error) error {
+	switch {
+	case left == nil:
+		return err
+	case err == nil:
+		return left
+	}
+	text, code := verdict(ctx, err)
+	return ending{code, text + "; " + plain(left)}
+}

@@ -40,7 +40,7 @@ Exit codes, for scripts:
 	root.SetFlagErrorFunc(usage)
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp) // files are the exception
 	root.AddCommand(migrateCommand(&target), apiCommand(&target), queueCommand(&target), maintainCommand(&target))
-	root.AddCommand(statsCommand(&target), doctorCommand(&target), generateCommand(&target), demoCommand(&target))
+	root.AddCommand(statsCommand(&target), benchCommand(&target), doctorCommand(&target), generateCommand(&target), demoCommand(&target))
 	root.AddCommand(sendCommand(&target), readCommand(&target), popCommand(&target), peekCommand(&target))
 	root.AddCommand(deleteCommand(&target), archiveCommand(&target), setVTCommand(&target), redriveCommand(&target))
 	return root

@@ -108,6 +108,12 @@ RETURNING msg_id
 -- name: Drop :one
 SELECT pgmq.drop_queue($1::text)::boolean AS dropped
 
+-- name: Durability :one
+SELECT
+    split_part(current_setting('server_version'), ' ', 1)::text AS version,
+    current_setting('synchronous_commit')::text AS synchronous_commit,
+    current_setting('fsync')::text AS fsync
+
 -- name: Existing :many
 SELECT msg_id
 FROM "pgmq"."q_a""b"
@@ -226,6 +232,9 @@ SELECT
     coalesce(pg_sequence_last_value(pg_get_serial_sequence('"pgmq"."q_a""b"', 'msg_id')::regclass), 0)::bigint AS last_id,
     statement_timestamp()::timestamptz AS at
 FROM "pgmq"."q_a""b" TABLESAMPLE SYSTEM ($1::double precision)
+
+-- name: NextTransaction :one
+SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS id
 
 -- name: NotifySettings :many
 SELECT throttle_interval_ms, last_notified_at
