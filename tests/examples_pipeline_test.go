@@ -8,7 +8,7 @@ import (
 func TestExamplePipelineWorksOnceHoweverOftenItIsKilled(t *testing.T) {
 	t.Parallel()
 	pool, binary := ownDatabase(t), example(t, "pipeline")
-	const sent = 3000
+	const sent = 1000
 	startProgram(t, pool, binary, strconv.Itoa(sent)).succeeds()
 	equal(t, "payments", value[int](t, pool, tables("payments", `SELECT count(*)::int FROM {Q}`)), sent)
 
@@ -31,7 +31,7 @@ func TestExamplePipelineWorksOnceHoweverOftenItIsKilled(t *testing.T) {
 
 	last := startProgram(t, pool, binary)
 	last.succeeds()
-	contains(t, last.output(), "3000 payments booked, 0 of them twice; 3000 receipts, 0 of them twice")
+	contains(t, last.output(), "1000 payments booked, 0 of them twice; 1000 receipts, 0 of them twice")
 	equal(t, "payments booked", value[int](t, pool, `SELECT count(DISTINCT payment)::int FROM bookings`), sent)
 	equal(t, "cents booked", value[int](t, pool, `SELECT sum(cents)::int FROM bookings`), sent*995)
 	equal(t, "receipts", value[int](t, pool, `SELECT count(DISTINCT payment)::int FROM receipts`), sent)
