@@ -12,6 +12,9 @@ import (
 const (
 	mostSent     = 1000     // messages of one statement
 	heaviestSent = 16 << 20 // bytes of one statement
+	// large is the size from which on a message goes alone: what it costs the
+	// server is its bytes, at which several processes work better than one.
+	large = 16 << 10
 )
 
 // outgoing is a message that was encoded.

@@ -97,6 +97,10 @@ func TestCommandMigratesAndManagesQueues(t *testing.T) {
 	contains(t, output(t, pgmq("queue", "create", "Ünï 1", url)), `"Ünï 1"`)
 	contains(t, output(t, pgmq("queue", "create", "fast", "--unlogged", url)), `"fast"`)
 	contains(t, output(t, pgmq("queue", "list", url)), "Ünï 1  standard", "fast   unlogged")
+	contains(t, output(t, pgmq("queue", "list", "--json", url)), `{"name":"fast","kind":"unlogged","created_at":"20`)
+	output(t, pgmq("queue", "create", "red\x1b[31m", url))
+	contains(t, output(t, pgmq("queue", "list", url)), `red\u001b[31m`) // the terminal is told nothing
+	output(t, pgmq("queue", "drop", "red\x1b[31m", url))
 
 	send(t, open[Order](t, pool, "fast"), Order{})
 	failure(t, pgmq("queue", "drop", "fast", url), 1, "1 message", "--yes")

@@ -5,6 +5,7 @@ import (
 	osexec "os/exec"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
@@ -25,6 +26,27 @@ func TestBodyOf10MBComesBackAsItWas(t *testing.T) {
 		}
 	}
 	ok(t, q.Archive(t.Context(), msgs...))
+}
+
+// What they cost is for several of the server's processes to bear.
+func TestLargeMessagesAreSentSideBySide(t *testing.T) {
+	t.Parallel()
+	q := pgtest.Queue[string](t)
+	exec(t, pgtest.Pool(), tables(q.Name(), `ALTER TABLE {Q} ADD CHECK (pg_sleep(1)::text = '')`)) // for each row
+	var all sync.WaitGroup
+	for range 2 {
+		all.Go(func() {
+			if _, err := q.Send(t.Context(), strings.Repeat("x", 16<<10)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	eventually(t, "both are under way", func() bool {
+		return value[int](t, pgtest.Pool(), `SELECT count(*)::int FROM pg_stat_activity
+			WHERE wait_event = 'PgSleep' AND position('"q_' || $1 || '"' IN query) > 0`, q.Name()) == 2
+	})
+	all.Wait()
+	equal(t, "the length", length(t, q), 2)
 }
 
 // Both sizes are in one test, because each takes a gigabyte for a moment. The

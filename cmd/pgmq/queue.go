@@ -55,26 +55,47 @@ func queueCreate(t *target) *cobra.Command {
 }
 
 func queueList(t *target) *cobra.Command {
-	return &cobra.Command{
-		Use:     "list",
-		Short:   "List the queues",
-		Example: `  pgmq queue list`,
-		Args:    exactly(),
+	var asJSON bool
+	list := &cobra.Command{
+		Use:   "list",
+		Short: "List the queues",
+		Example: `  pgmq queue list
+  pgmq queue list --json | jq -r .name`,
+		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withPool(cmd, t, func(pool *pgxpool.Pool) error {
 				infos, err := queue.List(cmd.Context(), pool)
 				if err != nil {
 					return err
 				}
+				if asJSON {
+					return listJSON(newPrinter(cmd, true), infos)
+				}
 				out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 				fmt.Fprintln(out, "NAME\tKIND\tCREATED")
 				for _, info := range infos {
-					fmt.Fprintf(out, "%s\t%s\t%s\n", info.Name, kind(info), info.CreatedAt.Format(time.DateTime))
+					fmt.Fprintf(out, "%s\t%s\t%s\n", visible([]byte(info.Name)), kind(info), info.CreatedAt.Format(time.DateTime))
 				}
 				return out.Flush()
 			})
 		},
 	}
+	jsonFlag(list, &asJSON, "write a line of JSON for each queue")
+	return list
+}
+
+func listJSON(p *printer, infos []queue.Info) error {
+	for _, info := range infos {
+		err := p.line(struct {
+			Name      string    `json:"name"`
+			Kind      string    `json:"kind"`
+			CreatedAt time.Time `json:"created_at"`
+		}{info.Name, kind(info), info.CreatedAt})
+		if err != nil {
+			return err
+		}
+	}
+	return p.flush()
 }
 
 func kind(info queue.Info) string {
