@@ -106,11 +106,15 @@ func TestRedriveKeepsToARateAndCanBeStopped(t *testing.T) {
 	if moved < 30 || moved > 60 {
 		t.Errorf("%d were moved in a second, at 50 a second", moved)
 	}
-	equal(t, "messages", length(t, q), moved)
-	equal(t, "dead letters", length(t, dead), 100-moved)
+	// A step that the deadline met at the commit is done, and was not counted.
+	left := length(t, dead)
+	equal(t, "messages and dead letters", length(t, q)+left, 100)
+	if left > 100-moved {
+		t.Errorf("%d dead letters are left of 100, of which %d were moved", left, moved)
+	}
 	rest, err := queue.Redrive(t.Context(), pgtest.Pool(), dead.Name(), q.Name())
 	ok(t, err)
-	equal(t, "the rest", rest, 100-moved)
+	equal(t, "the rest", rest, left)
 }
 
 func TestRedriveDoesNotMoveWhatDiesMeanwhile(t *testing.T) {
