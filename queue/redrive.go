@@ -51,8 +51,9 @@ type redriveOptions struct {
 // a message is in one of the queues, and calling it again goes on. Two at once
 // share the work. In a transaction it is all or nothing.
 //
-// Errors: [ErrName], [ErrOption], [ErrNoQueue], what pgx returns, and ctx's; the
-// number is right with an error, too.
+// Errors: [ErrName], [ErrOption], [ErrNoQueue], what pgx returns, and ctx's. With
+// an error the number is that of the steps before: the one that ctx or an outage
+// met may have been done as well.
 func Redrive(ctx context.Context, db DB, from, to string, opts ...RedriveOption) (int64, error) {
 	h, err := open(db, from)
 	if err != nil {
