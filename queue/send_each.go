@@ -55,5 +55,5 @@ func (q *Queue[T]) sendEach(ctx context.Context, msgs []Outgoing[T]) ([]int64, e
 	if refused(err) {
 		return nil, &EncodeError{Index: -1, Err: err}
 	}
-	return ids, err
+	return ids, q.unsure(ctx, err)
 }

@@ -2,6 +2,8 @@ package tests
 
 import (
 	"context"
+	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,6 +24,10 @@ func TestASendThatIsGivenUpOnItsWayIsUnknown(t *testing.T) {
 			_, err := open[int64](t, pool, name).SendBatch(ctx, []int64{1})
 			return err
 		},
+		"SendEach": func(ctx context.Context, pool *pgxpool.Pool, name string) error {
+			_, err := open[int64](t, pool, name).SendEach(ctx, []queue.Outgoing[int64]{{Body: 1}})
+			return err
+		},
 		"Send on a connection": func(ctx context.Context, pool *pgxpool.Pool, name string) error {
 			conn, err := pool.Acquire(context.Background())
 			ok(t, err)
@@ -33,9 +39,19 @@ func TestASendThatIsGivenUpOnItsWayIsUnknown(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			direct := pgtest.Queue[int64](t)
-			pool, p := through(t, func(*pgxpool.Config) {})
+			var givenUp atomic.Bool
+			pool, p := through(t, func(c *pgxpool.Config) {
+				dial := c.ConnConfig.DialFunc
+				c.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+					if givenUp.Load() { // pgx would ask the server to cancel the statement
+						return nil, errWork
+					}
+					return dial(ctx, network, addr)
+				}
+			})
 			ok(t, send(t.Context(), pool, direct.Name())) // the connection is there
 			p.Silence()
+			givenUp.Store(true)
 			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 			defer cancel()
 			err := send(ctx, pool, direct.Name())

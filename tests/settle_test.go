@@ -5,7 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pgmq-go/pgmq/db"
 	"github.com/pgmq-go/pgmq/internal/pgtest"
+	tab "github.com/pgmq-go/pgmq/internal/table"
 	"github.com/pgmq-go/pgmq/queue"
 )
 
@@ -42,6 +44,49 @@ func TestAStaleHolderCanDoNothing(t *testing.T) {
 			err = settle(q, old)
 			is(t, err, queue.ErrLeaseLost)
 			is(t, err, queue.ErrNotFound)
+		})
+	}
+}
+
+// A count can repeat, when a message is given back or a failover takes a read
+// back, and so can a time, when a clock is set back.
+func TestAReceiptHoldsOnlyWithItsCountAndItsTime(t *testing.T) {
+	t.Parallel()
+	for op, settle := range map[string]func(db.DBTX, db.DeleteParams) ([]int64, error){
+		"delete": func(on db.DBTX, r db.DeleteParams) ([]int64, error) { return db.New().Delete(t.Context(), on, r) },
+		"archive": func(on db.DBTX, r db.DeleteParams) ([]int64, error) {
+			return db.New().Archive(t.Context(), on, db.ArchiveParams(r))
+		},
+		"give back": func(on db.DBTX, r db.DeleteParams) ([]int64, error) {
+			return db.New().GiveBack(t.Context(), on, db.GiveBackParams(r))
+		},
+		"postpone": func(on db.DBTX, r db.DeleteParams) ([]int64, error) {
+			return db.New().Postpone(t.Context(), on, db.PostponeParams{
+				MsgIDs: r.MsgIDs, ReadCts: r.ReadCts, LastReadAts: r.LastReadAts, Delays: []float64{1},
+			})
+		},
+		"set vt": func(on db.DBTX, r db.DeleteParams) ([]int64, error) {
+			rows, err := db.New().SetVT(t.Context(), on, db.SetVTParams{
+				VT: time.Second, MsgIDs: r.MsgIDs, ReadCts: r.ReadCts, LastReadAts: r.LastReadAts,
+			})
+			return make([]int64, len(rows)), err
+		},
+	} {
+		t.Run(op, func(t *testing.T) {
+			t.Parallel()
+			q := pgtest.Queue[Order](t)
+			send(t, q, Order{})
+			p := receipts(t, q.Name())
+			bound := tab.New(q.Name()).Bind(pgtest.Pool())
+			settled := func(read string) int {
+				exec(t, pgtest.Pool(), tables(q.Name(), "UPDATE {Q} SET "+read))
+				ids, err := settle(bound, db.DeleteParams{MsgIDs: p.MsgIDs, ReadCts: p.ReadCts, LastReadAts: p.LastReadAts})
+				ok(t, err)
+				return len(ids)
+			}
+			equal(t, "settled after a read at the same time", settled("read_ct = 2"), 0)
+			equal(t, "settled after a read with the same count", settled("read_ct = 1, last_read_at = last_read_at + interval '1 us'"), 0)
+			equal(t, "settled by its own receipt", settled("last_read_at = last_read_at - interval '1 us'"), 1)
 		})
 	}
 }
