@@ -65,7 +65,7 @@ func (i indexed) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, 
 	if err != nil {
 		return nil, closed(results, err)
 	}
-	return &rowsOfBatch{Rows: rows, results: results}, nil
+	return &rowsOfBatch{Rows: rawRows{rows}, results: results}, nil
 }
 
 func (i indexed) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {

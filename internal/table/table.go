@@ -95,7 +95,11 @@ func (b bound) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, er
 	if err != nil {
 		return nil, err
 	}
-	return b.conn.Query(ctx, text, args...)
+	rows, err := b.conn.Query(ctx, text, args...)
+	if err != nil {
+		return nil, err
+	}
+	return rawRows{rows}, nil
 }
 
 func (b bound) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
