@@ -50,7 +50,7 @@ func TestNoOrderOfCallsDeadlocks(t *testing.T) {
 				call, name := calls[random.IntN(len(calls))], []string{"First", "second", "third-3"}[random.IntN(3)]
 				_, err := pool.Exec(context.WithoutCancel(ctx), call, name)
 				if err != nil && !notThere(err) {
-					return fmt.Errorf("%s of %s: %w", call, name, err)
+					return fmt.Errorf("%s of %s: %w%s", call, name, err, detailOf(err))
 				}
 			}
 			return nil
@@ -69,4 +69,57 @@ func notThere(err error) bool {
 	return pg.Code == "42P01" || pg.Code == "P0001" && slices.ContainsFunc(
 		[]string{"does not exist", "does not have notify_insert enabled", "the name is taken"},
 		func(words string) bool { return strings.Contains(pg.Message, words) })
+}
+
+// detailOf is what the server says of an error beyond its message, such as who
+// waited for whom.
+func detailOf(err error) string {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || pg.Detail == "" {
+		return ""
+	}
+	return "\n" + pg.Detail
+}
+
+// Messages taken by id are locked in the order of their ids, although they lie
+// in the table in another one.
+func TestMessagesAreLockedInTheOrderOfTheirIDs(t *testing.T) {
+	t.Parallel()
+	for name, call := range map[string]string{
+		"delete":  `SELECT pgmq.delete('orders', '{6,5,4}'::bigint[])`,
+		"archive": `SELECT pgmq.archive('orders', '{6,5,4}'::bigint[])`,
+		"set_vt":  `SELECT pgmq.set_vt('orders', '{6,5,4}'::bigint[], 30)`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ctx := t.Context()
+			database := pgtest.Database(t)
+			pgtest.Migrate(t, database)
+			pool := poolLike(t, database, func(*pgxpool.Config) {})
+			for _, sql := range []string{
+				`SELECT pgmq.create('orders')`, `SELECT pgmq.send_batch('orders', '{1,2,3,4,5,6}')`,
+				// Now 6 lies before 5, and 5 before 4.
+				`SELECT pgmq.set_vt('orders', 6, 0)`, `SELECT pgmq.set_vt('orders', 5, 0)`, `SELECT pgmq.set_vt('orders', 4, 0)`,
+				// A table known to be this small would be scanned.
+				`ANALYZE pgmq.q_orders`,
+			} {
+				exec(t, pool, sql)
+			}
+			holder, err := pool.Begin(ctx)
+			ok(t, err)
+			t.Cleanup(func() { _ = holder.Rollback(context.Background()) })
+			exec(t, holder, `SELECT FROM pgmq.q_orders WHERE msg_id = 4 FOR UPDATE`)
+			done := make(chan error, 1)
+			go func() {
+				_, err := pool.Exec(ctx, call)
+				done <- err
+			}()
+			eventually(t, "the call waits", func() bool {
+				return value[bool](t, pool, `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'transactionid')`)
+			})
+			exec(t, pool, `SELECT FROM pgmq.q_orders WHERE msg_id IN (5, 6) FOR UPDATE NOWAIT`)
+			ok(t, holder.Rollback(ctx))
+			ok(t, <-done)
+		})
+	}
 }
