@@ -144,15 +144,23 @@ func TestRetryInSaysWhenAMessageComesBack(t *testing.T) {
 	var first time.Time
 	took := make(chan time.Duration, 1)
 	consume(t, q, func(_ context.Context, m *queue.Message[Order]) error {
-		if m.Reads == 1 {
+		switch m.Reads {
+		case 1:
 			first = time.Now()
 			return queue.RetryIn(300*time.Millisecond, errWork)
+		case 2, 3:
+			return queue.RetryIn(time.Duration(2-m.Reads), errWork) // 0 and less are at once
 		}
 		took <- time.Since(first)
 		return nil
 	}, queue.Backoff(func(int) time.Duration { return time.Hour }))
-	if d := <-took; d < 300*time.Millisecond || d > 2*time.Second {
-		t.Errorf("it came back after %v", d)
+	select {
+	case d := <-took:
+		if d < 300*time.Millisecond || d > 2*time.Second {
+			t.Errorf("it came back after %v", d)
+		}
+	case <-time.After(patience):
+		t.Fatal("it did not come back")
 	}
 }
 

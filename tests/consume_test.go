@@ -102,6 +102,7 @@ func TestAFailedHandlerGetsItsMessageBackAfterTheBackoff(t *testing.T) {
 	q := pgtest.Queue[Order](t)
 	send(t, q, Order{ID: 1})
 	var times []time.Time
+	var asked []int64
 	done := make(chan struct{})
 	c := consume(t, q, func(_ context.Context, m *queue.Message[Order]) error {
 		times = append(times, time.Now())
@@ -110,9 +111,13 @@ func TestAFailedHandlerGetsItsMessageBackAfterTheBackoff(t *testing.T) {
 		}
 		close(done)
 		return nil
-	}, queue.Backoff(func(reads int) time.Duration { return time.Duration(reads) * 200 * time.Millisecond }))
+	}, queue.Backoff(func(reads int) time.Duration {
+		asked = append(asked, int64(reads))
+		return time.Duration(reads) * 200 * time.Millisecond
+	}))
 	<-done
 	ok(t, c.end())
+	equalAll(t, "failed deliveries that the backoff was asked for", asked, []int64{1, 2})
 	for i, want := range []time.Duration{200 * time.Millisecond, 400 * time.Millisecond} {
 		if got := times[i+1].Sub(times[i]); got < want || got > want+2*time.Second { // a busy machine
 			t.Errorf("delivery %d came %v after the one before, not %v", i+2, got, want)

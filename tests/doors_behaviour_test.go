@@ -82,8 +82,10 @@ func TestDoorsPopTheOldest(t *testing.T) {
 		}
 		equalIDs(t, "popped when all are somebody's", idsOf(must[[]delivery](t)(d.pop(ctx, name))))
 		must[[]int64](t)(d.setVT(ctx, name, 0, 1))
+		must[[]int64](t)(d.send(ctx, name, []string{"4"}, "null", 0))
+		must[[]int64](t)(d.setVT(ctx, name, 0, 1)) // visible since after the younger one
 		equal(t, "given back and popped", must[[]delivery](t)(d.pop(ctx, name))[0].text(), `1, read 1: 1 {"h": "x"}`)
-		equalIDs(t, "left", must[[]int64](t)(d.remove(ctx, name, 1, 2, 3)))
+		equalIDs(t, "left", must[[]int64](t)(d.remove(ctx, name, 1, 2, 3, 4)), 4)
 	})
 }
 

@@ -74,9 +74,13 @@ func TestDoorsCountEveryRead(t *testing.T) {
 		ctx := t.Context()
 		must[[]int64](t)(d.send(ctx, name, []string{"1"}, "null", 0))
 		for reads := 1; reads <= 4; reads++ {
+			before := serverTime(t)
 			got := must[[]delivery](t)(d.read(ctx, name, time.Hour, 1))
 			inOrder(t, "read", got, 1)
 			equal(t, "reads", got[0].reads, reads)
+			if last := value[time.Time](t, pgtest.Pool(), tables(name, "SELECT last_read_at FROM {Q}")); last.Before(before) {
+				t.Errorf("read %d is dated %v, before it began at %v", reads, last, before)
+			}
 			must[[]int64](t)(d.setVT(ctx, name, 0, 1))
 		}
 		// A pop is no read: it tells of those before.

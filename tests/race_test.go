@@ -3,11 +3,16 @@ package tests
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgmq-go/pgmq/db"
 	"github.com/pgmq-go/pgmq/internal/pgtest"
+	tab "github.com/pgmq-go/pgmq/internal/table"
 	"github.com/pgmq-go/pgmq/queue"
 )
 
@@ -95,4 +100,72 @@ func TestReadersThatStallNeverSettleForAnother(t *testing.T) {
 	sent := sendBatch(t, q, make([]Order, 500))
 	deleted := drain(t, q, 8, queue.VT(50*time.Millisecond), func(id int64, reads int) bool { return id%25 == 0 && reads < 3 })
 	eachOnce(t, deleted, sent)
+}
+
+// What a transaction has taken, and not committed yet, is nobody else's, and
+// nobody waits for it.
+func TestWhoClaimsPassesOverWhatAnotherIsTaking(t *testing.T) {
+	t.Parallel()
+	calls := func(text string) func(context.Context, querier, string) ([]int64, error) {
+		return func(ctx context.Context, on querier, name string) ([]int64, error) {
+			rows, err := on.Query(ctx, text, name)
+			if err != nil {
+				return nil, err
+			}
+			return pgx.CollectRows(rows, pgx.RowTo[int64])
+		}
+	}
+	idsOf := func(rows []db.Message, err error) (ids []int64, _ error) {
+		for _, row := range rows {
+			ids = append(ids, row.MsgID)
+		}
+		return ids, err
+	}
+	for what, c := range map[string]struct {
+		claim func(ctx context.Context, on querier, name string) ([]int64, error)
+		next  []int64 // what another gets of messages 1 and 2 while 1 is being taken
+	}{
+		"Read": {func(ctx context.Context, on querier, name string) (ids []int64, _ error) {
+			rows, err := db.New().Read(ctx, tab.New(name).Bind(on), db.ReadParams{VT: time.Hour, N: 1})
+			for _, row := range rows {
+				ids = append(ids, row.MsgID)
+			}
+			return ids, err
+		}, []int64{2}},
+		"ReadID": {func(ctx context.Context, on querier, name string) ([]int64, error) {
+			return idsOf(db.New().ReadID(ctx, tab.New(name).Bind(on), db.ReadIDParams{VT: time.Hour, MsgIDs: []int64{1}}))
+		}, nil},
+		"Pop": {func(ctx context.Context, on querier, name string) ([]int64, error) {
+			return idsOf(db.New().Pop(ctx, tab.New(name).Bind(on), db.PopParams{N: 1}))
+		}, []int64{2}},
+		"pgmq.read":              {calls("SELECT msg_id FROM pgmq.read($1, 3600, 1)"), []int64{2}},
+		"pgmq.read_with_poll":    {calls("SELECT msg_id FROM pgmq.read_with_poll($1, 3600, 1, 1)"), []int64{2}},
+		"pgmq.pop":               {calls("SELECT msg_id FROM pgmq.pop($1)"), []int64{2}},
+		"pgmq.read_grouped":      {calls("SELECT msg_id FROM pgmq.read_grouped($1, 3600, 1)"), nil}, // it is one group
+		"pgmq.read_grouped_rr":   {calls("SELECT msg_id FROM pgmq.read_grouped_rr($1, 3600, 1)"), nil},
+		"pgmq.read_grouped_head": {calls("SELECT msg_id FROM pgmq.read_grouped_head($1, 3600, 1)"), nil},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			q := pgtest.Queue[int](t)
+			sendBatch(t, q, []int{1, 2})
+			tx, err := pgtest.Pool().Begin(ctx)
+			ok(t, err)
+			defer func() { _ = tx.Rollback(context.Background()) }()
+			taken, err := c.claim(ctx, tx, q.Name())
+			ok(t, err)
+			equalAll(t, "taken", taken, []int64{1})
+			next, err := c.claim(ctx, pgtest.Pool(), q.Name())
+			ok(t, err)
+			equalAll(t, "taken by another meanwhile", next, c.next)
+			ok(t, tx.Commit(ctx))
+			next, err = c.claim(ctx, pgtest.Pool(), q.Name())
+			ok(t, err)
+			if slices.Contains(next, 1) {
+				t.Error("another got it, too")
+			}
+		})
+	}
 }

@@ -38,8 +38,12 @@ func catalogue(t testing.TB, pool *pgxpool.Pool) []string {
 	return values[string](t, pool, `
 		WITH own AS (SELECT oid FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema')
 		SELECT 'schema ' || nspname FROM pg_namespace WHERE oid IN (TABLE own)
-		UNION ALL SELECT 'relation ' || oid::regclass FROM pg_class WHERE relnamespace IN (TABLE own)
+		UNION ALL SELECT 'relation ' || concat_ws(' ', oid::regclass, reloptions) FROM pg_class WHERE relnamespace IN (TABLE own)
+		UNION ALL SELECT 'index ' || pg_get_indexdef(indexrelid) FROM pg_index JOIN pg_class ON oid = indrelid WHERE relnamespace IN (TABLE own)
+		UNION ALL SELECT 'column ' || concat_ws(' ', attrelid::regclass, attname, atttypid::regtype, attnotnull) FROM pg_attribute JOIN pg_class ON oid = attrelid WHERE relnamespace IN (TABLE own) AND attnum > 0
 		UNION ALL SELECT 'function ' || oid::regprocedure || ' ' || md5(pg_get_functiondef(oid)) FROM pg_proc WHERE pronamespace IN (TABLE own)
+		UNION ALL SELECT concat_ws(' ', 'grant of', privilege_type, 'on', c.oid::regclass, 'to', grantee::regrole)
+			FROM pg_class AS c, aclexplode(relacl) WHERE relnamespace IN (TABLE own) AND grantee <> relowner
 		UNION ALL SELECT 'type ' || oid::regtype FROM pg_type WHERE typnamespace IN (TABLE own)
 		UNION ALL SELECT 'constraint ' || conname || ' on ' || conrelid::regclass FROM pg_constraint WHERE connamespace IN (TABLE own)
 		UNION ALL SELECT 'default privileges' FROM pg_default_acl
@@ -59,11 +63,16 @@ func TestUpDownToZeroAndUpAgainLeaveNothingBehind(t *testing.T) {
 	ctx, pool := t.Context(), pgtest.Database(t)
 	empty := catalogue(t, pool)
 
-	ok(t, schema.Migrate(ctx, sqlDB(t, pool)))
+	p := provider(t, pool)
+	at := map[int64][]string{} // what each version makes of an empty database
+	for range p.ListSources() {
+		result, err := p.UpByOne(ctx)
+		ok(t, err)
+		at[result.Source.Version] = catalogue(t, pool)
+	}
 	up := catalogue(t, pool)
 
 	// Every step alone, down and up again, with queues that come and go.
-	p := provider(t, pool)
 	for {
 		version, err := p.GetDBVersion(ctx)
 		ok(t, err)
@@ -71,6 +80,7 @@ func TestUpDownToZeroAndUpAgainLeaveNothingBehind(t *testing.T) {
 			break
 		}
 		before := catalogue(t, pool)
+		same(t, fmt.Sprintf("back at version %d", version), before, at[version])
 		_, err = p.Down(ctx)
 		ok(t, err)
 		_, err = p.UpByOne(ctx)

@@ -92,11 +92,29 @@ func TestABatchToATopicTellsTheIDsOfEachQueue(t *testing.T) {
 	t.Parallel()
 	pool, at := pgtest.Pool(), topic()
 	first, second := pgtest.Queue[int](t), pgtest.Queue[int](t)
+	if first.Name() > second.Name() {
+		first, second = second, first // the rows are by name
+	}
 	bind(t, at, first.Name())
 	bind(t, at, second.Name())
-	for _, more := range []string{``, `, 0`, `, now()`, `, ARRAY['{}', NULL]::jsonb[]`, `, ARRAY['{}', NULL]::jsonb[], 0`, `, NULL, now()`} {
-		got := values[string](t, pool, `SELECT queue_name || ' ' || msg_id FROM pgmq.send_batch_topic($1, ARRAY['1', '2']::jsonb[]`+more+`)`, at)
-		equal(t, "rows of"+more, len(got), 4)
+	for _, form := range []struct {
+		more            string
+		headers, hidden int // how many of the last two have some
+	}{
+		{"", 0, 0},
+		{", 3600", 0, 2},
+		{", now() + interval '1 hour'", 0, 2},
+		{", ARRAY['{}', NULL]::jsonb[]", 1, 0},
+		{", ARRAY['{}', NULL]::jsonb[], 3600", 1, 2},
+		{", ARRAY['{}', NULL]::jsonb[], now() + interval '1 hour'", 1, 2},
+	} {
+		got := values[string](t, pool, `SELECT queue_name || ' ' || msg_id FROM pgmq.send_batch_topic($1, ARRAY['1', '2']::jsonb[]`+form.more+`)`, at)
+		equal(t, "rows of"+form.more, len(got), 4)
+		for _, q := range []*queue.Queue[int]{first, second} {
+			last := `SELECT count(*)::int FROM (SELECT * FROM {Q} ORDER BY msg_id DESC LIMIT 2) AS last WHERE `
+			equal(t, "with headers of"+form.more, value[int](t, pool, tables(q.Name(), last+"headers IS NOT NULL")), form.headers)
+			equal(t, "hidden of"+form.more, value[int](t, pool, tables(q.Name(), last+"vt > now() + interval '59 min'")), form.hidden)
+		}
 	}
 	got := values[string](t, pool, `SELECT queue_name || ' ' || msg_id FROM pgmq.send_batch_topic($1, ARRAY['1', '2']::jsonb[])`, at)
 	same(t, "the last rows", got, []string{first.Name() + " 13", first.Name() + " 14", second.Name() + " 13", second.Name() + " 14"})
