@@ -10,6 +10,8 @@ VERSIONS ?= 15,16,17,18
 # A number of inputs. With a duration go test itself fails now and then, with
 # nothing but "context deadline exceeded".
 FUZZTIME ?= 3000x
+BENCH ?= .
+BENCHTIME ?= 2s
 export RAPID_SEED ?= 1
 
 .PHONY: help demo test integration fuzz bench microbench chaos extension deb generate format verify
@@ -33,8 +35,8 @@ fuzz: ## look for inputs that break a parser or a codec; FUZZTIME=1000000x for l
 bench: ## measure beside other queues, with charts, to build/bench; ARGS=-h tells more
 	@go -C bench build -o ../build/pgmq-bench . && build/pgmq-bench $(ARGS)
 
-microbench: ## measure single functions, durable
-	@$(WITHPG) -durable go test -run '^$$' -bench . -benchtime 2s
+microbench: ## measure single functions, durable; BENCH=Variants BENCHTIME=7x for some, and longer
+	@$(WITHPG) -durable go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME)
 
 chaos: ## break what queues stand on, under load, and check what every client saw; ARGS=-h
 	@go -C tests run ./chaos $(ARGS)

@@ -54,7 +54,7 @@ func TestStorageStaysSmall(t *testing.T) {
 	draining.Store(true)
 	eventually(t, "a drained queue is small again", func() bool {
 		send(t, q, 0)
-		return passed(2*half + backlog)() && pages(t, pool) < filled/10
+		return passed(2*half+backlog)() && pages(t, pool) < filled/10
 	})
 	// Its indexes need to be told.
 	indexes := func() int64 { return value[int64](t, pool, `SELECT pg_indexes_size('pgmq.q_orders')`) }
