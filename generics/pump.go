@@ -21,7 +21,7 @@ type Pump[J any] struct {
 	// the default, or below is none. How much of it is used, the look-ahead,
 	// follows the jobs: none at first, more while jobs are short, and about what
 	// the workers take up in 50 ms, so that long jobs are not hoarded. When it
-	// falls, what was fetched stays; see Recall.
+	// falls, what was fetched stays; see Recall. Limit changes it later.
 	Ahead int
 
 	// Fetch waits until there are jobs and takes at most room() of them. It asks

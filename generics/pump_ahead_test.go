@@ -152,3 +152,34 @@ func TestFetchingAheadDoesNotComeInCrumbs(t *testing.T) {
 		}
 	})
 }
+
+func TestLimitHoldsForWhatIsFetchedNext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		jobs := source{size: 10_000}
+		var ran atomic.Int64
+		release := make(chan struct{})
+		var p *generics.Pump[int]
+		p = &generics.Pump[int]{
+			Workers: 2, Ahead: 1000, Finish: nothing, Return: func([]int) {},
+			Fetch: func(ctx context.Context, room func() int) ([]int, error) {
+				p.Limit(10)
+				return jobs.fetch(ctx, room)
+			},
+			Run: func(int) {
+				if ran.Add(1) > 5000 {
+					<-release
+				}
+			},
+		}
+		cancel, done := working(t, p)
+		if out := jobs.next - 5000; out > 12 || out <= 12-5 || jobs.most > 12 {
+			t.Errorf("%d are out, %d were fetched at once", out, jobs.most)
+		}
+		cancel()
+		close(release)
+		if !ended(t, done) {
+			t.Error("it goes on")
+		}
+	})
+}

@@ -26,6 +26,14 @@ func (p *Pump[J]) room() int {
 	return p.free()
 }
 
+// Limit is a new value for Ahead, while Work runs: what was fetched stays.
+func (p *Pump[J]) Limit(ahead int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pace.most = max(ahead, 0)
+	p.pace.ahead = min(p.pace.ahead, p.pace.most)
+}
+
 // The methods below are for callers that hold mu.
 
 // free returns how many jobs may be fetched now.

@@ -21,8 +21,10 @@ type Workers int
 // Prefetch is how many messages may at most be fetched before a worker is free
 // for them. Up to there the number follows the work: handlers of less than some
 // milliseconds are fetched for by the hundred, slow ones one by one, so that no
-// message waits behind a slow one while another process is idle. The default is
-// 1,000; Prefetch(0) fetches only for workers that are free.
+// message waits behind a slow one while another process is idle. Large messages
+// are fetched 2 MiB at a time, and no more than 16 MiB of them ahead, judging by
+// the size of the latest. The default is 1,000; Prefetch(0) fetches only for
+// workers that are free.
 type Prefetch int
 
 // MaxLease is how long one delivery may take. Until then its lease is extended

@@ -30,8 +30,11 @@ const (
 	// patience is how many looks are left out at most while what may have been sent
 	// unannounced is under way: 150 ms.
 	patience = 4
-	// mostFetched is how many bytes of bodies are fetched at once, about.
-	mostFetched = 16 << 20
+	// heaviestFetch is how many bytes are fetched at once, about: workers begin with
+	// large messages while the server is at the next.
+	heaviestFetch = 2 << 20
+	// heaviestAhead is how many bytes are fetched before a worker is free, about.
+	heaviestAhead = 16 << 20
 )
 
 // pace is what a consumer has seen lately, by which it looks and waits.
@@ -57,7 +60,7 @@ func (c *consumer) fetch(ctx context.Context, room func() int) ([]parcel, error)
 				return nil, err
 			}
 		}
-		n := room() * c.o.batch.N
+		n := c.fits(room() * c.o.batch.N)
 		c.pace.looked = time.Now()
 		jobs, err := c.claim(ctx, n)
 		if err != nil {
@@ -87,7 +90,7 @@ func (c *consumer) pack(ctx context.Context, jobs []*job) ([]parcel, error) {
 		waiting, cancel := context.WithDeadline(ctx, end)
 		_ = c.idle(waiting)
 		cancel()
-		more, err := c.claim(ctx, c.o.batch.N-len(jobs))
+		more, err := c.claim(ctx, c.fits(c.o.batch.N-len(jobs)))
 		if err != nil {
 			break // hand out what there is; the next fetch meets it again
 		}
@@ -100,9 +103,16 @@ func (c *consumer) pack(ctx context.Context, jobs []*job) ([]parcel, error) {
 	return parcels, nil
 }
 
+// fits is how many of n messages are fetched at once, judging by the latest. The
+// messages of a batch come together, unless they are too heavy for that.
+func (c *consumer) fits(n int) int {
+	size := max(c.bodySize, 64)
+	few := min(max(heaviestFetch/size, c.o.batch.N), heaviestAhead/size)
+	return max(1, min(n, few))
+}
+
 // claim reads up to n messages, through outages.
 func (c *consumer) claim(ctx context.Context, n int) ([]*job, error) {
-	n = max(1, min(n, mostFetched/max(c.bodySize, 64)))
 	if err := c.lookBelow(ctx, true); err != nil {
 		return nil, err
 	}
@@ -163,6 +173,7 @@ func (c *consumer) claimBy(
 		}
 		if len(rows) > 0 {
 			c.bodySize = size / len(rows)
+			c.pump.Limit(min(c.o.prefetch, heaviestAhead/max(c.bodySize, 64)) / c.o.batch.N)
 		}
 		c.held.add(jobs)
 		return nil

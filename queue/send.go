@@ -19,7 +19,7 @@ import (
 // On a pool, Sends of many goroutines share statements and commits: those that
 // come while one is under way go with the next, up to 1,000 messages or 16 MiB.
 // Each returns its own id or its own error, and none waits when it is alone. In a
-// transaction, on a connection, and from 16 KiB on each is a statement of its own.
+// transaction, on a connection, and from 8 KiB on, each is a statement of its own.
 //
 // Errors: [*EncodeError] for a body or headers that cannot be stored,
 // [ErrOption], [ErrNoQueue], and what pgx returns. After an error from the

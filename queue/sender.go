@@ -14,7 +14,7 @@ const (
 	heaviestSent = 16 << 20 // bytes of one statement
 	// large is the size from which on a message goes alone: what it costs the
 	// server is its bytes, at which several processes work better than one.
-	large = 16 << 10
+	large = 8 << 10
 )
 
 // outgoing is a message that was encoded.

@@ -36,7 +36,7 @@ func TestLargeMessagesAreSentSideBySide(t *testing.T) {
 	var all sync.WaitGroup
 	for range 2 {
 		all.Go(func() {
-			if _, err := q.Send(t.Context(), strings.Repeat("x", 16<<10)); err != nil {
+			if _, err := q.Send(t.Context(), strings.Repeat("x", 8<<10)); err != nil {
 				t.Error(err)
 			}
 		})
