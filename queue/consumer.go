@@ -21,7 +21,7 @@ const statementTime = 10 * time.Second
 //
 // Messages go through it in parcels: the pump fetches them (fetch.go), runs their
 // handler in a worker, and has them settled, many at a time, when the worker is
-// free again (settler.go). Beside it one goroutine extends the leases of all that
+// free again (settler.go); deaths apart from the rest (bury.go). Beside it one goroutine extends the leases of all that
 // is held, and another notices when one ends all the same (keep.go).
 type consumer struct {
 	handle
@@ -31,6 +31,7 @@ type consumer struct {
 	key      string // the queue's table, by which it is announced
 	pump     generics.Pump[parcel]
 	held     leases
+	graves   graves
 
 	life     context.Context // of all that is done for this consumer
 	handlers context.Context // what handlers run in: ends with Grace
@@ -49,7 +50,7 @@ func newConsumer(h handle, o consumeOptions, work func(context.Context, parcel))
 	if h.observer == nil {
 		h.observer = Log(slog.Default())
 	}
-	c := &consumer{handle: h, o: o, work: work}
+	c := &consumer{handle: h, o: o, work: work, graves: graves{fewer: make(chan struct{}, 1)}}
 	c.pump = generics.Pump[parcel]{
 		Workers: o.workers,
 		Ahead:   o.prefetch / o.batch.N,
@@ -95,7 +96,11 @@ func (c *consumer) run(ctx context.Context) error {
 	c.handlers = handlers
 
 	ended := make(chan error, 1)
-	go func() { ended <- c.pump.Work(fetching) }()
+	go func() {
+		err := c.pump.Work(fetching)
+		c.graves.running.Wait()
+		ended <- err
+	}()
 	select {
 	case err := <-ended:
 		return c.reason(ctx, err)

@@ -49,6 +49,9 @@ type pace struct {
 // fetch returns parcels of messages, at least one, as soon as there are some.
 func (c *consumer) fetch(ctx context.Context, room func() int) ([]parcel, error) {
 	for {
+		if err := c.graves.awaitRoom(ctx); err != nil {
+			return nil, err
+		}
 		if c.pace.flow && !sleep(ctx, restTime-time.Since(c.pace.looked)) {
 			return nil, context.Cause(ctx)
 		}

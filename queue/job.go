@@ -24,6 +24,7 @@ type job struct {
 	reason    Reason        // of actDeadLetter and actDiscard
 	settled   bool          // by its receipt; else the lease had passed to another
 	unsettled error         // why it could not even be tried
+	tried     bool          // to record it, by an attempt that failed and may have worked
 	began     time.Time
 	took      time.Duration
 
@@ -112,7 +113,7 @@ func (l *leases) renewed(jobs []*job, until time.Time) {
 // receipt returns what names this delivery.
 func (j *job) receipt() (id int64, r receipt) { return j.row.MsgID, receiptOf(j.row) }
 
-var errMaxReads = errors.New("the last delivery that MaxReads allows did not end")
+var errMaxReads = errors.New("the last delivery that MaxReads allows did not end, or its result could not be recorded")
 
 // decide says what becomes of a job after its handler.
 func (j *job) decide() {

@@ -34,7 +34,8 @@ type listener struct {
 	pool  *pgxpool.Pool
 	bells generics.Bells[string] // by table; a ring is for one consumer
 
-	turns chan struct{} // has room for those whose turn it is
+	turns   chan struct{} // has room for those whose turn it is
+	burying chan struct{} // has room for the consumer that records deaths
 
 	users int                // guarded by listeners.mu
 	stop  context.CancelFunc // ends run
@@ -79,7 +80,7 @@ func listen(pool *pgxpool.Pool) *listener {
 	l := listeners.byPool[pool]
 	if l == nil {
 		l = &listener{
-			pool: pool, turns: make(chan struct{}, mostTurns),
+			pool: pool, turns: make(chan struct{}, mostTurns), burying: make(chan struct{}, 1),
 			gone: make(chan struct{}), tables: map[string]*awaiting{},
 		}
 		var ctx context.Context

@@ -20,15 +20,25 @@ const mostSettled = 1000
 func (c *consumer) finish(parcels []parcel) {
 	jobs := slices.Concat(parcels...)
 	c.held.move(jobs, leaving, nil)
-	defer c.held.remove(jobs)
-	for jobs := range slices.Chunk(jobs, mostSettled) {
-		for _, j := range jobs {
-			if c.held.whyLost(j) == nil {
-				j.decide()
-			}
+	var deaths, others []*job
+	for _, j := range jobs {
+		if c.held.whyLost(j) == nil {
+			j.decide()
 		}
-		c.settle(jobs)
+		if j.act == actDeadLetter || j.act == actDiscard {
+			deaths = append(deaths, j)
+		} else {
+			others = append(others, j)
+		}
+	}
+	defer c.held.remove(others)
+	c.bury(deaths)
+	for jobs := range slices.Chunk(others, mostSettled) {
+		settle(jobs, c.settleAll)
 		for _, j := range jobs {
+			if j.unsettled != nil && permanent(j.unsettled) {
+				c.broken(j.unsettled)
+			}
 			c.report(j)
 		}
 	}
@@ -54,8 +64,9 @@ func (c *consumer) report(j *job) {
 	c.tell(c.life, e)
 }
 
-// settle does for jobs what was decided, with one statement for each kind.
-func (c *consumer) settle(jobs []*job) {
+// settle does for jobs what was decided, with one statement for each kind: record
+// returns for each job whether its receipt held.
+func settle(jobs []*job, record func(act, []*job) (held []bool, err error)) {
 	byAct := map[act][]*job{}
 	for _, j := range jobs {
 		byAct[j.act] = append(byAct[j.act], j)
@@ -64,54 +75,64 @@ func (c *consumer) settle(jobs []*job) {
 		if act == actNothing {
 			continue
 		}
-		results := generics.Halve(jobs, func(part []*job) ([]bool, error) { return c.settleAll(act, part) }, divisible)
+		results := generics.Halve(jobs, func(part []*job) ([]bool, error) { return record(act, part) }, divisible)
 		for i, j := range jobs {
 			j.settled, j.unsettled = results[i].Value, results[i].Err
-			if j.unsettled != nil && permanent(j.unsettled) {
-				c.broken(j.unsettled)
-			}
 		}
 	}
 }
 
-// settleAll returns for each job whether its receipt held.
+// settleAll records jobs, through outages.
 func (c *consumer) settleAll(act act, jobs []*job) (held []bool, err error) {
 	c.afterBeat()
-	attempts := 0
 	err = c.persist(c.life, func(ctx context.Context) error {
-		attempts++
-		var ids []int64
 		err := c.onSome(ctx, func(ctx context.Context, on DB) (err error) {
-			ids, err = c.record(ctx, on, act, jobs)
+			held, err = c.try(ctx, on, act, jobs)
 			return err
 		})
-		if err != nil {
-			return err
-		}
-		there := make(map[int64]bool, len(ids))
-		for _, id := range ids {
-			there[id] = true
-		}
-		latest := make(map[int64]*job, len(jobs))
-		for _, j := range jobs {
-			if other := latest[j.row.MsgID]; other == nil || other.fetched.Before(j.fetched) {
-				latest[j.row.MsgID] = j
-			}
-		}
-		held = make([]bool, len(jobs))
-		for i, j := range jobs {
-			// Of two deliveries of one message only the latter's receipt can hold.
-			recorded := there[j.row.MsgID] && latest[j.row.MsgID] == j
-			// As long as the lease lasts nobody else can have settled it: then
-			// an attempt had worked whose answer was lost.
-			held[i] = recorded || attempts > 1 && !c.held.over(j)
-		}
-		if act == actRetry {
+		if err == nil && act == actRetry {
 			c.announce(ctx)
 		}
-		return nil
+		return tried(jobs, err)
 	})
 	return held, err
+}
+
+// try records jobs once, and returns for each whether its receipt held.
+func (c *consumer) try(ctx context.Context, on DB, act act, jobs []*job) (held []bool, err error) {
+	ids, err := c.record(ctx, on, act, jobs)
+	if err != nil {
+		return nil, err
+	}
+	there := make(map[int64]bool, len(ids))
+	for _, id := range ids {
+		there[id] = true
+	}
+	latest := make(map[int64]*job, len(jobs))
+	for _, j := range jobs {
+		if other := latest[j.row.MsgID]; other == nil || other.fetched.Before(j.fetched) {
+			latest[j.row.MsgID] = j
+		}
+	}
+	held = make([]bool, len(jobs))
+	for i, j := range jobs {
+		// Of two deliveries of one message only the latter's receipt can hold.
+		recorded := there[j.row.MsgID] && latest[j.row.MsgID] == j
+		// As long as the lease lasts nobody else can have settled it: then an
+		// attempt had worked whose answer was lost.
+		held[i] = recorded || j.tried && !c.held.over(j)
+	}
+	return held, nil
+}
+
+// tried notes that an attempt to record jobs failed, and may have worked.
+func tried(jobs []*job, err error) error {
+	if err != nil && !divisible(err) {
+		for _, j := range jobs {
+			j.tried = true
+		}
+	}
+	return err
 }
 
 // onSome runs f on a connection of the pool or, when none is free in good time,
