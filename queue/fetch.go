@@ -127,6 +127,7 @@ func (c *consumer) claim(ctx context.Context, n int) ([]*job, error) {
 			return jobs, err
 		}
 	}
+	c.lookout.many = false
 	return c.claimBy(ctx, func(ctx context.Context, on db.DBTX) ([]db.Message, error) {
 		rows, err := queries.Read(ctx, on, db.ReadParams{VT: c.o.vt, First: c.lookout.floor.at, N: int32(n)})
 		c.lookout.floor.read(rows, len(rows) < n)

@@ -27,6 +27,7 @@ const (
 type lookout struct {
 	floor floor
 	known []due // soonest first
+	many  bool  // more are visible than are known by name
 
 	dear   bool          // to be looked through in parts
 	from   int64         // where the next part below the floor begins; 0 between passes
@@ -62,7 +63,7 @@ func (l *lookout) first() int64 {
 
 // visible tells whether a message is due that was not tried yet.
 func (l *lookout) visible(now time.Time) bool {
-	return len(l.known) > 0 && !l.known[0].at.After(now)
+	return l.many || len(l.known) > 0 && !l.known[0].at.After(now)
 }
 
 // next returns when there is something to do: a message falls due, or it is time
@@ -137,7 +138,7 @@ func (l *lookout) learn(first, before int64, o db.LookRow) {
 	if visible == mostLooked {
 		// Too many to name: they are read as if they were new.
 		l.floor.lower(o.MsgIDs[0])
-		l.known, l.from = nil, 0
+		l.known, l.from, l.many = nil, 0, true
 		return
 	}
 	slices.SortStableFunc(l.known, func(a, b due) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.id, b.id)) })

@@ -41,3 +41,21 @@ func TestWhatWasSentBeforeAConsumerWaitedAndCommitsWhileItDoesIsFoundSoon(t *tes
 		}
 	}
 }
+
+// A look names the messages that it finds, but not thousands.
+func TestManyThatWereSentBeforeAConsumerWaitedAreFoundSoon(t *testing.T) {
+	t.Parallel()
+	q := pgtest.Queue[Order](t)
+	tx, err := newPool(t, func(*pgxpool.Config) {}).Begin(t.Context())
+	ok(t, err)
+	sendBatch(t, q.WithTx(tx), make([]Order, 3000)) // nobody waits, so it announces nothing
+	consume(t, q, nothing)
+	idle(t, q)
+	time.Sleep(300 * time.Millisecond) // it has looked, and its floor is above them
+	ok(t, tx.Commit(t.Context()))
+	committed := time.Now()
+	eventually(t, "all are handled", func() bool { return length(t, q) == 0 })
+	if took := time.Since(committed); took > 10*time.Second {
+		t.Errorf("it took %v", took)
+	}
+}
