@@ -88,7 +88,6 @@ func TestADeadLetterThatCannotBeWrittenHoldsUpNothingElse(t *testing.T) {
 	}
 }
 
-
 func TestWhenTheDeadLetterQueueIsDroppedTheOthersGoOn(t *testing.T) {
 	t.Parallel()
 	q, dead := pgtest.Queue[Order](t), pgtest.Queue[Order](t)
@@ -172,7 +171,8 @@ func TestDeadLettersThatAreSlowToWriteHoldFetchingBack(t *testing.T) {
 		CREATE FUNCTION pgmq.slowly_`+dead.Name()+`() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(2); RETURN NULL; END';
 		CREATE TRIGGER slowly BEFORE INSERT ON {Q} EXECUTE FUNCTION pgmq.slowly_`+dead.Name()+`()`))
 	t.Cleanup(func() {
-		exec(t, pgtest.Pool(), `DROP FUNCTION pgmq.slowly_`+dead.Name()+` CASCADE`)
+		_, err := pgtest.Pool().Exec(context.Background(), `DROP FUNCTION pgmq.slowly_`+dead.Name()+` CASCADE`)
+		ok(t, err)
 	})
 	sent := sendBatch(t, q, make([]Order, 8000))
 	c := consume(t, q, everyTenthDies, queue.DeadLetterTo(dead.Name()))
