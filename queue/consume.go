@@ -20,7 +20,9 @@ import (
 //     messages of a process that dies come back when their VT ends.
 //   - A message whose body is no T, and one that failed for the last time that
 //     MaxReads allows, is a dead letter: it goes to the DeadLetterTo queue, or to
-//     the archive, with the reason among its headers. See [Redrive].
+//     the archive, with the reason among its headers. See [Redrive]. While that
+//     fails it stays in the queue, told as LeaseLost, and is tried again when its
+//     lease ends; nothing else waits for it.
 //   - A new message reaches an idle consumer at once, by a notification; one that
 //     falls due, by a timer. Where notifications do not arrive it polls.
 //   - When the database goes away, Consume tells the observer once, tries again
@@ -30,9 +32,9 @@ import (
 // that happens once, see [Queue.ConsumeTx].
 //
 // The queue must be on a *pgxpool.Pool; else, and for an option out of its
-// range, the error is [ErrOption]. [ErrNoQueue], for the dead-letter queue too,
-// and [ErrNoSchema] end it, as do errors that stay: no permission, a wrong
-// password, no such database. [ErrStopped] says that handlers still ran when
+// range, the error is [ErrOption]. [ErrNoQueue], at the start for the dead-letter
+// queue too, and [ErrNoSchema] end it, as do errors that stay: no permission, a
+// wrong password, no such database. [ErrStopped] says that handlers still ran when
 // Grace was over; they go on, and their messages come back after their VT.
 func (q *Queue[T]) Consume(ctx context.Context, handle Handler[T], opts ...ConsumeOption) error {
 	return q.consume(ctx, opts, false, func(ctx context.Context, p parcel) {

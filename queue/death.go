@@ -13,7 +13,7 @@ type Reason string
 
 const (
 	// ReasonMaxReads says that the last delivery that MaxReads allows failed, or did not
-	// end.
+	// end, or that its result could not be recorded.
 	ReasonMaxReads Reason = "max reads"
 	// ReasonUndecodable says that the body is no T.
 	ReasonUndecodable Reason = "undecodable"

@@ -55,8 +55,9 @@ const (
 	// Discarded means that the handler said Discard, and the message went to the
 	// archive marked as failed.
 	Discarded EventKind = "discarded"
-	// LeaseLost means that somebody else may have the message: the result of this
-	// delivery was not recorded.
+	// LeaseLost means that the result of this delivery was not recorded: somebody
+	// else may have the message, or it comes back when its lease ends, because it
+	// died and could not be recorded as a dead letter. Err says why.
 	LeaseLost EventKind = "lease lost"
 	// Returned means that the message was fetched and given back without a
 	// delivery.
