@@ -59,6 +59,10 @@ func TestArchivedLoopsOverTheArchiveInOrder(t *testing.T) {
 	equal(t, "the number after the last", next, 251)
 	equalAll(t, "from 249 on", archivedIDs(t, q, queue.From(249)), []int64{249, 250})
 	equalAll(t, "between", archivedIDs(t, q, queue.Since(hourly(7)), queue.Until(hourly(10))), []int64{7, 8, 9})
+	for _, hour := range []int{6, 10} { // the ids are not in the order of the times
+		exec(t, pgtest.Pool(), tables(q.Name(), `UPDATE {A} SET archived_at = $1 WHERE msg_id = 8`), hourly(hour))
+		equalAll(t, "between", archivedIDs(t, q, queue.Since(hourly(7)), queue.Until(hourly(10))), []int64{7, 9})
+	}
 	equal(t, "at any time", len(archivedIDs(t, q, queue.Since{}, queue.Until{})), 250)
 	for range q.Archived(t.Context()) {
 		break

@@ -29,6 +29,25 @@ func TestMessagesLoopsInOrderAndLeavingGivesTheRestBack(t *testing.T) {
 	}
 }
 
+func TestMessagesPassesOverWhatAnotherHasTaken(t *testing.T) {
+	t.Parallel()
+	q := pgtest.Queue[Order](t)
+	sent := sendBatch(t, q, make([]Order, 3))
+	var got []int64
+	for m, err := range q.Messages(t.Context(), queue.VT(time.Second)) {
+		ok(t, err)
+		if got = append(got, m.ID); m.ID == sent[0] {
+			steal(t, q.Name(), sent[1])
+			time.Sleep(time.Second) // its lease cannot be extended meanwhile
+		}
+		ok(t, q.Delete(t.Context(), m))
+		if m.ID == sent[2] {
+			break
+		}
+	}
+	equalAll(t, "messages", got, []int64{sent[0], sent[2]})
+}
+
 func TestMessagesKeepsTheLeasesOfWhatItHasInHand(t *testing.T) {
 	t.Parallel()
 	q := pgtest.Queue[Order](t)

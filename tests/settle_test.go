@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -106,6 +107,9 @@ func TestTheGoodOnesOfABatchAreSettled(t *testing.T) {
 	lost := as[*queue.LeaseLostError](t, err)
 	if !slices.Equal(lost.IDs, []int64{sent[1], sent[3]}) || !slices.Equal(lost.Gone, []int64{sent[3]}) {
 		t.Fatalf("lost %v, gone %v", lost.IDs, lost.Gone)
+	}
+	if errors.Is(err, queue.ErrNotFound) {
+		t.Error("one of them is there")
 	}
 	equal(t, "archived", value[int](t, pgtest.Pool(), tables(q.Name(), `SELECT count(*)::int FROM {A}`)), 3)
 	ok(t, q.Delete(t.Context(), again))
