@@ -104,6 +104,9 @@ func TestCommandSendsLinesAndTellsOfBrokenOnes(t *testing.T) {
 	ok(t, os.WriteFile(file, []byte("1\n2\n3"), 0o600))
 	equal(t, "ids", output(t, pgmq("send", q.Name(), "--file", file, "--skip", "1", "--json")), "{\"msg_id\":4}\n{\"msg_id\":5}\n")
 	same(t, "bodies", stored(t, q.Name())[3:], []string{`2`, `3`})
+	_, stderr, code = ended(t, piped(pgmq("send", q.Name()), "4\nno\n5"))
+	equal(t, "the exit code with one broken line", code, 3)
+	contains(t, stderr, "pgmq: 1 line left out\n")
 }
 
 func TestCommandSendsWhatItWrote(t *testing.T) {

@@ -62,6 +62,19 @@ func TestSendAsyncTellsOfEachMessageThatFails(t *testing.T) {
 	ok(t, q.Flush(t.Context()))
 }
 
+func TestFlushWaitsUntilDoneHasReturned(t *testing.T) {
+	t.Parallel()
+	q := pgtest.Queue[int](t)
+	release := make(chan struct{})
+	ok(t, q.SendAsync(t.Context(), 1, func(int64, error) { <-release }))
+	eventually(t, "the message is sent", func() bool { return length(t, q) == 1 })
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	is(t, q.Flush(ctx), context.DeadlineExceeded)
+	close(release)
+	ok(t, q.Flush(t.Context()))
+}
+
 func TestSendAsyncWaitsForRoom(t *testing.T) {
 	t.Parallel()
 	q := pgtest.Queue[int](t)
