@@ -145,6 +145,23 @@ func TestASendWakesWhoeverWaits(t *testing.T) {
 	}
 }
 
+func TestARetryIsAnnounced(t *testing.T) {
+	t.Parallel()
+	q := pgtest.Queue[int](t)
+	began, fail := make(chan struct{}), make(chan struct{})
+	c := consume(t, q, func(context.Context, *queue.Message[int]) error {
+		close(began)
+		<-fail
+		return queue.RetryIn(time.Hour, errWork)
+	})
+	send(t, q, 1)
+	<-began
+	w := waitsFor(t, q.Name())
+	close(fail)
+	eventually(t, "it will be tried again", func() bool { return len(c.of(queue.Retried)) == 1 })
+	equal(t, "notifications", w.heard(t), 1) // who waits must know when it is due
+}
+
 func TestAWakeUpComesWithTheCommit(t *testing.T) {
 	t.Parallel()
 	for _, call := range wakes {
