@@ -181,3 +181,36 @@ func TestDropAndDetachTellInPGMQsWords(t *testing.T) {
 		"NOTICE: Table a_never theres does not exists",
 	})
 }
+
+func TestEveryFormOfSendTakesItsHeadersAndItsDelay(t *testing.T) {
+	t.Parallel()
+	q := pgtest.Queue[int](t)
+	for _, form := range []struct {
+		call            string
+		headers, hidden bool
+	}{
+		{`send($1, '1')`, false, false},
+		{`send($1, '1', '{"h": 1}'::jsonb)`, true, false},
+		{`send($1, '1', 3600)`, false, true},
+		{`send($1, '1', now() + interval '1 hour')`, false, true},
+		{`send($1, '1', '{"h": 1}', 3600)`, true, true},
+		{`send($1, '1', '{"h": 1}', now() + interval '1 hour')`, true, true},
+		{`send_batch($1, '{1}')`, false, false},
+		{`send_batch($1, '{1}', ARRAY['{"h": 1}']::jsonb[])`, true, false},
+		{`send_batch($1, '{1}', 3600)`, false, true},
+		{`send_batch($1, '{1}', now() + interval '1 hour')`, false, true},
+		{`send_batch($1, '{1}', ARRAY['{"h": 1}']::jsonb[], 3600)`, true, true},
+		{`send_batch($1, '{1}', ARRAY['{"h": 1}']::jsonb[], now() + interval '1 hour')`, true, true},
+	} {
+		id := value[int64](t, pgtest.Pool(), `SELECT pgmq.`+form.call, q.Name())
+		stored := func(what string, want bool) {
+			t.Helper()
+			equal(t, form.call+": "+what, value[bool](t, pgtest.Pool(), tables(q.Name(), `SELECT `+what+` FROM {Q} WHERE msg_id = $1`), id), want)
+		}
+		stored(`message = '1'`, true)
+		stored(`headers IS NOT DISTINCT FROM '{"h": 1}'`, form.headers)
+		stored(`headers IS NULL`, !form.headers)
+		stored(`vt BETWEEN now() + interval '59 min' AND now() + interval '61 min'`, form.hidden)
+		stored(`vt <= now()`, !form.hidden)
+	}
+}
