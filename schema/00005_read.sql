@@ -17,6 +17,9 @@ DECLARE
         SELECT string_agg(DISTINCT pg_describe_object(classid, objid, 0), ', ')
         FROM pg_catalog.pg_depend
         WHERE refclassid = 'pg_catalog.pg_class'::regclass AND refobjid = record_ AND refobjsubid > 3
+            -- Postgres 14 knows the function that a view calls, not which columns it names.
+            OR refclassid = 'pg_catalog.pg_proc'::regclass AND current_setting('server_version_num')::integer < 150000
+            AND refobjid IN (SELECT oid FROM pg_catalog.pg_proc WHERE prorettype = 'pgmq.message_record'::regtype)
     );
     incomplete text[];
     incomplete_table text;
