@@ -81,7 +81,7 @@ func newSubject(b *testing.B, v variant, table string, readers int) *subject {
 	s.first = s.sql(v.first)
 	setup := s.sql(`DROP TABLE IF EXISTS {Q};
 		CREATE TABLE {Q} (LIKE pgmq.template_queue INCLUDING DEFAULTS INCLUDING IDENTITY INCLUDING INDEXES)
-			WITH (fillfactor = 60, autovacuum_enabled = off);`) + s.sql(v.setup)
+			WITH (fillfactor = 50, autovacuum_enabled = off);`) + s.sql(v.setup)
 	exec(b, pgtest.Pool(), setup)
 	for range readers {
 		conn := connection(b, pgtest.Pool())

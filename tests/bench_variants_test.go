@@ -87,10 +87,10 @@ var questions = []question{
 		{name: "on vt, not on groups", setup: `CREATE INDEX ON {Q} (vt); DROP INDEX {Q}_coalesce_msg_id_idx`},
 	}},
 	{"How full a page?", 1, []variant{
-		{name: "fillfactor 60"},
+		{name: "fillfactor 50"},
 		{name: "fillfactor 100", setup: `ALTER TABLE {Q} SET (fillfactor = 100)`},
 		{name: "fillfactor 70", setup: `ALTER TABLE {Q} SET (fillfactor = 70)`},
-		{name: "fillfactor 50", setup: `ALTER TABLE {Q} SET (fillfactor = 50)`},
+		{name: "fillfactor 60", setup: `ALTER TABLE {Q} SET (fillfactor = 60)`},
 	}},
 	{"By what are rows found?", 1, []variant{
 		{name: "an array of ids"},

@@ -85,7 +85,7 @@ func TestQueueShowTellsEverythingAboutAQueue(t *testing.T) {
 	equal(t, "the owner", s.Queue.Owner, value[string](t, pool, `SELECT current_user::text`))
 	equal(t, "bytes", s.Queue.Bytes, value[int64](t, pool, `SELECT pg_table_size('pgmq.q_orders')`))
 	equal(t, "bytes of indexes", s.Queue.IndexBytes, value[int64](t, pool, `SELECT pg_indexes_size('pgmq.q_orders')`))
-	contains(t, s.Queue.Storage, "fillfactor=60", "autovacuum_vacuum_threshold=5000")
+	contains(t, s.Queue.Storage, "fillfactor=50", "autovacuum_vacuum_threshold=5000")
 	equal(t, "the first index", s.Queue.Indexes[0].Definition, "btree (msg_id)")
 	equal(t, "its bytes", s.Queue.Indexes[0].Bytes > 0, true)
 	equal(t, "what the producer may", s.Queue.Grants[producer], "INSERT (vt, message, headers), SELECT (msg_id)")
@@ -108,7 +108,7 @@ func TestQueueShowTellsEverythingAboutAQueue(t *testing.T) {
 	}
 	contains(t, text, "queue       Orders\n", "kind        standard, made 2", "4 messages: 4 visible, 0 in flight, 0 delayed\n",
 		"from        3 messages of the first 1,000 died in queue \"invoices\"\n", "topics      all.#\n            orders.*.eu\n",
-		"notify      at most every 500ms, last ", "table       pgmq.q_orders, ", "btree (msg_id)", "fillfactor=60",
+		"notify      at most every 500ms, last ", "table       pgmq.q_orders, ", "btree (msg_id)", "fillfactor=50",
 		"  vacuum    by itself never, by hand ", producer+": INSERT (vt, message, headers)", "archive     pgmq.a_orders")
 	cmd := pgmq("queue", "show", "Orders")
 	cmd.Env = append(cmd.Env, "DATABASE_URL="+dsn(pool))
@@ -125,7 +125,7 @@ func TestQueueShowTellsEverythingAboutAQueue(t *testing.T) {
 	equal(t, "a retention", s.Archive.Partitioning.Retention, "1000")
 	equal(t, "made ahead", s.Queue.Partitioning.Premake, 3)
 	equal(t, "partitions", s.Queue.Partitions, value[int](t, pool, `SELECT count(*)::int FROM pg_inherits WHERE inhparent = 'pgmq.q_parted'::regclass`))
-	contains(t, s.Queue.Storage, "fillfactor=60")
+	contains(t, s.Queue.Storage, "fillfactor=50")
 	contains(t, output(t, pgmq("queue", "show", "parted", url)), "one for each 100, dropped behind 1000, 3 made")
 	s = show("fast")
 	equal(t, "the kind", s.Kind, "unlogged")
@@ -143,7 +143,7 @@ func TestQueueShowNamesWhatARoleMayNotRead(t *testing.T) {
 	stdout, stderr, code := ended(t, settings(pgmq("queue", "show", "orders", "--database-url="+dsn(pool)), "role="+monitor))
 	equal(t, "the exit code", code, 3)
 	equal(t, "what it says", stderr, "pgmq: this role may not read all of it: docs/roles.md tells which grants there are\n")
-	contains(t, stdout, "0 messages: 0 visible", "unreadable  announcements, topics, headers\n", "fillfactor=60")
+	contains(t, stdout, "0 messages: 0 visible", "unreadable  announcements, topics, headers\n", "fillfactor=50")
 	if strings.Contains(stdout, "topics      none") || strings.Contains(stdout, "notify      off") {
 		t.Errorf("it says what it does not know:\n%s", stdout)
 	}

@@ -81,7 +81,7 @@ func TestQueueTablesAreAsPGMQLaysThemOut(t *testing.T) {
 			FROM (SELECT ('pgmq.q_' || $1)::regclass AS q) AS t`, name), 0)
 		want := map[queue.Storage]string{queue.Logged: "p", queue.Unlogged: "u"}[storage]
 		equal(t, "persistence", value[string](t, pool, `SELECT string_agg(relpersistence::text, '' ORDER BY relname DESC) FROM pg_class WHERE relname IN ('q_' || $1, 'a_' || $1)`, name), want+"p")
-		equal(t, "fillfactor", value[bool](t, pool, `SELECT 'fillfactor=60' = ANY (reloptions) FROM pg_class WHERE relname = 'q_' || $1`, name), true)
+		equal(t, "fillfactor", value[bool](t, pool, `SELECT 'fillfactor=50' = ANY (reloptions) FROM pg_class WHERE relname = 'q_' || $1`, name), true)
 	}
 }
 
