@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
+	"github.com/pgmq-go/pgmq/queue"
 )
 
 func TestReadingTakesPGMQsEdgeCasesAsPGMQ(t *testing.T) {
@@ -212,5 +213,29 @@ func TestEveryFormOfSendTakesItsHeadersAndItsDelay(t *testing.T) {
 		stored(`headers IS NULL`, !form.headers)
 		stored(`vt BETWEEN now() + interval '59 min' AND now() + interval '61 min'`, form.hidden)
 		stored(`vt <= now()`, !form.hidden)
+	}
+}
+
+func TestEveryFormOfSetVTTakesItsTime(t *testing.T) {
+	t.Parallel()
+	q := pgtest.Queue[int](t)
+	send(t, q, 1)
+	for _, form := range []string{`1::bigint, 3600`, `1::bigint, now() + interval '1 hour'`, `ARRAY[1::bigint], 3600`, `ARRAY[1::bigint], now() + interval '1 hour'`} {
+		exec(t, pgtest.Pool(), `SELECT pgmq.set_vt($1, 1::bigint, 0)`, q.Name())
+		equal(t, form+" hides for an hour", value[bool](t, pgtest.Pool(),
+			`SELECT vt BETWEEN now() + interval '59 min' AND now() + interval '61 min' FROM pgmq.set_vt($1, `+form+`)`, q.Name()), true)
+	}
+}
+
+func TestEachPollReadsAsItsFunctionDoes(t *testing.T) {
+	t.Parallel()
+	for function, want := range map[string][]int64{
+		"read": {1, 2, 3}, "read_grouped": {1, 3, 2}, "read_grouped_rr": {1, 2, 3}, "read_grouped_head": {1, 2},
+	} {
+		q := pgtest.Queue[int](t)
+		for _, group := range []string{"a", "b", "a"} {
+			send(t, q, 1, queue.Headers{"x-pgmq-group": group})
+		}
+		equalAll(t, function, values[int64](t, pgtest.Pool(), `SELECT msg_id FROM pgmq.`+function+`_with_poll($1, 3600, 10)`, q.Name()), want)
 	}
 }
