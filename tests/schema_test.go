@@ -38,7 +38,7 @@ func catalogue(t testing.TB, pool *pgxpool.Pool) []string {
 	return values[string](t, pool, `
 		WITH own AS (SELECT oid FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema')
 		SELECT 'schema ' || nspname FROM pg_namespace WHERE oid IN (TABLE own)
-		UNION ALL SELECT 'relation ' || concat_ws(' ', oid::regclass, reloptions) FROM pg_class WHERE relnamespace IN (TABLE own)
+		UNION ALL SELECT 'relation ' || concat_ws(' ', oid::regclass, ARRAY(SELECT unnest(reloptions) ORDER BY 1)) FROM pg_class WHERE relnamespace IN (TABLE own)
 		UNION ALL SELECT 'index ' || pg_get_indexdef(indexrelid) FROM pg_index JOIN pg_class ON oid = indrelid WHERE relnamespace IN (TABLE own)
 		UNION ALL SELECT 'column ' || concat_ws(' ', attrelid::regclass, attname, atttypid::regtype, attnotnull) FROM pg_attribute JOIN pg_class ON oid = attrelid WHERE relnamespace IN (TABLE own) AND attnum > 0
 		UNION ALL SELECT 'function ' || oid::regprocedure || ' ' || md5(pg_get_functiondef(oid)) FROM pg_proc WHERE pronamespace IN (TABLE own)
