@@ -43,13 +43,11 @@ func (s *Server) Restart(ctx context.Context, how Shutdown) error {
 	if err := conn.QueryRow(ctx, ask).Scan(&data, &began); err != nil {
 		return err
 	}
-	// While this file is there, the script that runs the server starts it whenever it
-	// ends: it does not start as long as a process of the last one is still dying.
-	again := filepath.Join(filepath.Dir(data), "restart")
-	if err := os.WriteFile(again, nil, 0o644); err != nil {
+	stay, err := standUp(data)
+	if err != nil {
 		return err
 	}
-	defer os.Remove(again)
+	defer stay()
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
 	if err := end(ctx, conn, data, how); err != nil {
@@ -68,6 +66,35 @@ func (s *Server) Restart(ctx context.Context, how Shutdown) error {
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
+}
+
+// StandUp has a server that [Local] started be started again whenever it ends by
+// itself, as a supervisor would, until stop is called.
+func (s *Server) StandUp(ctx context.Context) (stop func(), err error) {
+	if s.guard == nil {
+		return nil, errors.New("only a private server can be started again")
+	}
+	conn, err := pgx.Connect(ctx, s.URL)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	var data string
+	if err := conn.QueryRow(ctx, "SELECT current_setting('data_directory')").Scan(&data); err != nil {
+		return nil, err
+	}
+	return standUp(data)
+}
+
+// standUp leaves a file there. While it is, the script that runs the server starts
+// it whenever it ends: it does not start as long as a process of the last one is
+// still dying.
+func standUp(data string) (stop func(), err error) {
+	again := filepath.Join(filepath.Dir(data), "restart")
+	if err := os.WriteFile(again, nil, 0o644); err != nil {
+		return nil, err
+	}
+	return func() { _ = os.Remove(again) }, nil
 }
 
 // end has the server of a data directory end; conn is one of its connections.

@@ -4,6 +4,9 @@ package postgres
 
 import (
 	"context"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -37,6 +40,41 @@ func TestRestartKeepsWhatWasCommitted(t *testing.T) {
 		t.Error(err)
 	}
 	nothingLeft(t, m.temps[0], family, 0)
+}
+
+func TestAServerStandsUpAgainUntilItIsToStopThat(t *testing.T) {
+	t.Parallel()
+	s := testMachine(t).mustStart(t)
+	stop, err := s.StandUp(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	quit := func() (began string) {
+		began = ask(t, s.URL, "SELECT pg_postmaster_start_time()::text")
+		pid, err := strconv.Atoi(strings.Fields(ask(t, s.URL, "SELECT pg_read_file('postmaster.pid')"))[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := send(pid, syscall.SIGQUIT); err != nil {
+			t.Fatal(err)
+		}
+		return began
+	}
+	began := quit()
+	eventually(t, "it has started again", func() bool {
+		_, err := startTime(t.Context(), s.URL)
+		return err == nil && ask(t, s.URL, "SELECT pg_postmaster_start_time()::text") != began
+	})
+	stop()
+	quit()
+	eventually(t, "it has ended for good", func() bool {
+		select {
+		case <-s.guard.done:
+			return true
+		default:
+			return false
+		}
+	})
 }
 
 func TestOnlyAPrivateServerIsRestarted(t *testing.T) {
