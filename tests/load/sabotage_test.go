@@ -93,7 +93,7 @@ func TestAClientWithoutOneMechanismIsCaught(t *testing.T) {
 			defer func() { <-turns }()
 			rewrite, times := replacing(sabotaged.in, sabotaged.old, sabotaged.by)
 			var broken []history.Rule
-			for seed := range uint64(5) { // it takes two that meet
+			for seed := range uint64(12) { // it takes two that meet, on a busy machine for longer
 				events := record(t, seed, 3*time.Second, func(c *pgxpool.Config) { sabotage.Use(c, rewrite) })
 				report, err := history.Check(events)
 				if err != nil {
