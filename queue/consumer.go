@@ -21,8 +21,9 @@ const statementTime = 10 * time.Second
 //
 // Messages go through it in parcels: the pump fetches them (fetch.go), runs their
 // handler in a worker, and has them settled, many at a time, when the worker is
-// free again (settler.go); deaths apart from the rest (bury.go). Beside it one goroutine extends the leases of all that
-// is held, and another notices when one ends all the same (keep.go).
+// free again (settler.go); deaths apart from the rest (bury.go). Beside it one
+// goroutine extends the leases of all that is held, and another notices when one
+// ends all the same (keep.go).
 type consumer struct {
 	handle
 	o        consumeOptions
