@@ -78,8 +78,8 @@ func TestAnOwnerWhoIsNoSuperuserEnablesAndEnds(t *testing.T) {
 	name, pool := pgtest.Name(), pgtest.Pool()
 	owner := role(t, "owner",
 		"GRANT USAGE, CREATE ON SCHEMA pgmq",
-		"GRANT SELECT ON ALL TABLES IN SCHEMA pgmq",
-		"GRANT INSERT, UPDATE, DELETE ON pgmq.meta, pgmq.notify_insert_throttle")
+		"GRANT SELECT ON pgmq.template_queue, pgmq.template_archive, pgmq.topic_bindings",
+		"GRANT SELECT, INSERT, UPDATE, DELETE ON pgmq.meta, pgmq.notify_insert_throttle")
 	exec(t, owner, `SELECT pgmq.create($1)`, name)
 	t.Cleanup(func() { _, _ = pool.Exec(context.Background(), `SELECT pgmq.drop_queue($1)`, name) })
 	l := listen(t, name)
