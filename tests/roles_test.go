@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,14 +29,22 @@ func role(t testing.TB, name string, grants ...string) *pgxpool.Pool {
 	return roleOn(t, pgtest.Pool(), name, grants...)
 }
 
+// granting is held by who grants or revokes: Postgres does not wait for another
+// that changes the rights to the same schema, it fails.
+var granting sync.Mutex
+
 // roleOn is role for another database.
 func roleOn(t testing.TB, pool *pgxpool.Pool, name string, grants ...string) *pgxpool.Pool {
 	t.Helper()
 	id := fmt.Sprintf("%s_%d", name, time.Now().UnixNano())
 	exec(t, pool, "CREATE ROLE "+id)
 	t.Cleanup(func() {
+		granting.Lock()
+		defer granting.Unlock()
 		_, _ = pool.Exec(context.Background(), "DROP OWNED BY "+id+"; DROP ROLE "+id)
 	})
+	granting.Lock()
+	defer granting.Unlock()
 	for _, grant := range grants {
 		exec(t, pool, grant+" TO "+id)
 	}

@@ -98,7 +98,10 @@ func TestSendAsyncWaitsForRoom(t *testing.T) {
 	exec(t, lock, `COMMIT`)
 	err := q.Flush(ctx) // theirs was the ctx that ended
 	is(t, err, context.Canceled)
-	left := length(t, q) // what was on its way by then
+	eventually(t, "what was on its way has ended", func() bool {
+		return value[bool](t, pgtest.Pool(), tables(q.Name(), `SELECT NOT EXISTS (SELECT FROM pg_locks WHERE relation = '{Q}'::regclass AND pid <> pg_backend_pid())`))
+	})
+	left := length(t, q)
 	ok(t, q.SendAsync(ctx, 1, nil))
 	ok(t, q.Flush(ctx))
 	equal(t, "one more", length(t, q), left+1)
