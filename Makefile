@@ -26,7 +26,7 @@ test: ## run all tests against one real Postgres, with the race detector
 	@$(WITHPG) sh -c 'go test -race -count=1 -p 1 -timeout 20m ./... && go -C .. test -race -count=1 ./...'
 
 integration: ## run all tests on each version of Postgres, by dockertest; VERSIONS=17 for one
-	@$(WITHPG) -versions $(VERSIONS) sh -c 'go test -count=1 -timeout 30m ./... && go -C .. test -count=1 ./...'
+	@$(WITHPG) -versions $(VERSIONS) sh -c 'go test -count=1 -p 1 -parallel 4 -timeout 30m ./... && go -C .. test -count=1 ./...'
 
 fuzz: ## look for inputs that break a parser or a codec; FUZZTIME=1000000x for longer
 	@$(WITHPG) sh -c 'cd .. && grep -rnoE --include="*_test.go" "^func Fuzz\w+" . | while IFS=: read -r file _ target; do \

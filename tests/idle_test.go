@@ -46,7 +46,7 @@ func TestTwoHundredIdleConsumersHoldOneConnectionAndAskLittle(t *testing.T) {
 	perSecond := float64(statements.count()-before) / watch.Seconds()
 	t.Logf("%d idle consumers: %.1f statements a second, and on average %.3f connections in use",
 		queues*each, perSecond, float64(used)/float64(samples))
-	if perSecond > 40 || perSecond == 0 {
+	if perSecond > 80 || perSecond == 0 { // some 20 on a quiet machine, 200 if each asked once a second
 		t.Errorf("%.1f statements a second", perSecond)
 	}
 	if float64(used)/float64(samples) > 1.5 { // where others are at work each look takes longer
