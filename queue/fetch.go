@@ -44,6 +44,21 @@ type pace struct {
 	lone   bool          // that brought one, where there was room for more
 	misses int           // how often in a row there was nothing since
 	took   time.Duration // of the server, for the last look
+	sight  sight         // of the last read
+}
+
+// sight is what a read saw beside its messages: transactions from next on, which
+// is 0 if it is not known, had not begun to send; and this was how the queue was
+// awaited just before.
+type sight struct {
+	next  int64
+	queue awaiting
+}
+
+// covers tells whether all that was sent since is or will be announced to those
+// who wait by now.
+func (s sight) covers(now awaiting) bool {
+	return s.next > 0 && s.queue.awaited && s.queue.spell == now.spell && s.queue.heard == now.heard
 }
 
 // fetch returns parcels of messages, at least one, as soon as there are some.
@@ -59,7 +74,7 @@ func (c *consumer) fetch(ctx context.Context, room func() int) ([]parcel, error)
 			// Most likely it was the only one. A look comes after asking senders
 			// to announce, as it must, so a read before that would be one more.
 			c.pace.lone = false
-			if err := c.idle(ctx); err != nil {
+			if err := c.idle(ctx, c.pace.sight); err != nil {
 				return nil, err
 			}
 		}
@@ -80,7 +95,7 @@ func (c *consumer) fetch(ctx context.Context, room func() int) ([]parcel, error)
 		}
 		c.pace.misses++
 		c.listener.missed(c.key, c.pace.took)
-		if err := c.idle(ctx); err != nil {
+		if err := c.idle(ctx, sight{}); err != nil {
 			return nil, err
 		}
 	}
@@ -91,7 +106,7 @@ func (c *consumer) pack(ctx context.Context, jobs []*job) ([]parcel, error) {
 	end := time.Now().Add(c.o.batch.Wait)
 	for len(jobs) < c.o.batch.N && time.Now().Before(end) && ctx.Err() == nil {
 		waiting, cancel := context.WithDeadline(ctx, end)
-		_ = c.idle(waiting)
+		_ = c.idle(waiting, sight{})
 		cancel()
 		more, err := c.claim(ctx, c.fits(c.o.batch.N-len(jobs)))
 		if err != nil {
@@ -119,6 +134,7 @@ func (c *consumer) claim(ctx context.Context, n int) ([]*job, error) {
 	if err := c.lookBelow(ctx, true); err != nil {
 		return nil, err
 	}
+	c.pace.sight = sight{}
 	if ids := c.lookout.take(time.Now(), n); len(ids) > 0 {
 		jobs, err := c.claimBy(ctx, func(ctx context.Context, on db.DBTX) ([]db.Message, error) {
 			return queries.ReadID(ctx, on, db.ReadIDParams{VT: c.o.vt, MsgIDs: ids})
@@ -127,12 +143,14 @@ func (c *consumer) claim(ctx context.Context, n int) ([]*job, error) {
 			return jobs, err
 		}
 	}
-	c.lookout.many = false
+	c.lookout.many, c.lookout.stale = false, true
+	c.pace.sight = sight{queue: c.listener.of(c.key)}
 	return c.claimBy(ctx, func(ctx context.Context, on db.DBTX) ([]db.Message, error) {
 		rows, err := queries.Read(ctx, on, db.ReadParams{VT: c.o.vt, First: c.lookout.floor.at, N: int32(n)})
 		c.lookout.floor.read(rows, len(rows) < n)
 		if len(rows) > 0 {
 			c.listener.saw(rows[0].OldestRunning)
+			c.pace.sight.next = rows[0].NextID
 		}
 		return messages(rows), err
 	})
@@ -186,25 +204,28 @@ func (c *consumer) claimBy(
 }
 
 // idle returns when there may be something to read: it was announced, it falls
-// due, or it is time to look.
-func (c *consumer) idle(ctx context.Context) error {
+// due, or it is time to look. Seen is what the last read saw.
+func (c *consumer) idle(ctx context.Context, seen sight) error {
 	waiter := c.listener.bells.Wait(c.key)
 	defer waiter.Stop()
 	announced := c.await(ctx)
 	c.lookout.wanted = true
 	var (
-		senders int64 // transactions below this may have sent without announcing
+		senders int64 // transactions below this may have sent without announcing; 0 if not known
 		pause   time.Duration
 		quiet   = min(quietTime, c.o.vt/2)
 		quietly bool // nothing is expected that would not be announced
 	)
+	if announced && seen.covers(c.listener.of(c.key)) {
+		senders, pause = seen.next, 2*restTime
+	}
 	for look := 1; ; {
 		if err := c.lookBelow(ctx, false); err != nil {
 			return err
 		}
 		// Where it is announced what comes, a look is of little use before those
 		// ended that may have sent without announcing.
-		useful := !announced || look == 1 || look > patience || c.listener.mayHaveEnded(senders, pause)
+		useful := !announced || senders == 0 || look > patience || c.listener.mayHaveEnded(senders, pause)
 		if !quietly && useful || quietly && c.listener.mayLook(c.key, quiet/2) {
 			o, err := c.look(ctx, c.lookout.first(), noEnd)
 			if err != nil {

@@ -51,14 +51,6 @@ type listener struct {
 	told      time.Time          // when that was last seen
 }
 
-// awaiting is how the announcements of a queue's table are asked for.
-type awaiting struct {
-	awaited bool          // senders announce
-	asked   time.Time     // when they were last asked to
-	rest    time.Duration // how long after that they may be asked again
-	looked  time.Time     // when a consumer last looked though nothing was announced
-}
-
 // call is something to do on the connection.
 type call struct {
 	do    func(context.Context, *pgx.Conn) error
@@ -133,7 +125,7 @@ func (l *listener) turn(listening bool, failed error) {
 	l.listening, l.failed, l.calls = listening, failed, nil
 	l.ended = 0 // it may be another server now
 	for _, t := range l.tables {
-		t.awaited = false // it went with the connection
+		t.cease() // it went with the connection
 	}
 	l.mu.Unlock()
 	for _, c := range calls {
@@ -190,67 +182,6 @@ func (l *listener) withdraw(c call) bool {
 	return len(l.calls) < before
 }
 
-// await has senders to a queue announce from now on, until the next
-// announcement, for which the bell rings. If they do not yet, it waits until they
-// have had their rest since they last were asked to.
-func (l *listener) await(ctx context.Context, table string) error {
-	t := l.table(table, func(*awaiting) {})
-	if t.awaited {
-		return nil
-	}
-	if !sleep(ctx, time.Until(t.asked.Add(t.rest))) {
-		return context.Cause(ctx)
-	}
-	return l.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		if l.table(table, func(*awaiting) {}).awaited {
-			return nil // another consumer has asked meanwhile
-		}
-		err := queries.Await(ctx, conn, table)
-		if err == nil {
-			l.table(table, func(t *awaiting) { t.awaited, t.asked = true, time.Now() })
-		}
-		return err
-	})
-}
-
-// found and missed tell how a look at a queue went, which any consumer had: what
-// nobody can read, such as delayed messages, should not be announced often, nor
-// looked for when a look costs much because it reads past all that is hidden.
-func (l *listener) found(table string) {
-	l.table(table, func(t *awaiting) { t.rest = restTime })
-}
-
-func (l *listener) missed(table string, cost time.Duration) {
-	l.table(table, func(t *awaiting) {
-		t.rest = max(min(2*t.rest, longRest), restTime, min(costly*(cost-anyLook), longestRest))
-	})
-}
-
-// mayLook tells whether a consumer should look at a queue though nothing was
-// announced: no other has, for a while.
-func (l *listener) mayLook(table string, while time.Duration) bool {
-	before := l.table(table, func(t *awaiting) {
-		if time.Since(t.looked) > while {
-			t.looked = time.Now()
-		}
-	})
-	return time.Since(before.looked) > while
-}
-
-// table changes how a table is awaited, and returns how it was before.
-func (l *listener) table(table string, change func(*awaiting)) awaiting {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	t := l.tables[table]
-	if t == nil {
-		t = &awaiting{}
-		l.tables[table] = t
-	}
-	before := *t
-	change(t)
-	return before
-}
-
 // serve does what is asked for on the connection, and listens in between, until
 // the connection or ctx ends.
 func (l *listener) serve(ctx context.Context, conn *pgx.Conn) error {
@@ -303,9 +234,10 @@ func (l *listener) hear(ctx, silence context.Context, conn *pgx.Conn) error {
 		return nil
 	}
 	// Before the bell: who looks then must ask again.
-	before := l.table(n.Payload, func(t *awaiting) { t.awaited = false })
+	last, waitedFor := false, l.bells.Waiting(n.Payload) > 0
+	l.table(n.Payload, func(t *awaiting) { last = t.hear(waitedFor) })
 	l.bells.Ring(n.Payload)
-	if !before.awaited {
+	if !last {
 		return nil
 	}
 	return queries.Unawait(answer, conn, n.Payload)

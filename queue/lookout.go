@@ -35,6 +35,7 @@ type lookout struct {
 	cost   time.Duration // of the last look below the floor
 	end    time.Time     // of the last look below the floor
 	wanted bool          // something may have come back
+	stale  bool          // something was read since the last look
 }
 
 // due is a message that becomes visible.
@@ -43,11 +44,14 @@ type due struct {
 	at time.Time
 }
 
-// take returns up to n ids that are due by now, and forgets them.
+// take forgets messages that are due by now, and returns the ids of those, up to
+// n, that a read from the floor on would not find.
 func (l *lookout) take(now time.Time, n int) []int64 {
 	var ids []int64
 	for len(l.known) > 0 && len(ids) < n && !l.known[0].at.After(now) {
-		ids = append(ids, l.known[0].id)
+		if id := l.known[0].id; id < l.floor.at {
+			ids = append(ids, id)
+		}
 		l.known = l.known[1:]
 	}
 	return ids
@@ -80,17 +84,18 @@ func (l *lookout) next(now time.Time) time.Duration {
 }
 
 // below tells which part below the floor to look through now, if any. While the
-// queue is busy, one pass follows the other.
+// queue is busy, and read without looks in between, one pass follows the other.
 func (l *lookout) below(now time.Time, busy bool) (first, before int64, ok bool) {
 	since := now.Sub(l.end)
 	ok = l.floor.at > 0 && since >= restAfter(l.cost) &&
-		(l.from > 0 || l.wanted && l.dear || busy && since >= lookAgain)
+		(l.from > 0 || l.wanted && l.dear || busy && l.stale && since >= lookAgain)
 	return l.from, min(l.from+max(l.width, firstWidth), l.floor.at), ok
 }
 
 // note notes what a look at the messages from first on and below before found, and
 // tells how long it took.
 func (l *lookout) note(first, before int64, o db.LookRow, took time.Duration) {
+	l.stale = false
 	if first < l.floor.at {
 		l.end = time.Now()
 	}

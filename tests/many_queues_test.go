@@ -71,7 +71,7 @@ func connectionsOf(t *testing.T, queues int) int32 {
 	return pool.Stat().TotalConns()
 }
 
-func TestALoneMessageCostsOneRead(t *testing.T) {
+func TestALoneMessageCostsThreeStatements(t *testing.T) {
 	// Not parallel: it counts statements over time.
 	const messages = 20
 	var statements tracer
@@ -85,19 +85,52 @@ func TestALoneMessageCostsOneRead(t *testing.T) {
 		handled <- struct{}{}
 		return nil
 	})
-	before := 0
+	before := map[string]int{}
+	kinds := []string{"", "Read ", "Look ", "Delete ", "Await ", "Unawait "}
 	for i := range messages + 1 {
 		if i == 1 {
-			before = statements.countOf("name: Read ")
+			for _, kind := range kinds {
+				before[kind] = statements.countOf("-- name: " + kind)
+			}
 		}
 		_, err := q.Send(t.Context(), task{})
 		ok(t, err)
 		<-handled
 		time.Sleep(100 * time.Millisecond) // so that the next one is alone, too
 	}
-	reads := statements.countOf("name: Read ") - before
-	t.Logf("%d messages, %d reads", messages, reads)
-	if reads > messages*5/4 {
-		t.Errorf("%d lone messages took %d reads", messages, reads)
+	for _, kind := range kinds[1:] {
+		t.Logf("%d messages, %d times %s", messages, statements.countOf("-- name: "+kind)-before[kind], kind)
 	}
+	if all := statements.countOf("-- name: ") - before[""]; all > messages*7/2 {
+		t.Errorf("%d lone messages took %d statements", messages, all)
+	}
+}
+
+func TestSendersToABusyConsumerDoNotAnnounce(t *testing.T) {
+	t.Parallel()
+	q := pgtest.Queue[int](t)
+	busy, free := make(chan struct{}), make(chan struct{})
+	consume(t, q, func(context.Context, *queue.Message[int]) error {
+		select {
+		case busy <- struct{}{}:
+			<-free
+		default:
+		}
+		return nil
+	}, queue.Workers(1), queue.Prefetch(0))
+	awaited := func() bool {
+		return value[bool](t, pgtest.Pool(), `
+			SELECT NOT pg_try_advisory_xact_lock(pgmq._wait_key($1))`, "q_"+q.Name())
+	}
+	eventually(t, "senders announce", awaited)
+	for i := range 2 {
+		time.Sleep(100 * time.Millisecond) // so that they do not announce too often
+		send(t, q, i)
+		if i == 0 {
+			<-busy
+		}
+	}
+	eventually(t, "senders do not announce any more", func() bool { return !awaited() })
+	close(free)
+	eventually(t, "senders announce", awaited)
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
@@ -57,5 +58,37 @@ func TestManyThatWereSentBeforeAConsumerWaitedAreFoundSoon(t *testing.T) {
 	eventually(t, "all are handled", func() bool { return length(t, q) == 0 })
 	if took := time.Since(committed); took > 10*time.Second {
 		t.Errorf("it took %v", took)
+	}
+}
+
+// Of senders that commit together one announces, and what the others sent may be
+// seen later than what it woke a consumer for.
+func TestWhatWasSentUnannouncedBeforeALoneMessageWasReadIsFoundSoon(t *testing.T) {
+	// Not parallel: while others commit, the server tells more of what runs.
+	q := pgtest.Queue[Order](t)
+	handled := make(chan time.Time)
+	consume(t, q, func(context.Context, *queue.Message[Order]) error {
+		handled <- time.Now()
+		return nil
+	})
+	idle(t, q)
+	for range 3 { // then it looks no more than it must
+		send(t, q, Order{})
+		<-handled
+		time.Sleep(100 * time.Millisecond)
+	}
+	tx, err := newPool(t, func(*pgxpool.Config) {}).Begin(t.Context())
+	ok(t, err)
+	exec(t, tx, `INSERT INTO `+pgx.Identifier{"pgmq", "q_" + q.Name()}.Sanitize()+` (vt, message) VALUES (now(), '{}')`)
+	send(t, q, Order{})
+	<-handled
+	time.Sleep(100 * time.Millisecond) // it has looked
+	committed := time.Now()
+	ok(t, tx.Commit(t.Context()))
+	select {
+	case at := <-handled:
+		t.Logf("handled %v after the commit", at.Sub(committed))
+	case <-time.After(3 * time.Second):
+		t.Fatal("a message waits for 3 s")
 	}
 }
