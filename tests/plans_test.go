@@ -20,14 +20,19 @@ func TestNoMomentOfTheStatisticsMakesAStatementReadTheWholeTable(t *testing.T) {
 	const long, rounds = 20_000, 8
 	moments := []struct {
 		name    string
+		held    bool // by a transaction that keeps dead rows
 		prepare []string
 	}{
-		{"new", nil},
-		{"vacuumed while empty", []string{`VACUUM {Q}`}},
-		{"analysed while empty", []string{`VACUUM ANALYZE {Q}`}},
-		{"analysed with one message", []string{`INSERT INTO {Q} (vt) VALUES (now())`, `VACUUM ANALYZE {Q}`, `DELETE FROM {Q}`}},
-		{"vacuumed when it was long and all gone", []string{
+		{"new", false, nil},
+		{"vacuumed while empty", false, []string{`VACUUM {Q}`}},
+		{"analysed while empty", false, []string{`VACUUM ANALYZE {Q}`}},
+		{"analysed with one message", false, []string{`INSERT INTO {Q} (vt) VALUES (now())`, `VACUUM ANALYZE {Q}`, `DELETE FROM {Q}`}},
+		{"vacuumed when it was long and all gone", false, []string{
 			`INSERT INTO {Q} (vt) SELECT now() FROM generate_series(1, 5000)`, `DELETE FROM {Q}`, `VACUUM ANALYZE {Q}`,
+		}},
+		{"analysed when it was long and all but gone and kept", true, []string{
+			`INSERT INTO {Q} (vt, message) SELECT now(), to_jsonb(repeat('x', 400)) FROM generate_series(1, 20000)`, `DELETE FROM {Q}`,
+			`INSERT INTO {Q} (vt, message) SELECT now(), '1' FROM generate_series(1, 3)`, `VACUUM ANALYZE {Q}`,
 		}},
 	}
 	for _, moment := range moments {
@@ -37,6 +42,9 @@ func TestNoMomentOfTheStatisticsMakesAStatementReadTheWholeTable(t *testing.T) {
 				q := pgtest.Queue[int](t)
 				name := q.Name()
 				exec(t, pgtest.Pool(), tables(name, `ALTER TABLE {Q} SET (autovacuum_enabled = off)`))
+				if moment.held {
+					holdHorizon(t)
+				}
 				for _, sql := range moment.prepare {
 					exec(t, pgtest.Pool(), tables(name, sql))
 				}
@@ -44,11 +52,13 @@ func TestNoMomentOfTheStatisticsMakesAStatementReadTheWholeTable(t *testing.T) {
 				do := func() { // on one connection, which prepares and keeps its plans
 					if where == "pool" {
 						everyStatement(t, open[int](t, pool, name))
+						everyFunction(t, pool, name)
 						return
 					}
 					ok(t, pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
 						everyStatement(t, open[int](t, tx, name))
 						equal(t, "seqscans of the user's own statements", value[string](t, tx, `SHOW enable_seqscan`), "on")
+						equal(t, "and what pages cost them", value[string](t, tx, `SHOW seq_page_cost`), "1")
 						equal(t, "and their JIT", value[string](t, tx, `SHOW jit`), value[string](t, pgtest.Pool(), `SHOW jit`))
 						return nil
 					}))
@@ -71,6 +81,11 @@ func TestNoMomentOfTheStatisticsMakesAStatementReadTheWholeTable(t *testing.T) {
 				})
 				if n := scanned() - before; n >= long {
 					t.Errorf("%d rows were read by scans of the whole table", n)
+				}
+				if n := value[int](t, pgtest.Pool(), tables(name, `
+					SELECT sum(idx_scan)::int FROM pg_stat_all_indexes JOIN pg_index USING (indexrelid)
+					WHERE pg_index.indrelid = '{Q}'::regclass AND NOT indisprimary`)); n > 0 {
+					t.Errorf("the index on groups was read %d times", n)
 				}
 			})
 		}
@@ -100,5 +115,19 @@ func everyStatement(t testing.TB, q *queue.Queue[int]) {
 	}
 	if _, err := q.Pop(ctx); err != nil {
 		is(t, err, queue.ErrEmpty)
+	}
+}
+
+// everyFunction does the same by SQL.
+func everyFunction(t testing.TB, on querier, queue string) {
+	t.Helper()
+	for _, sql := range []string{
+		`SELECT pgmq.delete($1, array_agg(msg_id)) FROM pgmq.read($1, 60, 2)`,
+		`SELECT pgmq.archive($1, array_agg(msg_id)) FROM pgmq.read($1, 60, 2)`,
+		`SELECT pgmq.set_vt($1, array_agg(msg_id), 3600) FROM pgmq.read($1, 60, 2)`,
+		`SELECT pgmq.delete($1, 105)`, `SELECT pgmq.archive($1, 106)`, `SELECT pgmq.set_vt($1, 107, 60)`,
+		`SELECT pgmq.pop($1, 2)`,
+	} {
+		exec(t, on, sql, queue)
 	}
 }
