@@ -186,7 +186,7 @@ func TestDoctorReadsTheStateOfTheMigrations(t *testing.T) {
 	output(t, pgmq("migrate", "down", "--database-url", dsn(pool)))
 	found, _ = examine()
 	found.has(t, "migrations", "warning", "", "1 migration pending")
-	for range 8 { // to where the queues are there, and not all that is asked about them
+	for range 9 { // to where the queues are there, and not all that is asked about them
 		output(t, pgmq("migrate", "down", "--database-url", dsn(pool)))
 	}
 	found, _ = examine()
