@@ -31,7 +31,10 @@ type lookout struct {
 
 	dear   bool          // to be looked through in parts
 	from   int64         // where the next part below the floor begins; 0 between passes
-	width  int64         // of that part, in ids
+	dense  int64         // where a part was first dear, in the last pass; 0 for nowhere
+	met    int64         // the same in this pass
+	wide   int64         // of a part before that, in ids
+	narrow int64         // of a part from there on
 	cost   time.Duration // of the last look below the floor
 	end    time.Time     // of the last look below the floor
 	wanted bool          // something may have come back
@@ -89,7 +92,35 @@ func (l *lookout) below(now time.Time, busy bool) (first, before int64, ok bool)
 	since := now.Sub(l.end)
 	ok = l.floor.at > 0 && since >= restAfter(l.cost) &&
 		(l.from > 0 || l.wanted && l.dear || busy && l.stale && since >= lookAgain)
-	return l.from, min(l.from+max(l.width, firstWidth), l.floor.at), ok
+	before = l.from + cmp.Or(*l.width(), firstWidth)
+	if l.from < l.dense {
+		before = min(before, l.dense)
+	}
+	return l.from, min(before, l.floor.at), ok
+}
+
+// width is that of the next part. Where there was little it may be wide, but not
+// where the dead or the hidden begin: there each pass would be dear once.
+func (l *lookout) width() *int64 {
+	if l.met > 0 || l.dense > 0 && l.from >= l.dense {
+		return &l.narrow
+	}
+	return &l.wide
+}
+
+// measure has the next parts take as long as any look, judging by one.
+func (l *lookout) measure(first, before int64, took time.Duration) {
+	width := l.width()
+	if took < anyLook/2 {
+		*width = min(2*cmp.Or(*width, firstWidth), noEnd/4)
+		return
+	}
+	if width == &l.wide || took > 2*anyLook {
+		l.narrow = max(1, int64(float64(before-first)*anyLook.Seconds()/max(took, anyLook).Seconds()))
+	}
+	if l.met == 0 {
+		l.met = max(first, 1)
+	}
 }
 
 // note notes what a look at the messages from first on and below before found, and
@@ -117,15 +148,11 @@ func (l *lookout) note(first, before int64, o db.LookRow, took time.Duration) {
 	if first == 0 {
 		l.wanted = false
 	}
-	switch {
-	case took < anyLook/2:
-		l.width = min(2*max(l.width, firstWidth), noEnd/2)
-	case took > 2*anyLook:
-		l.width /= 2
-	}
+	l.measure(first, before, took)
 	l.from, l.cost = before, took
 	if before >= l.floor.at {
 		l.from, l.dear = 0, first > 0 || took > anyLook
+		l.dense, l.met = l.met, 0
 	}
 }
 
