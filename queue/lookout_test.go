@@ -33,7 +33,7 @@ func passes(t *testing.T, l *lookout, n int, dead func(first, before int64) int6
 }
 
 func TestALookBelowTheFloorIsShortWhereTheDeadAreManyAndWideWhereThereAreNone(t *testing.T) {
-	none := func(first, before int64) int64 { return 0 }
+	none := func(int64, int64) int64 { return 0 }
 	from := func(id int64) func(first, before int64) int64 {
 		return func(first, before int64) int64 { return max(0, before-max(first, id)) }
 	}
