@@ -89,7 +89,7 @@ func TestNoMomentOfTheStatisticsMakesAStatementReadTheWholeTable(t *testing.T) {
 				}
 				if n := value[int](t, pgtest.Pool(), tables(name, `
 					SELECT sum(idx_scan)::int FROM pg_stat_all_indexes JOIN pg_index USING (indexrelid)
-					WHERE pg_index.indrelid = '{Q}'::regclass AND NOT indisprimary`)); n > 0 && !(from17 && moment.name == allGone) {
+					WHERE pg_index.indrelid = '{Q}'::regclass AND NOT indisprimary`)); n > 0 && (!from17 || moment.name != allGone) {
 					t.Errorf("the index on groups was read %d times", n)
 				}
 			})
