@@ -90,7 +90,7 @@ func (h handle) readRows(ctx context.Context, n int32, vt time.Duration) ([]db.M
 
 // reserve returns what to read on: of a pool one connection, so that waiting for
 // it does not count as time that reading takes.
-func (h handle) reserve(ctx context.Context) (on db.DBTX, release func(), err error) {
+func (h handle) reserve(ctx context.Context) (on DB, release func(), err error) {
 	pool := h.pool()
 	if pool == nil {
 		return h.source, func() {}, nil

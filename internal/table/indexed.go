@@ -9,18 +9,17 @@ import (
 	"github.com/pgmq-go/pgmq/db"
 )
 
-// Indexed is Bind for queries that find rows by msg_id: it has them planned
-// without scans of the whole table, which is what the planner chooses for a table
-// that was empty when it looked, and keeps to while a million messages arrive. Nor
-// are they compiled: what the planner expects of a long queue would seem worth it.
-// Nor do they go by the index on groups, as they would where a long transaction
-// keeps dead rows: why, and why pages in order cost nothing, is said in
-// schema/00022_plans.sql.
+// Indexed is Bind for queries that find rows by msg_id. It runs them with planner
+// settings that force an index scan on the primary key. Without them three plans
+// go wrong: a sequential scan, chosen while the table was empty, survives the
+// arrival of a million messages; JIT compiles short queries of a long queue; and
+// the index on groups looks cheaper while a long transaction keeps dead rows.
+// schema/00022_plans.sql explains the last one, and seq_page_cost.
 //
-// The settings go along in the same round trip. In a transaction they are put
-// back.
-func (t *Table) Indexed(conn db.DBTX) db.DBTX {
-	return indexed{bound{table: t, conn: conn}}
+// The settings go along in the same round trip. In a transaction Indexed restores
+// the caller's settings afterwards.
+func (t *Table) Indexed(conn Conn) db.DBTX {
+	return indexed{bound: bound{table: t, conn: conn}, conn: conn}
 }
 
 // The settings hold until the end of the transaction, which that of a lone
@@ -38,19 +37,12 @@ const (
 		set_config('seq_page_cost', split_part(current_setting('pgmq.planned_before'), ' ', 5), true)`
 )
 
-type indexed struct{ bound }
-
-// batcher is what pools, connections and transactions have, and db.DBTX does not
-// ask for.
-type batcher interface {
-	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+type indexed struct {
+	bound
+	conn Conn
 }
 
 func (i indexed) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	conn, ok := i.conn.(batcher)
-	if !ok {
-		return i.bound.Query(ctx, sql, args...)
-	}
 	text, err := i.table.text(ctx, i.conn, sql)
 	if err != nil {
 		return nil, err
@@ -61,7 +53,7 @@ func (i indexed) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, 
 	if !Alone(i.conn) {
 		batch.Queue(planAsBefore)
 	}
-	results := conn.SendBatch(ctx, batch)
+	results := i.conn.SendBatch(ctx, batch)
 	if _, err := results.Exec(); err != nil {
 		return nil, closed(results, err)
 	}

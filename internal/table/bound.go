@@ -1,0 +1,84 @@
+package table
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgmq-go/pgmq/db"
+	"github.com/pgmq-go/pgmq/internal/option"
+	"github.com/pgmq-go/pgmq/internal/pgerr"
+)
+
+// ErrName is wrapped by the error of a name that no queue can have.
+var ErrName = errors.New("invalid queue name")
+
+// Conn is a pool, a connection or a transaction.
+type Conn interface {
+	db.DBTX
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+}
+
+// Pool is a *[pgxpool.Pool], or something that embeds one.
+type Pool interface {
+	Conn
+	Acquire(ctx context.Context) (*pgxpool.Conn, error)
+	Begin(ctx context.Context) (pgx.Tx, error)
+	BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error)
+	Config() *pgxpool.Config
+}
+
+// Bound is a named queue on a pool, a connection or a transaction.
+type Bound struct {
+	Name    string
+	Table   *Table
+	Conn    Conn    // itself
+	DB      db.DBTX // runs generated queries on it, against the queue's own tables
+	Indexed db.DBTX // the same for queries that find messages: see Table.Indexed
+}
+
+// Open returns the named queue on conn, without touching the database.
+func Open(conn Conn, name string) (Bound, error) {
+	if err := CheckName(name); err != nil {
+		return Bound{}, fmt.Errorf("queue %q: %w: %w", name, ErrName, err)
+	}
+	b := Bound{Name: name, Table: New(name)}
+	if err := supported(conn); err != nil {
+		return Bound{}, b.Fail("open", err)
+	}
+	return b.On(conn), nil
+}
+
+// On returns the same queue on another pool, connection or transaction.
+func (b Bound) On(conn Conn) Bound {
+	b.Conn, b.DB, b.Indexed = conn, b.Table.Bind(conn), b.Table.Indexed(conn)
+	return b
+}
+
+// Pool returns what the queue is on, if that is a pool.
+func (b Bound) Pool() (Pool, bool) {
+	pool, ok := b.Conn.(Pool)
+	return pool, ok
+}
+
+// Fail says where err happened, and what it means.
+func (b Bound) Fail(op string, err error) error {
+	return fmt.Errorf("queue %q: %s: %w", b.Name, op, pgerr.Explain(err))
+}
+
+// supported returns why a queue cannot work on conn. On anything that hides its
+// connection a queue would work, but could not tell whether a statement is a
+// transaction of its own, and would be slower in silence.
+func supported(conn Conn) error {
+	switch conn.(type) {
+	case nil:
+		return option.Invalid("the database is nil")
+	case Pool, interface{ PgConn() *pgconn.PgConn }, interface{ Conn() *pgx.Conn }:
+		return nil
+	}
+	return option.Invalid("a %T is neither a pool, a connection nor a transaction of pgx, and embeds none", conn)
+}
