@@ -11,72 +11,6 @@ import (
 	"time"
 )
 
-const look = `-- name: Look :one
-SELECT
-    coalesce(array_agg(soon.msg_id ORDER BY soon.due_at NULLS FIRST, soon.msg_id), '{}')::bigint[] AS msg_ids,
-    coalesce(array_agg(
-        coalesce(date_part('epoch', soon.due_at) - date_part('epoch', statement_timestamp()), 0)
-        ORDER BY soon.due_at NULLS FIRST, soon.msg_id
-    ), '{}')::double precision[] AS due_ins,
-    coalesce((
-        SELECT max(msg_id)
-        FROM pgmq.template_queue
-        WHERE msg_id >= $1::bigint AND msg_id < $2::bigint
-    ), 0)::bigint AS last,
-    (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint)::bigint AS oldest_running,
-    (
-        SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint
-            + age(pg_snapshot_xmin(pg_current_snapshot())::text::xid)
-    )::bigint AS next_id
-FROM (
-    SELECT msg_id, CASE WHEN vt > statement_timestamp() THEN vt END AS due_at
-    FROM pgmq.template_queue
-    WHERE msg_id >= $1::bigint AND msg_id < $2::bigint
-        AND vt <= statement_timestamp() + $3::interval
-    ORDER BY due_at NULLS FIRST, msg_id
-    LIMIT $4::integer
-) AS soon
-`
-
-type LookParams struct {
-	First  int64
-	Before int64
-	Within time.Duration
-	Most   int32
-}
-
-type LookRow struct {
-	MsgIDs        []int64
-	DueIns        []float64
-	Last          int64
-	OldestRunning int64
-	NextID        int64
-}
-
-// Look tells what is or will be visible of the messages from the id first on and
-// below the id before: the visible ones by id, then those that are due within the
-// given time by when they are, with the seconds until then, below 0 for the
-// visible; no more than most of them. Last is the highest id there is, 0 for
-// none. Oldest_running and next_id are as in Read. Not for use in a transaction
-// that has run before.
-func (q *Queries) Look(ctx context.Context, db DBTX, arg LookParams) (LookRow, error) {
-	row := db.QueryRow(ctx, look,
-		arg.First,
-		arg.Before,
-		arg.Within,
-		arg.Most,
-	)
-	var i LookRow
-	err := row.Scan(
-		&i.MsgIDs,
-		&i.DueIns,
-		&i.Last,
-		&i.OldestRunning,
-		&i.NextID,
-	)
-	return i, err
-}
-
 const pop = `-- name: Pop :many
 DELETE FROM pgmq.template_queue AS q
 WHERE q.msg_id = ANY (ARRAY(
@@ -257,4 +191,69 @@ func (q *Queries) ReadID(ctx context.Context, db DBTX, arg ReadIDParams) ([]Mess
 		return nil, err
 	}
 	return items, nil
+}
+
+const scan = `-- name: Scan :one
+SELECT
+    coalesce(array_agg(soon.msg_id ORDER BY soon.due_at NULLS FIRST, soon.msg_id), '{}')::bigint[] AS msg_ids,
+    coalesce(array_agg(
+        coalesce(date_part('epoch', soon.due_at) - date_part('epoch', statement_timestamp()), 0)
+        ORDER BY soon.due_at NULLS FIRST, soon.msg_id
+    ), '{}')::double precision[] AS due_ins,
+    coalesce((
+        SELECT max(msg_id)
+        FROM pgmq.template_queue
+        WHERE msg_id >= $1::bigint AND msg_id < $2::bigint
+    ), 0)::bigint AS last,
+    (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint)::bigint AS oldest_running,
+    (
+        SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+            + age(pg_snapshot_xmin(pg_current_snapshot())::text::xid)
+    )::bigint AS next_id
+FROM (
+    SELECT msg_id, CASE WHEN vt > statement_timestamp() THEN vt END AS due_at
+    FROM pgmq.template_queue
+    WHERE msg_id >= $1::bigint AND msg_id < $2::bigint
+        AND vt <= statement_timestamp() + $3::interval
+    ORDER BY due_at NULLS FIRST, msg_id
+    LIMIT $4::integer
+) AS soon
+`
+
+type ScanParams struct {
+	First  int64
+	Before int64
+	Within time.Duration
+	Most   int32
+}
+
+type ScanRow struct {
+	MsgIDs        []int64
+	DueIns        []float64
+	Last          int64
+	OldestRunning int64
+	NextID        int64
+}
+
+// Scan returns which messages, from the id first on and below the id before, are
+// visible or fall due within a time: the visible ones by id, then the others by
+// the seconds until they are due; at most as many as asked for. Last is the
+// highest id, 0 for none. Oldest_running and next_id are as in Read. Not for use
+// in a transaction that has run other statements before.
+func (q *Queries) Scan(ctx context.Context, db DBTX, arg ScanParams) (ScanRow, error) {
+	row := db.QueryRow(ctx, scan,
+		arg.First,
+		arg.Before,
+		arg.Within,
+		arg.Most,
+	)
+	var i ScanRow
+	err := row.Scan(
+		&i.MsgIDs,
+		&i.DueIns,
+		&i.Last,
+		&i.OldestRunning,
+		&i.NextID,
+	)
+	return i, err
 }

@@ -53,7 +53,7 @@ func (q *Queries) Archive(ctx context.Context, db DBTX, arg ArchiveParams) ([]in
 	return items, nil
 }
 
-const bury = `-- name: Bury :exec
+const archivePopped = `-- name: ArchivePopped :exec
 INSERT INTO pgmq.template_archive (msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers)
 VALUES (
     $1::bigint,
@@ -66,7 +66,7 @@ VALUES (
 )
 `
 
-type BuryParams struct {
+type ArchivePoppedParams struct {
 	MsgID      int64
 	ReadCt     int32
 	EnqueuedAt time.Time
@@ -76,9 +76,9 @@ type BuryParams struct {
 	Headers    json.RawMessage
 }
 
-// Bury archives a message that is in the queue no longer.
-func (q *Queries) Bury(ctx context.Context, db DBTX, arg BuryParams) error {
-	_, err := db.Exec(ctx, bury,
+// ArchivePopped archives a message that Pop has removed from the queue.
+func (q *Queries) ArchivePopped(ctx context.Context, db DBTX, arg ArchivePoppedParams) error {
+	_, err := db.Exec(ctx, archivePopped,
 		arg.MsgID,
 		arg.ReadCt,
 		arg.EnqueuedAt,

@@ -10,28 +10,6 @@ import (
 	"time"
 )
 
-const announce = `-- name: Announce :exec
-SELECT pgmq._wake((parse_ident('pgmq.template_queue'))[2])
-`
-
-// Announce wakes one who waits, for messages that were given back.
-func (q *Queries) Announce(ctx context.Context, db DBTX) error {
-	_, err := db.Exec(ctx, announce)
-	return err
-}
-
-const await = `-- name: Await :exec
-SELECT pg_advisory_lock_shared(pgmq._wait_key($1::text))
-`
-
-// Await has senders to a table's queue announce, from now until Unawait or the
-// end of the session. It is for the connection that listens. What runs already
-// may have asked before: see Look.
-func (q *Queries) Await(ctx context.Context, db DBTX, queueTable string) error {
-	_, err := db.Exec(ctx, await, queueTable)
-	return err
-}
-
 const find = `-- name: Find :one
 SELECT
     (parse_ident('pgmq.template_queue'))[2]::text AS name,
@@ -52,6 +30,16 @@ func (q *Queries) Find(ctx context.Context, db DBTX) (FindRow, error) {
 	return i, err
 }
 
+const notify = `-- name: Notify :exec
+SELECT pgmq._wake((parse_ident('pgmq.template_queue'))[2])
+`
+
+// Notify wakes one waiting consumer, for messages that were given back.
+func (q *Queries) Notify(ctx context.Context, db DBTX) error {
+	_, err := db.Exec(ctx, notify)
+	return err
+}
+
 const now = `-- name: Now :one
 SELECT statement_timestamp()::timestamptz AS now
 `
@@ -64,12 +52,24 @@ func (q *Queries) Now(ctx context.Context, db DBTX) (time.Time, error) {
 	return now, err
 }
 
-const unawait = `-- name: Unawait :exec
+const subscribe = `-- name: Subscribe :exec
+SELECT pg_advisory_lock_shared(pgmq._wait_key($1::text))
+`
+
+// Subscribe has senders to a queue's table notify, from now until Unsubscribe or
+// the end of the session. It is for the listening connection. A transaction that
+// runs already may have looked before: see Scan.
+func (q *Queries) Subscribe(ctx context.Context, db DBTX, queueTable string) error {
+	_, err := db.Exec(ctx, subscribe, queueTable)
+	return err
+}
+
+const unsubscribe = `-- name: Unsubscribe :exec
 SELECT pg_advisory_unlock_shared(pgmq._wait_key($1::text))
 `
 
-// Unawait undoes one Await of this session.
-func (q *Queries) Unawait(ctx context.Context, db DBTX, queueTable string) error {
-	_, err := db.Exec(ctx, unawait, queueTable)
+// Unsubscribe undoes one Subscribe of this session.
+func (q *Queries) Unsubscribe(ctx context.Context, db DBTX, queueTable string) error {
+	_, err := db.Exec(ctx, unsubscribe, queueTable)
 	return err
 }

@@ -63,13 +63,12 @@ WHERE q.msg_id = ANY (ARRAY(
 ))
 RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers;
 
--- name: Look :one
--- Look tells what is or will be visible of the messages from the id first on and
--- below the id before: the visible ones by id, then those that are due within the
--- given time by when they are, with the seconds until then, below 0 for the
--- visible; no more than most of them. Last is the highest id there is, 0 for
--- none. Oldest_running and next_id are as in Read. Not for use in a transaction
--- that has run before.
+-- name: Scan :one
+-- Scan returns which messages, from the id first on and below the id before, are
+-- visible or fall due within a time: the visible ones by id, then the others by
+-- the seconds until they are due; at most as many as asked for. Last is the
+-- highest id, 0 for none. Oldest_running and next_id are as in Read. Not for use
+-- in a transaction that has run other statements before.
 SELECT
     coalesce(array_agg(soon.msg_id ORDER BY soon.due_at NULLS FIRST, soon.msg_id), '{}')::bigint[] AS msg_ids,
     coalesce(array_agg(

@@ -67,8 +67,8 @@ SELECT msg_id
 FROM pgmq.template_queue
 WHERE msg_id = ANY (sqlc.arg('msg_ids')::bigint[]);
 
--- name: Bury :exec
--- Bury archives a message that is in the queue no longer.
+-- name: ArchivePopped :exec
+-- ArchivePopped archives a message that Pop has removed from the queue.
 INSERT INTO pgmq.template_archive (msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers)
 VALUES (
     sqlc.arg('msg_id')::bigint,

@@ -5,18 +5,18 @@ SELECT
     (parse_ident('pgmq.template_queue'))[2]::text AS name,
     (to_regclass('pgmq.template_queue') IS NOT NULL)::boolean AS found;
 
--- name: Await :exec
--- Await has senders to a table's queue announce, from now until Unawait or the
--- end of the session. It is for the connection that listens. What runs already
--- may have asked before: see Look.
+-- name: Subscribe :exec
+-- Subscribe has senders to a queue's table notify, from now until Unsubscribe or
+-- the end of the session. It is for the listening connection. A transaction that
+-- runs already may have looked before: see Scan.
 SELECT pg_advisory_lock_shared(pgmq._wait_key(sqlc.arg('queue_table')::text));
 
--- name: Unawait :exec
--- Unawait undoes one Await of this session.
+-- name: Unsubscribe :exec
+-- Unsubscribe undoes one Subscribe of this session.
 SELECT pg_advisory_unlock_shared(pgmq._wait_key(sqlc.arg('queue_table')::text));
 
--- name: Announce :exec
--- Announce wakes one who waits, for messages that were given back.
+-- name: Notify :exec
+-- Notify wakes one waiting consumer, for messages that were given back.
 SELECT pgmq._wake((parse_ident('pgmq.template_queue'))[2]);
 
 -- name: Now :one

@@ -7,10 +7,8 @@ import (
 	"time"
 
 	"github.com/pgmq-go/pgmq/db"
+	"github.com/pgmq-go/pgmq/internal/option"
 )
-
-// archivedAtOnce is how many messages one who reads an archive has in memory.
-const archivedAtOnce = 100
 
 // ArchivedMessage is a message in the archive. Its VisibleAt is the end of the
 // last lease.
@@ -21,7 +19,7 @@ type ArchivedMessage[T any] struct {
 	ArchivedAt time.Time
 }
 
-// ArchiveOption is an option of Archived: [From], [Since] or [Until].
+// ArchiveOption is an option of Archived: [FromID], [Since] or [Until].
 type ArchiveOption interface {
 	applyArchive(o *archiveOptions) error
 }
@@ -40,12 +38,12 @@ type archiveOptions struct {
 }
 
 // narrow finds the ids that there are in the time that is asked for.
-func (o *archiveOptions) narrow(ctx context.Context, h handle) error {
+func (o *archiveOptions) narrow(ctx context.Context, c core) error {
 	o.to = math.MaxInt64
 	if o.since == nil && o.until == nil {
 		return nil
 	}
-	span, err := queries.ArchivedSpan(ctx, h.db, db.ArchivedSpanParams{Since: o.since, Until: o.until})
+	span, err := queries.ArchivedSpan(ctx, c.bound.DB, db.ArchivedSpanParams{Since: o.since, Until: o.until})
 	o.from, o.to = max(o.from, span.Lowest), span.Highest
 	return err
 }
@@ -60,15 +58,15 @@ func (o *archiveOptions) narrow(ctx context.Context, h handle) error {
 //
 // It fetches 100 messages at a time and holds no connection or transaction in
 // between, so an archive may be of any size and the loop as slow as it likes. What
-// is archived meanwhile may be among them or not. The options are [From], [Since]
+// is archived meanwhile may be among them or not. The options are [FromID], [Since]
 // and [Until]. An empty archive is no round.
 //
-// An error is a [*DecodeError], after which the loop goes on; or [ErrOption],
+// An error is a [*DecodeError], after which the loop goes on; or [ErrInvalidOption],
 // [ErrNoQueue], ctx's or what pgx returns, and the last round.
 func (q *Queue[T]) Archived(ctx context.Context, opts ...ArchiveOption) iter.Seq2[*ArchivedMessage[T], error] {
 	return func(yield func(*ArchivedMessage[T], error) bool) {
 		err := q.eachArchived(ctx, opts, func(row db.ArchivedMessage) bool {
-			m, err := q.glance(db.Message{
+			m, err := q.unread(db.Message{
 				MsgID: row.MsgID, ReadCt: row.ReadCt, EnqueuedAt: row.EnqueuedAt, LastReadAt: row.LastReadAt,
 				VT: row.VT, Message: row.Message, Headers: row.Headers,
 			})
@@ -84,21 +82,16 @@ func (q *Queue[T]) Archived(ctx context.Context, opts ...ArchiveOption) iter.Seq
 }
 
 // eachArchived calls do with one row after another until it returns false.
-func (h handle) eachArchived(ctx context.Context, opts []ArchiveOption, do func(db.ArchivedMessage) bool) error {
+func (c core) eachArchived(ctx context.Context, opts []ArchiveOption, do func(db.ArchivedMessage) bool) error {
 	var o archiveOptions
-	for _, opt := range opts {
-		if opt == nil {
-			return errNilOption
-		}
-		if err := opt.applyArchive(&o); err != nil {
-			return err
-		}
+	if err := option.Apply(&o, opts, ArchiveOption.applyArchive); err != nil {
+		return err
 	}
-	if err := o.narrow(ctx, h); err != nil {
+	if err := o.narrow(ctx, c); err != nil {
 		return err
 	}
 	for {
-		rows, err := queries.Archived(ctx, h.db, db.ArchivedParams{FromID: o.from, ToID: o.to, Since: o.since, Until: o.until, N: archivedAtOnce})
+		rows, err := queries.Archived(ctx, c.bound.DB, db.ArchivedParams{FromID: o.from, ToID: o.to, Since: o.since, Until: o.until, N: archivePage})
 		if err != nil {
 			return err
 		}
@@ -107,32 +100,24 @@ func (h handle) eachArchived(ctx context.Context, opts []ArchiveOption, do func(
 				return nil
 			}
 		}
-		if len(rows) < archivedAtOnce {
+		if len(rows) < archivePage {
 			return nil
 		}
 		o.from = rows[len(rows)-1].MsgID + 1
 	}
 }
 
-// timeOrNil returns nil for a zero time.
-func timeOrNil(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
-}
-
-func (from From) applyArchive(o *archiveOptions) error {
-	o.from = int64(from)
+func (id FromID) applyArchive(o *archiveOptions) error {
+	o.from = int64(id)
 	return nil
 }
 
 func (s Since) applyArchive(o *archiveOptions) error {
-	o.since = timeOrNil(time.Time(s))
+	o.since = option.TimeOrNil(time.Time(s))
 	return nil
 }
 
 func (u Until) applyArchive(o *archiveOptions) error {
-	o.until = timeOrNil(time.Time(u))
+	o.until = option.TimeOrNil(time.Time(u))
 	return nil
 }

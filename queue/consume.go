@@ -4,103 +4,78 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/pgmq-go/pgmq/internal/engine"
+	"github.com/pgmq-go/pgmq/internal/receipt"
 )
 
-// Consume hands messages to handle, several at a time, until ctx is done. Then
-// it fetches no more, gives back what was not started, waits for the handlers
-// that run, for as long as Grace, and returns nil.
+// Consume hands messages to handle, several at a time, until ctx ends. Then it
+// fetches no more, gives back the messages that no handler has begun, waits for the
+// running handlers, at most for the ShutdownGrace, and returns nil.
 //
-//   - When handle returns nil, the message is deleted, or archived with
-//     KeepArchive. When it returns an error or panics, the message comes back
-//     after the Backoff; see RetryIn, DeadLetter and Discard for the rest.
-//   - The lease of a message is extended for as long as its handler runs. The
-//     messages of a process that dies come back when their VT ends.
-//   - A message whose body is no T, and one that failed for the last time that
-//     MaxReads allows, is a dead letter: it goes to the DeadLetterTo queue, or to
-//     the archive, with the reason among its headers. See [Redrive]. While that
-//     fails it stays in the queue, told as LeaseLost, and is tried again when its
-//     lease ends; nothing else waits for it.
-//   - A new message reaches an idle consumer at once, by a notification; one that
-//     falls due, by a timer. Where notifications do not arrive it polls.
-//   - When the database goes away, Consume tells the observer once, tries again
+//   - When handle returns nil, Consume deletes the message, or archives it with
+//     ArchiveDone. When handle returns an error or panics, the message comes back
+//     after the Backoff; RetryIn, DeadLetter and Discard say otherwise.
+//   - Consume extends the lease of a message while its handler runs. The messages
+//     of a process that dies come back when their VT ends.
+//   - A message becomes a dead letter when its body does not decode into T, and when
+//     it fails for the last time that MaxReads allows: it goes to the DeadLetterTo
+//     queue, or to the archive, with the reason in a header. See admin.Redrive. If
+//     it cannot be written, it stays in the queue, is reported as EventLeaseLost, and
+//     is tried again when its lease ends; no other message waits for it.
+//   - A notification brings a new message to an idle consumer at once, and a timer
+//     one that falls due. Where notifications do not arrive, Consume polls.
+//   - When the database goes away, Consume tells the observers once, tries again
 //     until it is back, and goes on.
 //
-// A message may be delivered more than once; for an effect in the same database
-// that happens once, see [Queue.ConsumeTx].
+// A message may be delivered more than once. [Queue.ConsumeTx] gives an effect in
+// the same database exactly once.
 //
-// The queue must be on a *pgxpool.Pool; else, and for an option out of its
-// range, the error is [ErrOption]. [ErrNoQueue], at the start for the dead-letter
-// queue too, and [ErrNoSchema] end it, as do errors that stay: no permission, a
-// wrong password, no such database. [ErrStopped] says that handlers still ran when
-// Grace was over; they go on, and their messages come back after their VT.
+// The queue must be on a *pgxpool.Pool; otherwise, and for an option that is out of
+// its range or does not apply, the error is [ErrInvalidOption]. [ErrNoQueue], at the
+// start for the dead-letter queue too, and [ErrNoSchema] end Consume, as do errors
+// that stay: no permission, a wrong password, no such database. [ErrGraceExpired]
+// says that handlers still ran when the ShutdownGrace was over; they go on, and their
+// messages come back after their VT.
 func (q *Queue[T]) Consume(ctx context.Context, handle Handler[T], opts ...ConsumeOption) error {
-	return q.consume(ctx, opts, false, func(ctx context.Context, p parcel) {
-		q.each(p, func(_ *job, m *Message[T]) error { return handle(ctx, m) })
-	})
+	return q.consume(ctx, opts, false, func(ctx context.Context, _ *engine.Engine, _ *engine.Delivery, m *Message[T]) error {
+		return q.intercepted(ctx, []*Message[T]{m}, func(ctx context.Context) error { return handle(ctx, m) })
+	}, nil)
 }
 
-// ConsumeTx is Consume with a transaction for each delivery: what handle writes
-// in tx and the settling of the message commit together, so the effect happens
-// exactly once, however often the message is delivered. When handle fails, tx
-// rolls back, and the message is retried as Consume does; its reads count all the
-// same.
+// ConsumeTx is Consume with a transaction for each delivery: the writes of handle in
+// tx and the settling of the message commit together. So the effect happens exactly
+// once, however often the message is delivered. When handle fails, tx rolls back, and
+// the message is retried as by Consume; its reads count all the same.
 //
 // Each running handler holds a connection of the pool. An open transaction holds
 // back the server's vacuum: keep handlers short.
 func (q *Queue[T]) ConsumeTx(ctx context.Context, handle TxHandler[T], opts ...ConsumeOption) error {
-	return q.consume(ctx, opts, false, func(ctx context.Context, p parcel) {
-		q.each(p, func(j *job, m *Message[T]) error {
-			return j.c.inTx(ctx, j, func(tx pgx.Tx) error { return handle(ctx, tx, m) })
+	return q.consume(ctx, opts, false, func(ctx context.Context, e *engine.Engine, d *engine.Delivery, m *Message[T]) error {
+		return e.InTx(ctx, d, func(tx pgx.Tx) error {
+			return q.intercepted(ctx, []*Message[T]{m}, func(ctx context.Context) error { return handle(ctx, tx, m) })
 		})
-	})
+	}, nil)
 }
 
-// ConsumeBatch is Consume with up to n messages at once, as the option [Batch]
-// says. Workers is then how many batches are handled at once.
+// ConsumeBatch is Consume with several messages at once, up to [BatchSize]. Workers
+// is then the number of batches that are handled at once.
 func (q *Queue[T]) ConsumeBatch(ctx context.Context, handle BatchHandler[T], opts ...ConsumeOption) error {
-	return q.consume(ctx, opts, true, func(ctx context.Context, p parcel) {
-		var msgs []*Message[T]
-		q.each(p, func(_ *job, m *Message[T]) error {
-			msgs = append(msgs, m)
-			return errNoReturn
-		})
-		if len(msgs) == 0 {
-			return
-		}
-		err := guard(func() error { return handle(ctx, msgs) })
-		failures, some := errors.AsType[Failures](err)
-		for _, j := range p {
-			switch {
-			case j.undecoded:
-			case some:
-				j.err = failures[j.row.MsgID]
-			default:
-				j.err = err
-			}
-		}
+	return q.consume(ctx, opts, true, nil, func(ctx context.Context, msgs []*Message[T]) error {
+		return q.intercepted(ctx, msgs, func(ctx context.Context) error { return handle(ctx, msgs) })
 	})
 }
 
-// each hands the messages of a parcel to do, and notes the results.
-func (q *Queue[T]) each(p parcel, do func(*job, *Message[T]) error) {
-	for _, j := range p {
-		m, err := q.message(j.row)
-		if err != nil {
-			j.undecoded, j.err = true, err
-			continue
-		}
-		j.err = errNoReturn
-		j.err = guard(func() error { return do(j, m) })
-	}
-}
-
-// Run runs several consumers as one: each consume is called with a ctx that ends
-// when ctx does, or when one of them returns an error. It returns when all have
-// ended, with their errors joined. Consumers on one pool share one listening
-// connection anyhow.
+// Run runs several consumers as one. It calls each with a ctx that ends when ctx
+// does, or when one of them returns an error. It returns when all have ended, with
+// their errors joined; nil when none failed. It is an errgroup whose Wait returns all
+// errors.
 //
 //	err := queue.Run(ctx,
 //		func(ctx context.Context) error { return orders.Consume(ctx, ship) },
@@ -122,19 +97,89 @@ func Run(ctx context.Context, consume ...func(context.Context) error) error {
 	return errors.Join(errs...)
 }
 
-func (h handle) consume(ctx context.Context, opts []ConsumeOption, batches bool, work func(context.Context, parcel)) error {
-	o, err := consumeOptionsOf(opts)
-	if err == nil && h.pool() == nil {
-		err = fmt.Errorf("%w: a consumer needs a *pgxpool.Pool, and the queue is on a %T", ErrOption, h.source)
-	}
-	if err == nil {
-		if !batches {
-			o.batch = Batch{N: 1}
-		}
-		err = newConsumer(h, o, work).run(ctx)
-	}
+// consume runs an engine that calls one for each message, or many for those of a
+// batch.
+func (q *Queue[T]) consume(
+	ctx context.Context, opts []ConsumeOption, batches bool,
+	one func(context.Context, *engine.Engine, *engine.Delivery, *Message[T]) error,
+	many func(context.Context, []*Message[T]) error,
+) error {
+	o, err := consumeOptionsOf(opts, batches)
 	if err != nil {
-		return h.fail("consume", err)
+		return q.fail("consume", err)
+	}
+	pool, err := q.pool("a consumer")
+	if err != nil {
+		return q.fail("consume", err)
+	}
+	var e *engine.Engine
+	e = engine.New(q.bound, pool, o, func(ctx context.Context, deliveries []*engine.Delivery) {
+		if batches {
+			q.handleBatch(ctx, deliveries, many)
+			return
+		}
+		for d, m := range q.decoded(deliveries) {
+			d.Err = guard(func() error { return one(ctx, e, d, m) })
+		}
+	}, q.engineEvents())
+	if err := e.Run(ctx); err != nil {
+		return q.fail("consume", err)
 	}
 	return nil
+}
+
+// decoded loops over the deliveries whose bodies decode. The result of the others is
+// set, and that of a handler that does not return.
+func (q *Queue[T]) decoded(deliveries []*engine.Delivery) iter.Seq2[*engine.Delivery, *Message[T]] {
+	return func(yield func(*engine.Delivery, *Message[T]) bool) {
+		for _, d := range deliveries {
+			m, err := q.message(d.Row)
+			if err != nil {
+				d.Undecodable, d.Err = true, err
+				continue
+			}
+			d.Err = errNoReturn
+			if !yield(d, m) {
+				return
+			}
+		}
+	}
+}
+
+// handleBatch calls handle with the messages that decode, and sets their results.
+func (q *Queue[T]) handleBatch(
+	ctx context.Context, deliveries []*engine.Delivery, handle func(context.Context, []*Message[T]) error,
+) {
+	var msgs []*Message[T]
+	var handled []*engine.Delivery
+	for d, m := range q.decoded(deliveries) {
+		handled, msgs = append(handled, d), append(msgs, m)
+	}
+	if len(msgs) == 0 {
+		return
+	}
+	err := guard(func() error { return handle(ctx, msgs) })
+	failures, some := errors.AsType[Failures](err)
+	if some {
+		if others := receipt.Without(slices.Collect(maps.Keys(failures)), ids(msgs)); len(others) > 0 {
+			some, err = false, fmt.Errorf("the handler's Failures name messages that are not of the batch: %s", list(others))
+		}
+	}
+	for _, d := range handled {
+		if d.Err = err; some {
+			d.Err = failures[d.Row.MsgID]
+		}
+	}
+}
+
+// intercepted calls a handler with interceptors around it.
+func (q *Queue[T]) intercepted(ctx context.Context, msgs []*Message[T], handle func(context.Context) error) error {
+	if len(q.interceptors) == 0 {
+		return handle(ctx)
+	}
+	op := &Operation{Kind: OpHandle}
+	deliver(op, msgs)
+	return q.around(ctx, op, func(ctx context.Context) error {
+		return guard(func() error { return handle(ctx) })
+	})
 }

@@ -7,39 +7,42 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"github.com/pgmq-go/pgmq/generics"
+	"github.com/pgmq-go/pgmq/internal/engine"
+	"github.com/pgmq-go/pgmq/internal/option"
+	"github.com/pgmq-go/pgmq/internal/pgerr"
+	"github.com/pgmq-go/pgmq/internal/receipt"
+	"github.com/pgmq-go/pgmq/internal/table"
 )
 
-// What can go wrong, for errors.Is. Errors of the database stay in the chain as
-// a *pgconn.PgError.
+// The conditions that errors.Is finds. Errors of the server stay in the chain as a
+// *pgconn.PgError.
 var (
-	// ErrEmpty is returned by Pop when no message is visible.
-	ErrEmpty = errors.New("no message is visible")
 	// ErrNotFound is matched by a LeaseLostError whose messages are all gone.
 	ErrNotFound = errors.New("no such message")
-	// ErrLeaseLost is matched by every LeaseLostError.
-	ErrLeaseLost = errors.New("lease lost")
+	// ErrLeaseLost is matched by every LeaseLostError, and is the cause of a
+	// handler's ctx when another reader may have its message.
+	ErrLeaseLost = engine.ErrLeaseLost
 	// ErrNoQueue is returned when the queue's table does not exist.
-	ErrNoQueue = errors.New("no such queue")
+	ErrNoQueue = pgerr.ErrNoQueue
 	// ErrNoSchema is returned when this database was not migrated.
-	ErrNoSchema = errors.New(`schema pgmq is not installed: run "pgmq migrate up" or schema.Migrate`)
-	// ErrName is returned for a name that no queue can have.
-	ErrName = errors.New("invalid queue name")
-	// ErrUnknown is returned by a Send whose ctx ended while its message was on
-	// its way: it may have been sent or not.
-	ErrUnknown = generics.ErrUnknown
-	// ErrStopped is the cause of a handler's ctx when Grace is over, and the error
-	// of a Consume that was not done by then: handlers still run, or their results
-	// could not be recorded.
-	ErrStopped = errors.New("the consumer stopped before all was done")
-	// ErrOption is returned for an option or argument out of its range.
-	ErrOption = errors.New("invalid option")
+	ErrNoSchema = pgerr.ErrNoSchema
+	// ErrInvalidName is returned for a name that no queue can have.
+	ErrInvalidName = table.ErrName
+	// ErrInvalidOption is returned for an option or argument that is out of its
+	// range or does not apply.
+	ErrInvalidOption = option.ErrInvalid
+	// ErrOutcomeUnknown is returned by a Send whose ctx ended while its message was
+	// on its way: the message may have been sent or not.
+	ErrOutcomeUnknown = generics.ErrOutcomeUnknown
+	// ErrGraceExpired is the cause of a handler's ctx near the end of the
+	// ShutdownGrace, and the error of a Consume that was not done by its end:
+	// handlers still run, or their results could not be recorded.
+	ErrGraceExpired = engine.ErrGraceExpired
 )
 
-// EncodeError is a message that cannot be stored; nothing was sent. Its body, or
-// the headers, cannot be encoded or contain what Postgres has no place for: NUL
+// EncodeError is a message that cannot be stored; nothing was sent. Its body or its
+// headers cannot be encoded, or contain something that Postgres cannot store: NUL
 // in a string, invalid UTF-8, half of a surrogate pair, more than 256 MiB.
 type EncodeError struct {
 	// Index is the message's place in the batch, from 0; 0 for Send. It is -1
@@ -61,7 +64,7 @@ func (e *EncodeError) Error() string {
 // Unwrap returns the reason.
 func (e *EncodeError) Unwrap() error { return e.Err }
 
-// DecodeError is a message that was read and whose body is no T.
+// DecodeError is a message that was read and whose body does not decode into T.
 type DecodeError struct {
 	// ID is the message's id.
 	ID int64
@@ -76,8 +79,8 @@ type DecodeError struct {
 func (e *DecodeError) Error() string {
 	var mismatch *json.UnmarshalTypeError
 	if errors.As(e.Err, &mismatch) {
-		found, _, _ := strings.Cut(mismatch.Value, " ") // behind it comes the number itself
-		return fmt.Sprintf("message %d does not decode: a %s cannot become a Go %v", e.ID, found, mismatch.Type)
+		found, _, _ := strings.Cut(mismatch.Value, " ") // the rest is the number itself
+		return fmt.Sprintf("message %d does not decode: cannot decode JSON %s into Go %v", e.ID, found, mismatch.Type)
 	}
 	return fmt.Sprintf("message %d does not decode (%T)", e.ID, e.Err)
 }
@@ -112,17 +115,17 @@ type LeaseLostError struct {
 	// Gone are those of them that are not in the queue any more: settled by
 	// another holder, or by this one before. The rest were read again.
 	Gone []int64
-	// Unread are those of them that have no receipt, because they were not read
-	// but come from Peek, Archived or Pop, whether they are gone or not.
+	// Unread are those of them that have no receipt, because they come from Peek,
+	// Archived or Pop, whether they are gone or not.
 	Unread []int64
 }
 
 func (e *LeaseLostError) Error() string {
 	var parts []string
-	if looked := without(e.Unread, e.Gone); len(looked) > 0 {
-		parts = append(parts, "only looked at, not read: "+list(looked))
+	if looked := receipt.Without(e.Unread, e.Gone); len(looked) > 0 {
+		parts = append(parts, "not read, only looked at: "+list(looked))
 	}
-	if taken := without(e.IDs, slices.Concat(e.Gone, e.Unread)); len(taken) > 0 {
+	if taken := receipt.Without(e.IDs, slices.Concat(e.Gone, e.Unread)); len(taken) > 0 {
 		parts = append(parts, "read again by another: "+list(taken))
 	}
 	if len(e.Gone) > 0 {
@@ -144,30 +147,4 @@ func list(ids []int64) string {
 		text += " …"
 	}
 	return text
-}
-
-// explain puts the name of what happened in front of an error of the server.
-func explain(err error) error {
-	var pg *pgconn.PgError
-	if !errors.As(err, &pg) {
-		return err
-	}
-	switch pg.Code {
-	case "42P01": // undefined_table
-		return fmt.Errorf(`%w: make it with queue.Create or "pgmq queue create": %w`, ErrNoQueue, err)
-	case "3F000", "42883": // invalid_schema_name, undefined_function
-		return fmt.Errorf("%w: %w", ErrNoSchema, err)
-	}
-	return err
-}
-
-// refused tells whether the server would not take the values that it was sent.
-func refused(err error) bool {
-	var pg *pgconn.PgError
-	if !errors.As(err, &pg) || errors.As(err, new(*pgconn.ConnectError)) {
-		return false // not even connected
-	}
-	const dataException, programLimitExceeded = "22", "54"
-	class := pg.Code[:min(len(pg.Code), 2)]
-	return class == dataException || class == programLimitExceeded
 }

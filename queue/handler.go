@@ -8,75 +8,66 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/pgmq-go/pgmq/internal/engine"
 )
 
 // Handler does the work that a message asks for. It returns nil when the work is
-// done, and an error when it must be tried again: after the [Backoff], or as
-// [RetryIn], [DeadLetter] and [Discard] say. A panic is an error, too.
+// done. It returns an error to have the message again: after the [Backoff], or as
+// [RetryIn], [DeadLetter] and [Discard] say. A panic counts as an error.
 //
-// ctx ends with the cause [ErrLeaseLost] when somebody else may have the message
-// by now, whatever the handler returns then is not recorded; and with
-// [ErrStopped] when Grace is over. It does not end when Consume's own ctx does.
-// A handler leaves settling to its caller.
+// ctx ends with the cause [ErrLeaseLost] when another reader may have the message;
+// the handler's result is not recorded then. It ends with [ErrGraceExpired] near the
+// end of the ShutdownGrace, and after the [HandlerTimeout]. It does not end when
+// Consume's own ctx does. A handler does not settle its message itself.
 type Handler[T any] func(ctx context.Context, m *Message[T]) error
 
-// TxHandler is a Handler whose writes in tx become real together with the
-// settling of the message, or never were. It neither commits nor rolls back.
+// TxHandler is a Handler whose writes in tx become real together with the settling
+// of the message, or never were. It neither commits nor rolls back.
 type TxHandler[T any] func(ctx context.Context, tx pgx.Tx, m *Message[T]) error
 
-// BatchHandler is a Handler for several messages, at least one. An error holds
-// for all of them, unless it is [Failures]. When the lease of one is lost, ctx
-// ends for all; what is settled is still decided message by message.
+// BatchHandler is a Handler for several messages, at least one. An error holds for
+// all of them, unless it is [Failures]. When the lease of one is lost, ctx ends for
+// all; the results are still recorded message by message.
 type BatchHandler[T any] func(ctx context.Context, msgs []*Message[T]) error
 
-// Chain wraps a handler in middleware; the first is the outermost.
-func Chain[T any](handle Handler[T], middleware ...func(Handler[T]) Handler[T]) Handler[T] {
-	for i := len(middleware) - 1; i >= 0; i-- {
-		handle = middleware[i](handle)
-	}
-	return handle
-}
-
-// Timeout is middleware that ends the handler's ctx after d.
-func Timeout[T any](d time.Duration) func(Handler[T]) Handler[T] {
-	return func(next Handler[T]) Handler[T] {
-		return func(ctx context.Context, m *Message[T]) error {
-			ctx, cancel := context.WithTimeout(ctx, d)
-			defer cancel()
-			return next(ctx, m)
-		}
-	}
-}
-
-// RetryIn is the error of a handler that wants the message back after d, at once
-// for 0 or less, whatever the Backoff says. MaxReads still counts. err may be nil.
+// RetryIn is the error of a handler that wants the message back after d, whatever
+// the Backoff says; at once for 0 or less. MaxReads still counts. err may be nil.
 func RetryIn(d time.Duration, err error) error {
-	return &verdict{err: err, act: actRetry, after: max(d, 0)}
+	return &engine.Outcome{Err: err, Disposition: engine.Retry, After: max(d, 0)}
 }
 
-// DeadLetter is the error of a handler that knows that trying again is in vain:
-// the message goes to the DeadLetterTo queue, or else to the archive, marked as
-// failed. err, which may be nil, is told there.
-func DeadLetter(err error) error { return &verdict{err: err, act: actDeadLetter} }
+// DeadLetter is the error of a handler that will never succeed: the message goes to
+// the DeadLetterTo queue or, by default, to the archive, marked as failed. The text
+// of err, which may be nil, is kept there.
+func DeadLetter(err error) error {
+	return &engine.Outcome{Err: err, Disposition: engine.DeadLetter}
+}
 
-// Discard is the error of a handler that will never do this work, and wants
-// nobody to look at it: the message goes to the archive, marked as failed, even
-// when there is a DeadLetterTo queue. err may be nil.
-func Discard(err error) error { return &verdict{err: err, act: actDiscard} }
+// Discard is the error of a handler that will never succeed, for a message that
+// nobody needs to look at: it goes to the archive, marked as failed, even when there
+// is a DeadLetterTo queue. err may be nil.
+func Discard(err error) error {
+	return &engine.Outcome{Err: err, Disposition: engine.Discard}
+}
 
-// Failures is the error of a BatchHandler that did some of its work: the
-// messages of these ids failed, with these errors; the others are done.
+// Failures is the error of a BatchHandler that did some of its work: the messages of
+// these ids failed, with these errors; the others are done. An id that is not of the
+// batch fails the whole batch.
 type Failures map[int64]error
 
 func (f Failures) Error() string { return fmt.Sprintf("%d message(s) of the batch failed", len(f)) }
 
-// PanicError is what a handler panicked with.
+// PanicError is the error of a handler that panicked.
 type PanicError struct {
 	Value any
 	Stack []byte
 }
 
 func (e *PanicError) Error() string { return fmt.Sprintf("the handler panicked: %v", e.Value) }
+
+// StackTrace returns Stack, for the dead letter.
+func (e *PanicError) StackTrace() []byte { return e.Stack }
 
 // Unwrap returns the value if it is an error.
 func (e *PanicError) Unwrap() error {
@@ -96,36 +87,3 @@ func guard(handle func() error) (err error) {
 	}()
 	return handle()
 }
-
-// act is what becomes of a message after its handler.
-type act int
-
-const (
-	actNothing act = iota // it is settled already, or not ours any more
-	actDelete
-	actArchive
-	actRetry
-	actDeadLetter
-	actDiscard
-)
-
-// verdict is an error of a handler that says what becomes of the message.
-type verdict struct {
-	err   error
-	act   act
-	after time.Duration // of actRetry
-}
-
-func (v *verdict) Error() string {
-	what := map[act]string{
-		actRetry:      fmt.Sprintf("retry in %v", v.after),
-		actDeadLetter: "dead letter",
-		actDiscard:    "discard",
-	}[v.act]
-	if v.err == nil {
-		return what
-	}
-	return what + ": " + v.err.Error()
-}
-
-func (v *verdict) Unwrap() error { return v.err }

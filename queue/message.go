@@ -5,27 +5,32 @@ import (
 	"time"
 
 	"github.com/pgmq-go/pgmq/db"
+	"github.com/pgmq-go/pgmq/internal/receipt"
 )
 
 // Message is a message that was read.
 type Message[T any] struct {
+	// Queue is the name of the queue, as it was given to New.
+	Queue string
 	// ID is unique in its queue. Ids rise, but they have gaps.
 	ID int64
-	// Body is the payload. SQL's NULL, which other clients may send, is the
-	// zero value.
+	// Body is the payload. It is the zero value for SQL's NULL, which other clients
+	// may send.
 	Body T
-	// Headers travel beside the body. It is nil when there are none, and when
-	// another client sent JSON that is not an object: see RawHeaders.
-	// Numbers are float64, as everywhere in encoding/json.
+	// Headers travel with the body. It is nil when there are none, and when another
+	// client sent JSON that is not an object: see RawHeaders. Numbers are float64,
+	// as everywhere in encoding/json.
 	Headers map[string]any
 	// Reads counts the deliveries so far, this one included.
 	Reads int
 	// EnqueuedAt is when the sending transaction began, by the server's clock.
 	EnqueuedAt time.Time
-	// VisibleAt is the end of this lease, by the server's clock.
+	// VisibleAt is the end of the lease, by the server's clock, as the read set it.
+	// SetVT updates it. A consumer extends leases without updating it: the context
+	// of a handler ends when the lease is lost.
 	VisibleAt time.Time
 
-	receipt    receipt
+	receipt    receipt.Receipt
 	rawHeaders json.RawMessage
 }
 
@@ -33,35 +38,35 @@ type Message[T any] struct {
 // are; nil when there are none.
 func (m *Message[T]) RawHeaders() json.RawMessage { return m.rawHeaders }
 
-// receipt names one read of a message. No two reads of a message have the same:
-// the count rises with each, and should a crash of the server ever take a count
-// back, the time still differs.
-type receipt struct {
-	reads int32
-	at    time.Time
+// groupHeader is PGMQ's header for the group of a message.
+const groupHeader = "x-pgmq-group"
+
+// Group returns the header x-pgmq-group, within which pgmq.read_grouped and its
+// variants keep the order; "" when there is none, or when it is not a string.
+func (m *Message[T]) Group() string {
+	group, _ := m.Headers[groupHeader].(string)
+	return group
 }
 
-func receiptOf(row db.Message) receipt {
-	r := receipt{reads: row.ReadCt}
-	if row.LastReadAt != nil {
-		r.at = *row.LastReadAt
-	}
-	return r
+// delivery returns the message as interceptors see it.
+func (m *Message[T]) delivery() Delivery {
+	return Delivery{ID: m.ID, Reads: m.Reads, EnqueuedAt: m.EnqueuedAt, Headers: m.Headers}
 }
 
-// message turns a row into a message. The error is a *DecodeError.
+// message decodes a row. The error is a *DecodeError.
 func (q *Queue[T]) message(row db.Message) (*Message[T], error) {
 	body, err := q.codec.Decode(row.Message)
 	if err != nil {
 		return nil, &DecodeError{ID: row.MsgID, Raw: row.Message, Err: err}
 	}
 	m := &Message[T]{
+		Queue:      q.bound.Name,
 		ID:         row.MsgID,
 		Body:       body,
 		Reads:      int(row.ReadCt),
 		EnqueuedAt: row.EnqueuedAt,
 		VisibleAt:  row.VT,
-		receipt:    receiptOf(row),
+		receipt:    receipt.Of(row),
 		rawHeaders: row.Headers,
 	}
 	if len(row.Headers) > 0 {
@@ -69,4 +74,47 @@ func (q *Queue[T]) message(row db.Message) (*Message[T], error) {
 		_ = json.Unmarshal(row.Headers, &m.Headers)
 	}
 	return m, nil
+}
+
+// unread is message without a receipt, for a row that was not read.
+func (q *Queue[T]) unread(row db.Message) (*Message[T], error) {
+	m, err := q.message(row)
+	if err != nil {
+		return nil, err
+	}
+	m.receipt = receipt.Receipt{}
+	return m, nil
+}
+
+// messages decodes rows: the messages that decode, and an error for each other.
+func (q *Queue[T]) messages(rows []db.Message, decode func(db.Message) (*Message[T], error)) (msgs []*Message[T], undecoded []error) {
+	msgs = make([]*Message[T], 0, len(rows))
+	for _, row := range rows {
+		m, err := decode(row)
+		if err != nil {
+			undecoded = append(undecoded, err)
+			continue
+		}
+		msgs = append(msgs, m)
+	}
+	return msgs, undecoded
+}
+
+// deliver sets what interceptors see of the messages that were read.
+func deliver[T any](op *Operation, msgs []*Message[T]) {
+	op.Count, op.IDs = len(msgs), ids(msgs)
+	for _, m := range msgs {
+		op.Deliveries = append(op.Deliveries, m.delivery())
+	}
+}
+
+// ids returns the messages' ids; those of nil messages are left out.
+func ids[T any](msgs []*Message[T]) []int64 {
+	all := make([]int64, 0, len(msgs))
+	for _, m := range msgs {
+		if m != nil {
+			all = append(all, m.ID)
+		}
+	}
+	return all
 }

@@ -4,33 +4,35 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"github.com/pgmq-go/pgmq/internal/engine"
 )
 
-// Observer is told what happens to messages: for logs, traces and metrics. It is
-// called by the goroutine that does the work, so it must be quick and safe for
-// concurrent use.
+// Observer gets the events of a queue's sends and consumers, for logs and metrics.
+// The goroutine that does the work calls it, so it must be quick and safe for
+// concurrent use. An [Interceptor] runs around operations instead.
 type Observer func(ctx context.Context, e Event)
 
-// Event is one thing that happened. Fields that do not apply are zero.
+// Event is something that happened. Fields that do not apply are zero.
 type Event struct {
 	Kind  EventKind
 	Queue string
-	// ID is the message. Sent has the first of a batch.
+	// ID is the id of the message; of EventSent, that of the first of a batch.
 	ID int64
-	// Count is how many messages it concerns, of Sent; elsewhere 1, or 0 when it
-	// concerns none.
+	// Count is the number of messages: of EventSent any; otherwise 1, or 0 when the
+	// event is not about a message.
 	Count int
 	// Reads counts the deliveries of the message so far, this one included.
 	Reads int
-	// Wait is the time from sending to delivery, of Delivered; a Delay and
-	// earlier deliveries are part of it. By the server's clock up to the read,
-	// and by this process's from there.
+	// Wait is the time from sending to delivery, of EventDelivered. It includes a
+	// Delay and earlier deliveries. Up to the read it is by the server's clock, from
+	// there by this process's.
 	Wait time.Duration
-	// Took is how long the handler worked, of all that ends a delivery.
+	// Took is the handler's time, of events that end a delivery.
 	Took time.Duration
-	// RetryIn is when the message comes back, of Retried.
+	// RetryIn is when the message comes back, of EventRetried.
 	RetryIn time.Duration
-	// Reason is why the message is dead, of DeadLettered and Discarded.
+	// Reason is why the message is dead, of EventDeadLettered and EventDiscarded.
 	Reason Reason
 	// Err is the handler's error, or why it happened.
 	Err error
@@ -40,58 +42,50 @@ type Event struct {
 type EventKind string
 
 const (
-	// Sent means that messages were sent, outside of a transaction or in one that
+	// EventSent means that messages were sent, outside of a transaction or in one that
 	// may still roll back.
-	Sent EventKind = "sent"
-	// Delivered means that a handler is about to get the message.
-	Delivered EventKind = "delivered"
-	// Settled means that the work is done and the message deleted or archived.
-	Settled EventKind = "settled"
-	// Retried means that the handler failed and the message comes back.
-	Retried EventKind = "retried"
-	// DeadLettered means that the message went to the dead-letter queue, or to
+	EventSent EventKind = "sent"
+	// EventDelivered means that a handler is about to get the message.
+	EventDelivered EventKind = engine.EventDelivered
+	// EventSettled means that the work is done and the message deleted or archived.
+	EventSettled EventKind = engine.EventSettled
+	// EventRetried means that the handler failed and the message comes back.
+	EventRetried EventKind = engine.EventRetried
+	// EventDeadLettered means that the message went to the dead-letter queue, or to
 	// the archive marked as failed.
-	DeadLettered EventKind = "dead-lettered"
-	// Discarded means that the handler said Discard, and the message went to the
+	EventDeadLettered EventKind = engine.EventDeadLettered
+	// EventDiscarded means that the handler said Discard, and the message went to the
 	// archive marked as failed.
-	Discarded EventKind = "discarded"
-	// LeaseLost means that the result of this delivery was not recorded: somebody
+	EventDiscarded EventKind = engine.EventDiscarded
+	// EventLeaseLost means that the result of this delivery was not recorded: somebody
 	// else may have the message, or it comes back when its lease ends, because it
 	// died and could not be recorded as a dead letter. Err says why.
-	LeaseLost EventKind = "lease lost"
-	// Returned means that the message was fetched and given back without a
+	EventLeaseLost EventKind = engine.EventLeaseLost
+	// EventReturned means that the message was fetched and given back without a
 	// delivery.
-	Returned EventKind = "returned"
-	// Outage means that the database has failed twice in a row. It is told once,
+	EventReturned EventKind = engine.EventReturned
+	// EventOutage means that the database has failed twice in a row. It is told once,
 	// however long it lasts; work goes on when it is over.
-	Outage EventKind = "outage"
-	// Recovered means that the outage is over.
-	Recovered EventKind = "recovered"
-	// Polling means that wake-ups cannot be received, for now: new messages are
+	EventOutage EventKind = engine.EventOutage
+	// EventRecovered means that the outage is over.
+	EventRecovered EventKind = engine.EventRecovered
+	// EventPolling means that wake-ups cannot be received, for now: new messages are
 	// found by looking now and then.
-	Polling EventKind = "polling"
-	// Listening means that wake-ups are received again.
-	Listening EventKind = "listening"
+	EventPolling EventKind = engine.EventPolling
+	// EventListening means that wake-ups are received again.
+	EventListening EventKind = engine.EventListening
 )
 
-// Observe returns the same queue, whose sends and consumers tell o. Without it
-// consumers log to slog.Default() as [Log] does.
-func (q *Queue[T]) Observe(o Observer) *Queue[T] {
-	observed := *q
-	observed.observer = o
-	return &observed
-}
-
-// Log returns an observer that writes what an operator should know: outages,
-// dead letters and lost leases as warnings, retries at level Info, and the rest
-// at level Debug. It writes no bodies; errors of handlers it does.
-func Log(logger *slog.Logger) Observer {
+// LogObserver returns an observer that writes events to a log: outages, dead letters
+// and lost leases as warnings, retries at level Info, and the rest at level Debug. It
+// writes no bodies, but it writes the errors of handlers.
+func LogObserver(logger *slog.Logger) Observer {
 	return func(ctx context.Context, e Event) {
 		level := slog.LevelDebug
 		switch e.Kind {
-		case Outage, DeadLettered, Discarded, LeaseLost, Polling:
+		case EventOutage, EventDeadLettered, EventDiscarded, EventLeaseLost, EventPolling:
 			level = slog.LevelWarn
-		case Retried, Recovered:
+		case EventRetried, EventRecovered:
 			level = slog.LevelInfo
 		}
 		if !logger.Enabled(ctx, level) {
@@ -125,10 +119,31 @@ func Log(logger *slog.Logger) Observer {
 	}
 }
 
-// tell hands an event to the observer, if there is one.
-func (h handle) tell(ctx context.Context, e Event) {
-	if h.observer != nil {
-		e.Queue = h.name
-		h.observer(ctx, e)
+// tell tells the observers.
+func (c core) tell(ctx context.Context, e Event) {
+	e.Queue = c.bound.Name
+	for _, observe := range c.observers {
+		observe(ctx, e)
+	}
+}
+
+// tellSent tells the observers of messages that were sent.
+func (c core) tellSent(ctx context.Context, first int64, count int) {
+	if len(c.observers) > 0 {
+		c.tell(ctx, Event{Kind: EventSent, ID: first, Count: count})
+	}
+}
+
+// engineEvents returns what tells the observers of an engine's events. Without
+// observers they are logged.
+func (c core) engineEvents() func(context.Context, engine.Event) {
+	if len(c.observers) == 0 {
+		c.observers = []Observer{LogObserver(slog.Default())}
+	}
+	return func(ctx context.Context, e engine.Event) {
+		c.tell(ctx, Event{
+			Kind: EventKind(e.Kind), ID: e.ID, Count: e.Count, Reads: e.Reads,
+			Wait: e.Wait, Took: e.Took, RetryIn: e.RetryIn, Reason: Reason(e.Reason), Err: e.Err,
+		})
 	}
 }

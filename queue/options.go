@@ -3,193 +3,142 @@ package queue
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/pgmq-go/pgmq/generics"
+	"github.com/pgmq-go/pgmq/internal/option"
 )
 
-// defaultVT is long enough for a handler that calls out, short enough to wait
-// for after a crash.
+// defaultVT is long enough for a handler that calls another service, and short
+// enough to wait for after a crash.
 const defaultVT = 30 * time.Second
 
-// lastYear is the last one of Postgres' timestamptz.
+// lastYear is the last year of Postgres' timestamptz.
 const lastYear = 294276
 
-// SendOption is an option of Send and SendBatch: [Delay], [At] or [Headers].
+// SendOption is an option of Send, SendBatch, SendMessages and SendAsync: [Delay],
+// [At] or [Headers].
 type SendOption interface {
 	applySend(o *sendOptions) error
 }
 
-// ReadOption is an option of Read: [VT] or [Wait].
+// ReadOption is an option of Read and Messages: [VT] or [WaitFor].
 type ReadOption interface {
 	applyRead(o *readOptions) error
 }
 
-// CreateOption is an option of Create: a [Storage].
-type CreateOption interface {
-	applyCreate(o *createOptions) error
-}
-
-// VT is the visibility timeout of a read: how long its messages are hidden from
-// other readers. The default, also of VT(0), is 30 s. The least is 1 µs, for
-// Consume and its kin, which extend it while a handler runs, 100 ms.
+// VT is the visibility timeout of a read: the time for which its messages are
+// hidden from other readers. The default, also of VT(0), is 30 s. The least is 1 µs;
+// for consumers and Messages, which extend it while a handler runs, 100 ms.
 type VT time.Duration
 
-// Wait is how long a read waits for a first message, by asking again and again:
-// every 5 ms at first, every 250 ms at last. The default is 0: no waiting.
-type Wait time.Duration
+// WaitFor is the time for which a read waits for a first message. It reads every
+// 5 ms at first and every 250 ms in the end. The default is 0: no waiting.
+type WaitFor time.Duration
 
-// Delay is how long a message stays hidden after it was sent. The default is 0.
-// It counts from the statement, not from the commit.
+// Delay is the time for which a message stays hidden after it was sent. The default
+// is 0. It counts from the statement, not from the commit.
 type Delay time.Duration
 
-// At is a time before which a message stays hidden. The default, also of a zero
-// time, is none. It excludes Delay. Its year is from 1 to 294276, the last one
-// that Postgres knows.
+// At is the time until which a message stays hidden. The default, also of a zero
+// time, is none. It excludes Delay. Its year is from 1 to 294276, the last one of
+// Postgres.
 type At time.Time
 
-// Headers travel beside the body of a message. The default is none. Values are
+// Headers travel with the body of a message. The default is none. Values are
 // whatever encoding/json takes.
 type Headers map[string]any
-
-// Storage is how durable a queue's table is. The default is Logged.
-type Storage int
-
-const (
-	// Logged queues survive whatever the server survives.
-	Logged Storage = iota
-	// Unlogged queues are faster, but a crash of the server empties them and
-	// standbys do not have them. Their archive is logged.
-	Unlogged
-)
 
 type sendOptions struct {
 	at      *time.Time
 	delay   time.Duration
-	headers json.RawMessage
+	headers Headers
 }
 
 type readOptions struct {
 	vt, wait time.Duration
 }
 
-type createOptions struct {
-	storage Storage
-}
-
-func sendOptionsOf(opts []SendOption) (sendOptions, error) {
-	var o sendOptions
-	for _, opt := range opts {
-		if opt == nil {
-			return o, errNilOption
-		}
-		if err := opt.applySend(&o); err != nil {
-			return o, err
-		}
+func sendOptionsOf(opts []SendOption) (o sendOptions, err error) {
+	if err := option.Apply(&o, opts, SendOption.applySend); err != nil {
+		return o, err
 	}
 	if o.at != nil && o.delay != 0 {
-		return o, fmt.Errorf("%w: At and Delay exclude each other", ErrOption)
+		return o, option.Invalid("At and Delay exclude each other")
 	}
 	return o, nil
 }
 
 func readOptionsOf(opts []ReadOption) (readOptions, error) {
 	o := readOptions{vt: defaultVT}
-	for _, opt := range opts {
-		if opt == nil {
-			return o, errNilOption
-		}
-		if err := opt.applyRead(&o); err != nil {
-			return o, err
-		}
-	}
-	return o, nil
+	err := option.Apply(&o, opts, ReadOption.applyRead)
+	return o, err
 }
-
-func createOptionsOf(opts []CreateOption) (createOptions, error) {
-	var o createOptions
-	for _, opt := range opts {
-		if opt == nil {
-			return o, errNilOption
-		}
-		if err := opt.applyCreate(&o); err != nil {
-			return o, err
-		}
-	}
-	return o, nil
-}
-
-var errNilOption = fmt.Errorf("%w: an option is nil", ErrOption)
 
 func (vt VT) applyRead(o *readOptions) error {
-	d := time.Duration(vt)
-	if vt == 0 {
-		d = defaultVT
-	}
-	if d < time.Microsecond {
-		return fmt.Errorf("%w: VT is %v, less than 1µs", ErrOption, d)
-	}
-	o.vt = d
-	return nil
+	return vt.apply(&o.vt)
 }
 
-func (w Wait) applyRead(o *readOptions) error {
-	if w < 0 {
-		return fmt.Errorf("%w: Wait is %v, below 0", ErrOption, time.Duration(w))
+func (vt VT) apply(to *time.Duration) error {
+	if vt < 0 || 0 < vt && time.Duration(vt) < time.Microsecond {
+		return option.Invalid("VT is %v, less than 1µs", time.Duration(vt))
 	}
-	o.wait = time.Duration(w)
-	return nil
+	*to = defaultVT
+	return option.OrDefault("VT", time.Duration(vt), to)
+}
+
+func (w WaitFor) applyRead(o *readOptions) error {
+	o.wait = 0
+	return option.OrDefault("WaitFor", time.Duration(w), &o.wait)
 }
 
 func (d Delay) applySend(o *sendOptions) error {
-	if d < 0 {
-		return fmt.Errorf("%w: Delay is %v, below 0", ErrOption, time.Duration(d))
-	}
-	o.delay = time.Duration(d)
-	return nil
+	o.delay = 0
+	return option.OrDefault("Delay", time.Duration(d), &o.delay)
 }
 
 func (at At) applySend(o *sendOptions) error {
-	o.at = nil
-	t := time.Time(at)
-	if t.IsZero() {
+	o.at = option.TimeOrNil(time.Time(at))
+	if o.at == nil {
 		return nil
 	}
-	if year := t.UTC().Year(); year < 1 || lastYear < year {
-		return fmt.Errorf("%w: At is in the year %d, not 1 to %d", ErrOption, year, lastYear)
+	if year := o.at.UTC().Year(); year < 1 || lastYear < year {
+		return option.Invalid("At is in the year %d, not 1 to %d", year, lastYear)
 	}
-	o.at = &t
 	return nil
 }
 
 func (h Headers) applySend(o *sendOptions) error {
-	o.headers = nil
+	o.headers = h
+	return nil
+}
+
+// encode returns the headers with those that interceptors added, as JSON that
+// Postgres can store; nil for none. The caller's win.
+func (h Headers) encode(added map[string]any) (json.RawMessage, error) {
+	if len(added) > 0 {
+		all := maps.Clone(added)
+		maps.Copy(all, h)
+		h = all
+	}
 	if h == nil {
-		return nil
+		return nil, nil
 	}
 	raw, err := generics.JSON[map[string]any]{}.Encode(h)
 	if err == nil {
 		err = storable(raw)
 	}
 	if err != nil {
-		return &EncodeError{Index: -1, Err: fmt.Errorf("headers: %w", err)}
+		return nil, fmt.Errorf("headers: %w", err)
 	}
-	o.headers = raw
-	return nil
-}
-
-func (s Storage) applyCreate(o *createOptions) error {
-	if s != Logged && s != Unlogged {
-		return fmt.Errorf("%w: Storage is %d, neither Logged nor Unlogged", ErrOption, int(s))
-	}
-	o.storage = s
-	return nil
+	return raw, nil
 }
 
 // checkHidden checks the argument of SetVT, whose zero means now.
 func checkHidden(vt time.Duration) error {
 	if vt < 0 {
-		return fmt.Errorf("%w: vt is %v, below 0", ErrOption, vt)
+		return option.Invalid("vt is %v, below 0", vt)
 	}
 	return nil
 }

@@ -2,19 +2,20 @@ package queue
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/pgmq-go/pgmq/db"
 	"github.com/pgmq-go/pgmq/generics"
+	"github.com/pgmq-go/pgmq/internal/option"
+	"github.com/pgmq-go/pgmq/internal/scan"
 	"github.com/pgmq-go/pgmq/internal/table"
 )
 
-// DB is where a queue lives: a *[pgxpool.Pool], a *[pgx.Conn] or a [pgx.Tx].
-// A queue is safe for concurrent use exactly when its DB is: a pool is, a
-// connection and a transaction are not.
+// DB is where a queue is: a *[pgxpool.Pool], a *[pgx.Conn], a [pgx.Tx], or a type
+// that embeds one of them. A queue is safe for concurrent use if its DB is: a pool
+// is, a connection and a transaction are not.
 //
 // [pgxpool.Pool]: https://pkg.go.dev/github.com/jackc/pgx/v5/pgxpool#Pool
 type DB interface {
@@ -26,70 +27,72 @@ type DB interface {
 
 // Queue sends and receives messages whose bodies are T, as JSON.
 type Queue[T any] struct {
-	handle
+	core
 	codec generics.JSON[T]
 }
 
-// New returns the queue of that name. It does not touch the database; a queue
-// that was never created is [ErrNoQueue] at the first call.
+// New returns the queue of that name. It does not touch the database: on a queue
+// that was never created, the first call returns [ErrNoQueue]. The options are
+// [Observe] and [Intercept].
 //
-// A name has 1 to 47 characters and at most 61 bytes, without $, ;, ', -- and
-// NUL. Anything else goes: capitals (which do not count: "Orders" and "orders"
-// are one queue), spaces, quotes, Unicode. A name that cannot be is [ErrName].
-func New[T any](db DB, name string) (*Queue[T], error) {
-	h, err := open(db, name)
+// Make one Queue for a name and a pool, and share it. Concurrent Sends share
+// statements only through the same Queue, and so do Reads share what they know of
+// a long queue. Consumers share one listening connection for a pool in any case.
+//
+// A name has 1 to 47 characters and at most 61 bytes. It must not contain $, ;, ',
+// -- or NUL; capitals, spaces, quotes and Unicode are fine. Capitals do not count:
+// "Orders" and "orders" are one queue. The error is [ErrInvalidName] for any other
+// name, and [ErrInvalidOption] for a conn that is nil or that hides its connection.
+func New[T any](conn DB, name string, opts ...Option) (*Queue[T], error) {
+	bound, err := table.Open(conn, name)
 	if err != nil {
 		return nil, err
 	}
-	return &Queue[T]{handle: h}, nil
+	c := core{reader: &scan.Reader{}}
+	if err := option.Apply(&c, opts, Option.applyNew); err != nil {
+		return nil, bound.Fail("open", err)
+	}
+	return &Queue[T]{core: c.on(bound)}, nil
 }
 
-// WithTx returns the same queue in a transaction: what it sends, reads and
-// settles becomes real when tx commits, and never was when tx rolls back.
-// It must not be used after tx has ended.
-func (q *Queue[T]) WithTx(tx pgx.Tx) *Queue[T] {
-	return &Queue[T]{handle: q.on(tx), codec: q.codec}
+// WithTx returns the same queue in a transaction: what it sends, reads and settles
+// becomes real when tx commits, and never was when tx rolls back. It must not be
+// used after tx has ended.
+func (q *Queue[T]) WithTx(tx DB) *Queue[T] {
+	return &Queue[T]{core: q.on(q.bound.On(tx)), codec: q.codec}
 }
 
 // Name returns the name that was given to New.
-func (q *Queue[T]) Name() string { return q.name }
+func (q *Queue[T]) Name() string { return q.bound.Name }
 
-// handle is a queue without its T: one name, its tables, and where they are.
-type handle struct {
-	name     string
-	table    *table.Table
-	source   DB      // the pool, connection or transaction itself
-	db       db.DBTX // runs queries on it, against the tables of this queue
-	indexed  db.DBTX // the same for those that look for messages
-	floor    *readFloor
-	sender   *sender // of a pool; nil on a connection or a transaction
-	observer Observer
+// core is a queue without its T.
+type core struct {
+	bound        table.Bound
+	reader       *scan.Reader
+	sender       *sender // on a pool; nil on a connection or a transaction
+	observers    []Observer
+	interceptors []Interceptor
 }
 
-func open(db DB, name string) (handle, error) {
-	if err := table.CheckName(name); err != nil {
-		return handle{}, fmt.Errorf("queue %q: %w: %w", name, ErrName, err)
+// on returns the core on a pool, a connection or a transaction.
+func (c core) on(bound table.Bound) core {
+	c.bound, c.sender = bound, nil
+	if _, ok := bound.Pool(); ok {
+		c.sender = newSender(bound.DB)
 	}
-	h := handle{name: name, table: table.New(name), floor: &readFloor{}}
-	if db == nil {
-		return handle{}, h.fail("open", fmt.Errorf("%w: the database is nil", ErrOption))
-	}
-	return h.on(db), nil
-}
-
-// on returns the handle with its queries bound to another pool, connection or
-// transaction.
-func (h handle) on(db DB) handle {
-	h.source, h.db, h.indexed, h.sender = db, h.table.Bind(db), h.table.Indexed(db), nil
-	if h.pool() != nil {
-		h.sender = newSender(h.db)
-	}
-	return h
+	return c
 }
 
 // fail says where err happened, and what it means.
-func (h handle) fail(op string, err error) error {
-	return fmt.Errorf("queue %q: %s: %w", h.name, op, explain(err))
+func (c core) fail(op string, err error) error { return c.bound.Fail(op, err) }
+
+// pool returns the queue's pool, which operations of that name need.
+func (c core) pool(operation string) (table.Pool, error) {
+	pool, ok := c.bound.Pool()
+	if !ok {
+		return nil, option.Invalid("%s needs a *pgxpool.Pool, and the queue is on a %T", operation, c.bound.Conn)
+	}
+	return pool, nil
 }
 
 // queries are the generated queries; they carry no state.

@@ -2,62 +2,125 @@ package queue
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"sync"
+
+	"github.com/pgmq-go/pgmq/internal/pgerr"
 )
 
-const (
-	mostUnderWay     = 10_000   // messages handed to SendAsync and not sent yet
-	heaviestUnderWay = 64 << 20 // bytes of those
-)
-
-// SendAsync hands a message over and returns; it is sent with others as Send
-// does it, in the order of the calls. done, unless it is nil, is called with the
-// id or the error when that is known, from a goroutine of its own; Flush waits
-// until all have ended.
+// SendAsync hands a message over and returns. The message is sent with others, as
+// by Send, in the order of the calls. When the id or the error is known, done is
+// called with it, from a goroutine of its own, unless done is nil. Flush waits until
+// all have ended.
 //
 // Up to 10,000 messages or 64 MiB are under way; beyond that SendAsync waits for
-// room. It returns an error, and done is not called, when the message cannot be
-// handed over: [*EncodeError], [ErrOption], also when the queue is not on a pool,
-// or the cause of ctx, which ended while it waited. When ctx ends later, the
-// message has the error that Send would return.
+// room. It returns an error, and does not call done, when it cannot hand the message
+// over: [*EncodeError]; [ErrInvalidOption], also for a queue that is not on a pool;
+// or the cause of ctx, when ctx ends while it waits. When ctx ends later, done gets
+// the error that Send would return.
 func (q *Queue[T]) SendAsync(ctx context.Context, body T, done func(id int64, err error), opts ...SendOption) error {
-	const op = "send async"
-	if q.sender == nil {
-		return q.fail(op, fmt.Errorf("%w: SendAsync needs a *pgxpool.Pool, and the queue is on a %T", ErrOption, q.source))
-	}
-	message, err := q.outgoing(body, opts)
+	err := q.sendAsync(ctx, body, done, opts)
 	if err != nil {
-		return q.fail(op, err)
+		return q.fail("send async", err)
 	}
-	s := &q.sender.stream
-	if err := s.enter(ctx, message.size()); err != nil {
-		return q.fail(op, err)
-	}
-	wait := q.sender.Begin(ctx, message)
-	go func() {
-		id, err := wait()
-		if refused(err) {
-			err = &EncodeError{Err: err}
-		}
-		if err != nil {
-			id, err = 0, q.fail(op, err)
-		} else {
-			q.tell(ctx, Event{Kind: Sent, ID: id, Count: 1})
-		}
-		defer s.leave(message.size(), err)
-		if done != nil {
-			done(id, err)
-		}
-	}()
 	return nil
 }
 
-// Flush waits until every message that was handed to SendAsync has ended and its
-// done has returned, and returns the first error since the last Flush. Others may
-// go on sending on this queue meanwhile; then it waits for theirs, too. Without
-// any messages it returns at once. When ctx ends it returns its cause, and what
-// is under way goes on.
+func (q *Queue[T]) sendAsync(ctx context.Context, body T, done func(id int64, err error), opts []SendOption) error {
+	if _, err := q.pool("SendAsync"); err != nil {
+		return err
+	}
+	if len(q.interceptors) == 0 {
+		sent, err := q.begin(ctx, body, opts, nil)
+		if err != nil {
+			return err
+		}
+		go func() {
+			id, err := sent.wait()
+			q.ended(ctx, sent, id, err, done)
+		}()
+		return nil
+	}
+	// The interceptors run around the whole send, and so in its goroutine. SendAsync
+	// returns when the message has its place in the order.
+	handedOver := make(chan error, 1)
+	go q.interceptAsync(ctx, body, done, opts, handedOver)
+	return <-handedOver
+}
+
+// interceptAsync sends a message with interceptors around it. It says on handedOver
+// when the message has its place in the order, or why it has none.
+func (q *Queue[T]) interceptAsync(
+	ctx context.Context, body T, done func(id int64, err error), opts []SendOption, handedOver chan<- error,
+) {
+	var (
+		sent *async
+		id   int64
+		err  = errNextNotCalled
+	)
+	defer func() { // also after Goexit in an interceptor
+		if sent == nil {
+			handedOver <- err
+		}
+	}()
+	op := &Operation{Kind: OpSend, Count: 1}
+	err = q.around(ctx, op, func(ctx context.Context) (err error) {
+		if sent != nil {
+			return errors.New("an interceptor called next twice")
+		}
+		if sent, err = q.begin(ctx, body, opts, op.headers); err != nil {
+			return err
+		}
+		handedOver <- nil
+		if id, err = sent.wait(); err == nil {
+			op.IDs = []int64{id}
+		}
+		return err
+	})
+	if sent != nil {
+		q.ended(ctx, sent, id, err, done)
+	}
+}
+
+// async is a message that was handed over.
+type async struct {
+	size int
+	wait func() (int64, error)
+}
+
+// begin hands a message over when there is room.
+func (q *Queue[T]) begin(ctx context.Context, body T, opts []SendOption, added map[string]any) (*async, error) {
+	message, err := q.outgoing(body, opts, added)
+	if err != nil {
+		return nil, err
+	}
+	if err := q.sender.stream.enter(ctx, message.size()); err != nil {
+		return nil, err
+	}
+	return &async{size: message.size(), wait: q.sender.Begin(ctx, message)}, nil
+}
+
+// ended tells how the sending of a message ended.
+func (q *Queue[T]) ended(ctx context.Context, sent *async, id int64, err error, done func(id int64, err error)) {
+	if pgerr.Refused(err) {
+		err = &EncodeError{Err: err}
+	}
+	if err != nil {
+		id, err = 0, q.fail("send async", err)
+	} else {
+		q.tellSent(ctx, id, 1)
+	}
+	defer q.sender.stream.leave(sent.size, err)
+	if done != nil {
+		done(id, err)
+	}
+}
+
+// Flush returns the first error of any message, of all callers, since the last Flush.
+// It first waits until every message that was handed to SendAsync has ended and its
+// done has returned, also for those that others hand over meanwhile. Without any
+// messages it returns at once. When ctx ends it returns its cause, and the messages
+// under way go on.
 func (q *Queue[T]) Flush(ctx context.Context) error {
 	if q.sender == nil {
 		return nil
@@ -69,7 +132,7 @@ func (q *Queue[T]) Flush(ctx context.Context) error {
 	return first
 }
 
-// stream is what was handed to SendAsync and has not ended.
+// stream counts the messages that were handed to SendAsync and have not ended.
 type stream struct {
 	mu     sync.Mutex
 	n      int
@@ -81,7 +144,7 @@ type stream struct {
 // enter waits until there is room for a message, or none is under way.
 func (s *stream) enter(ctx context.Context, size int) error {
 	return s.await(ctx, func() bool {
-		if s.n > 0 && (s.n >= mostUnderWay || s.bytes+size > heaviestUnderWay) {
+		if s.n > 0 && (s.n >= maxAsync || s.bytes+size > maxAsyncBytes) {
 			return false
 		}
 		s.n, s.bytes = s.n+1, s.bytes+size

@@ -7,17 +7,10 @@ import (
 
 	"github.com/pgmq-go/pgmq/db"
 	"github.com/pgmq-go/pgmq/generics"
+	"github.com/pgmq-go/pgmq/internal/pgerr"
 )
 
-const (
-	mostSent     = 1000     // messages of one statement
-	heaviestSent = 16 << 20 // bytes of one statement
-	// large is the size from which on a message goes alone: what it costs the
-	// server is its bytes, at which several processes work better than one.
-	large = 8 << 10
-)
-
-// outgoing is a message that was encoded.
+// outgoing is an encoded message.
 type outgoing struct {
 	message, headers json.RawMessage
 	at               *time.Time // nil for none
@@ -35,17 +28,17 @@ type sender struct {
 
 func newSender(on db.DBTX) *sender {
 	return &sender{Coalescer: generics.Coalescer[outgoing, int64]{
-		Most:     mostSent,
-		Heaviest: heaviestSent,
+		Most:     maxFlush,
+		Heaviest: maxFlushBytes,
 		Weigh:    outgoing.size,
 		Flush: func(ctx context.Context, batch []outgoing) []generics.Result[int64] {
-			return generics.Halve(batch, func(part []outgoing) ([]int64, error) {
+			return generics.Bisect(batch, func(part []outgoing) ([]int64, error) {
 				if len(part) == 1 {
 					id, err := sendOne(ctx, on, true, part[0])
 					return []int64{id}, err
 				}
 				return sendMany(ctx, on, true, part)
-			}, divisible)
+			}, pgerr.Divisible)
 		},
 	}}
 }

@@ -1,47 +1,48 @@
 package queue
 
 import (
-	"cmp"
 	"context"
-	"fmt"
-	"slices"
 	"time"
 
 	"github.com/pgmq-go/pgmq/db"
+	"github.com/pgmq-go/pgmq/internal/option"
+	"github.com/pgmq-go/pgmq/internal/receipt"
+	"github.com/pgmq-go/pgmq/internal/scan"
 	"github.com/pgmq-go/pgmq/internal/table"
 )
 
 // Delete removes messages that were read, because they are done.
 //
-// It goes by receipt: a message that another reader has taken since, or that is
-// gone, is left as it is and named by a [*LeaseLostError], which matches
-// [ErrLeaseLost]; the others are removed all the same. A lease that ended is
-// good for as long as nobody else has read the message. Other errors are
-// [ErrNoQueue] and what pgx returns. No messages are no error.
+// It checks each message's receipt. A message that another reader has taken since,
+// or that is gone, stays as it is and is named by a [*LeaseLostError], which matches
+// [ErrLeaseLost]; the others are removed all the same. A lease that has ended is
+// still good while nobody else has read the message. Other errors are [ErrNoQueue]
+// and what pgx returns. No messages are no error.
 func (q *Queue[T]) Delete(ctx context.Context, msgs ...*Message[T]) error {
-	return q.settle(ctx, "delete", msgs, func(r receipts) ([]int64, error) {
-		return queries.Delete(ctx, q.indexed, db.DeleteParams(r))
+	return q.settle(ctx, OpDelete, msgs, func(ctx context.Context, r receipt.List) ([]int64, error) {
+		return queries.Delete(ctx, q.bound.Indexed, db.DeleteParams(r))
 	})
 }
 
-// Archive moves messages that were read to the archive, where they stay with
-// their ids. It goes by receipt and errs as Delete does.
+// Archive moves messages that were read to the archive, where they keep their ids.
+// Like Delete, it checks each message's receipt and returns the same errors.
 func (q *Queue[T]) Archive(ctx context.Context, msgs ...*Message[T]) error {
-	return q.settle(ctx, "archive", msgs, func(r receipts) ([]int64, error) {
-		return queries.Archive(ctx, q.indexed, db.ArchiveParams(r))
+	return q.settle(ctx, OpArchive, msgs, func(ctx context.Context, r receipt.List) ([]int64, error) {
+		return queries.Archive(ctx, q.bound.Indexed, db.ArchiveParams(r))
 	})
 }
 
 // SetVT hides messages that were read for vt from now on, and updates their
-// VisibleAt: longer, to keep the lease, or 0, to give them back at once. A vt
-// below 0 is [ErrOption]. It goes by receipt and errs as Delete does.
+// VisibleAt: longer, to keep the lease, or 0, to give them back at once. A vt below
+// 0 is [ErrInvalidOption]. Like Delete, it checks each message's receipt and returns
+// the same errors.
 func (q *Queue[T]) SetVT(ctx context.Context, vt time.Duration, msgs ...*Message[T]) error {
 	if err := checkHidden(vt); err != nil {
-		return q.fail("set vt", err)
+		return q.fail(string(OpSetVT), err)
 	}
 	sooner := false
-	err := q.settle(ctx, "set vt", msgs, func(r receipts) ([]int64, error) {
-		rows, err := queries.SetVT(ctx, q.indexed, db.SetVTParams{
+	err := q.settle(ctx, OpSetVT, msgs, func(ctx context.Context, r receipt.List) ([]int64, error) {
+		rows, err := queries.SetVT(ctx, q.bound.Indexed, db.SetVTParams{
 			VT:          vt,
 			MsgIDs:      r.MsgIDs,
 			ReadCts:     r.ReadCts,
@@ -62,97 +63,65 @@ func (q *Queue[T]) SetVT(ctx context.Context, vt time.Duration, msgs ...*Message
 		return ids, err
 	})
 	if sooner && err == nil {
-		err = q.dueIn(ctx, "set vt", vt)
+		err = q.dueIn(ctx, string(OpSetVT), vt)
 	}
 	return err
 }
 
-// dueIn has consumers look anew when a message is due sooner than they know. What
-// is due later than quietTime they see before.
-func (h handle) dueIn(ctx context.Context, op string, vt time.Duration) error {
-	h.floor.forget()
-	if vt >= quietTime {
-		return nil
+// dueIn has consumers scan again when a message falls due sooner than they know.
+func (c core) dueIn(ctx context.Context, op string, vt time.Duration) error {
+	c.reader.Restart()
+	if vt >= scan.QuietInterval {
+		return nil // they scan before it is due
 	}
-	// Only a hint, for they will look anyhow; but it fails a transaction.
-	if err := queries.Announce(ctx, h.db); err != nil && !table.Alone(h.db) {
-		return h.fail(op, err)
+	// Only a hint, as consumers scan in any case; but an error fails a transaction.
+	if err := queries.Notify(ctx, c.bound.DB); err != nil && !table.Alone(c.bound.DB) {
+		return c.fail(op, err)
 	}
 	return nil
 }
 
-// receipts are the receipts of several messages, in the order that queries ask
-// for: by id, and of several of one id the latest last, which is the one that
-// counts.
-type receipts struct {
-	MsgIDs      []int64
-	ReadCts     []int32
-	LastReadAts []time.Time
-}
-
-// inOrder returns what has receipts in their order, and the receipts.
-func inOrder[E any](all []E, receiptOf func(E) (id int64, r receipt)) ([]E, receipts) {
-	all = slices.SortedStableFunc(slices.Values(all), func(a, b E) int {
-		aID, aReceipt := receiptOf(a)
-		bID, bReceipt := receiptOf(b)
-		return cmp.Or(
-			cmp.Compare(aID, bID),
-			cmp.Compare(aReceipt.reads, bReceipt.reads),
-			aReceipt.at.Compare(bReceipt.at),
-		)
-	})
-	var r receipts
-	for _, one := range all {
-		id, receipt := receiptOf(one)
-		r.MsgIDs = append(r.MsgIDs, id)
-		r.ReadCts = append(r.ReadCts, receipt.reads)
-		r.LastReadAts = append(r.LastReadAts, receipt.at)
-	}
-	return all, r
-}
-
-// settle runs do, which returns the ids whose receipts held, and reports the others.
-func (q *Queue[T]) settle(ctx context.Context, op string, msgs []*Message[T], do func(receipts) ([]int64, error)) error {
+// settle runs do, which returns the ids whose receipts held, with interceptors
+// around it, and reports the other messages.
+func (q *Queue[T]) settle(
+	ctx context.Context, kind OperationKind, msgs []*Message[T], do func(context.Context, receipt.List) ([]int64, error),
+) error {
 	if len(msgs) == 0 {
 		return nil
 	}
-	var unread []int64
-	for _, m := range msgs {
-		if m == nil {
-			return q.fail(op, fmt.Errorf("%w: a message is nil", ErrOption))
+	op := &Operation{Kind: kind, Count: len(msgs), IDs: ids(msgs)}
+	err := q.around(ctx, op, func(ctx context.Context) error {
+		var unread []int64
+		for _, m := range msgs {
+			if m == nil {
+				return option.Invalid("a message is nil")
+			}
+			if m.receipt == (receipt.Receipt{}) {
+				unread = append(unread, m.ID)
+			}
 		}
-		if m.receipt == (receipt{}) {
-			unread = append(unread, m.ID)
+		_, r := receipt.Sorted(msgs, func(m *Message[T]) (int64, receipt.Receipt) { return m.ID, m.receipt })
+		held, err := do(ctx, r)
+		if err != nil {
+			return err
 		}
-	}
-	_, r := inOrder(msgs, func(m *Message[T]) (int64, receipt) { return m.ID, m.receipt })
-	held, err := do(r)
+		if lost := receipt.Without(r.MsgIDs, held); len(lost) > 0 {
+			return q.leaseLost(ctx, lost, receipt.Without(unread, held))
+		}
+		return nil
+	})
 	if err != nil {
-		return q.fail(op, err)
-	}
-	if lost := without(r.MsgIDs, held); len(lost) > 0 {
-		return q.fail(op, q.leaseLost(ctx, lost, without(unread, held)))
+		return q.fail(string(kind), err)
 	}
 	return nil
 }
 
-// leaseLost looks which of the lost messages, of which some were never read, are
-// still there.
-func (h handle) leaseLost(ctx context.Context, lost, unread []int64) error {
-	there, err := queries.Existing(ctx, h.indexed, lost)
+// leaseLost finds out which of the lost messages, of which some were never read, are
+// still in the queue.
+func (c core) leaseLost(ctx context.Context, lost, unread []int64) error {
+	there, err := queries.Existing(ctx, c.bound.Indexed, lost)
 	if err != nil {
-		return &LeaseLostError{IDs: lost, Unread: unread} // what is known
+		return &LeaseLostError{IDs: lost, Unread: unread} // all that is known
 	}
-	return &LeaseLostError{IDs: lost, Gone: without(lost, there), Unread: unread}
-}
-
-// without returns the distinct ids that are not among the others, sorted.
-func without(ids, others []int64) []int64 {
-	among := make(map[int64]bool, len(others))
-	for _, id := range others {
-		among[id] = true
-	}
-	left := slices.DeleteFunc(slices.Clone(ids), func(id int64) bool { return among[id] })
-	slices.Sort(left)
-	return slices.Compact(left)
+	return &LeaseLostError{IDs: lost, Gone: receipt.Without(lost, there), Unread: unread}
 }

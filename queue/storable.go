@@ -8,13 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-const (
-	maxBody  = 256 << 20 // what Postgres can hold in one jsonb
-	maxBatch = 512 << 20 // half of what it takes in one protocol message, as some modes escape
-)
-
-// storable tells why valid JSON cannot be a jsonb, or nil. Postgres would find
-// the same, but not say in which message of a batch.
+// storable returns why valid JSON cannot be a jsonb, or nil. Postgres would find
+// the same, but would not say in which message of a batch.
 //
 // Source: "JSON Types" in the manual of PostgreSQL, on \u0000, surrogate pairs
 // and the encoding; JENTRY_OFFLENMASK in its jsonb.h for the size.

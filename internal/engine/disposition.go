@@ -1,0 +1,82 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Disposition is what becomes of a message after its handler.
+type Disposition int
+
+// The dispositions.
+const (
+	None Disposition = iota // it is settled already, or the lease is lost
+	Delete
+	Archive
+	Retry
+	DeadLetter
+	Discard
+)
+
+// The reasons of dead letters; see queue.Reason.
+const (
+	ReasonMaxReads    = "max reads"
+	ReasonUndecodable = "undecodable"
+	ReasonDeadLetter  = "dead letter"
+	ReasonDiscarded   = "discarded"
+)
+
+var errMaxReads = errors.New("the last delivery that MaxReads allows did not end, or its result could not be recorded")
+
+// Outcome is an error of a handler that says what becomes of the message.
+type Outcome struct {
+	Err         error // may be nil
+	Disposition Disposition
+	After       time.Duration // of Retry
+}
+
+func (o *Outcome) Error() string {
+	text := map[Disposition]string{
+		Retry:      fmt.Sprintf("retry in %v", o.After),
+		DeadLetter: "dead letter",
+		Discard:    "discard",
+	}[o.Disposition]
+	if o.Err == nil {
+		return text
+	}
+	return text + ": " + o.Err.Error()
+}
+
+func (o *Outcome) Unwrap() error { return o.Err }
+
+// decide sets what becomes of a delivery after its handler: done, a retry with its
+// backoff, or a dead letter. Interrupted says that the grace is over and handlers'
+// contexts have ended.
+func (d *Delivery) decide(o Options, interrupted bool) {
+	reads := int(d.Row.ReadCt)
+	outcome, told := errors.AsType[*Outcome](d.Err)
+	switch {
+	case d.settled:
+		d.disposition = None
+	case d.Err == nil:
+		d.disposition = o.Done
+	case d.Undecodable:
+		d.disposition, d.reason = DeadLetter, ReasonUndecodable
+	case errors.Is(d.Err, errMaxReads):
+		d.disposition, d.reason = DeadLetter, ReasonMaxReads
+	case told && outcome.Disposition == DeadLetter:
+		d.disposition, d.reason = DeadLetter, ReasonDeadLetter
+	case told && outcome.Disposition == Discard:
+		d.disposition, d.reason = Discard, ReasonDiscarded
+	case o.MaxReads > 0 && reads >= o.MaxReads:
+		d.disposition, d.reason = DeadLetter, ReasonMaxReads
+	case told:
+		d.disposition, d.after = Retry, outcome.After
+	case interrupted && errors.Is(d.Err, context.Canceled):
+		d.disposition, d.after = Retry, 0 // we ended it: another consumer may go on at once
+	default:
+		d.disposition, d.after = Retry, max(o.Backoff(reads), 0)
+	}
+}

@@ -1,0 +1,34 @@
+package engine
+
+import (
+	"context"
+	"slices"
+
+	"github.com/pgmq-go/pgmq/db"
+	"github.com/pgmq-go/pgmq/internal/receipt"
+)
+
+// giveBack makes messages visible again that no handler has had, as if they had not
+// been read.
+func (h *heartbeat) giveBack(batches []batch) {
+	deliveries := slices.Concat(batches...)
+	h.leases.move(deliveries, stageSettling, nil)
+	defer h.leases.remove(deliveries)
+	ctx, cancel := context.WithTimeout(h.life, answerTimeout)
+	defer cancel()
+	h.wait()
+	_, r := receipt.Sorted(deliveries, (*Delivery).receipt)
+	ids, err := queries.GiveBack(ctx, h.queue.Indexed, db.GiveBackParams(r))
+	if err != nil {
+		h.outages.begin(ctx, err) // they come back when their VT ends
+		return
+	}
+	h.notify(ctx)
+	reads := map[int64]int32{}
+	for _, d := range deliveries {
+		reads[d.Row.MsgID] = d.Row.ReadCt - 1
+	}
+	for _, id := range ids {
+		h.observe(ctx, Event{Kind: EventReturned, ID: id, Count: 1, Reads: int(reads[id])})
+	}
+}

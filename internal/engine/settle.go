@@ -1,0 +1,80 @@
+package engine
+
+import (
+	"context"
+	"slices"
+
+	"github.com/pgmq-go/pgmq/generics"
+	"github.com/pgmq-go/pgmq/internal/pgerr"
+	"github.com/pgmq-go/pgmq/internal/table"
+)
+
+// settler records the results of handlers. One goroutine at a time uses it.
+type settler struct {
+	*shared
+	heartbeat   *heartbeat
+	deadLetters *deadLetters
+	fail        func(error) // ends the consumer
+}
+
+// settle settles batches whose workers are free again. Dead letters go to a writer
+// that nothing else waits for.
+func (s *settler) settle(batches []batch) {
+	deliveries := slices.Concat(batches...)
+	s.leases.move(deliveries, stageSettling, nil)
+	var dead, others []*Delivery
+	for _, d := range deliveries {
+		if s.leases.whyLost(d) == nil {
+			d.decide(s.options, s.handlers.Err() != nil)
+		}
+		if d.disposition == DeadLetter || d.disposition == Discard {
+			dead = append(dead, d)
+		} else {
+			others = append(others, d)
+		}
+	}
+	defer s.leases.remove(others)
+	s.deadLetters.enqueue(dead)
+	for part := range slices.Chunk(others, maxSettled) {
+		settleEach(part, s.recordAll)
+		for _, d := range part {
+			if d.unsettled != nil && permanent(d.unsettled) {
+				s.fail(d.unsettled)
+			}
+			s.observe(s.life, d.ended(s.leases.whyLost(d)))
+		}
+	}
+}
+
+// recordAll records deliveries of one disposition, through outages.
+func (s *settler) recordAll(to Disposition, deliveries []*Delivery) (held []bool, err error) {
+	s.heartbeat.wait()
+	err = s.persist(s.life, func(ctx context.Context) error {
+		err := s.onAnyConn(ctx, func(ctx context.Context, on table.Conn) (err error) {
+			held, err = s.attempt(ctx, on, to, deliveries)
+			return err
+		})
+		if err == nil && to == Retry {
+			s.notify(ctx)
+		}
+		return attempted(deliveries, err)
+	})
+	return held, err
+}
+
+// settleEach records deliveries with one statement for each disposition, and notes
+// the result of each delivery. One that makes the statement fail is found by
+// bisection, and fails alone.
+func settleEach(deliveries []*Delivery, record func(Disposition, []*Delivery) (held []bool, err error)) {
+	byDisposition := map[Disposition][]*Delivery{}
+	for _, d := range deliveries {
+		byDisposition[d.disposition] = append(byDisposition[d.disposition], d)
+	}
+	delete(byDisposition, None)
+	for to, same := range byDisposition {
+		results := generics.Bisect(same, func(part []*Delivery) ([]bool, error) { return record(to, part) }, pgerr.Divisible)
+		for i, d := range same {
+			d.settled, d.unsettled = results[i].Value, results[i].Err
+		}
+	}
+}

@@ -1,0 +1,62 @@
+package engine
+
+import "time"
+
+const (
+	// statementTimeout is the time for one statement. A longer one is an outage.
+	statementTimeout = 10 * time.Second
+
+	// answerTimeout is the time that the server has to answer a small question.
+	answerTimeout = 5 * time.Second
+
+	// retryFirst and retryLast bound the pause between attempts in an outage.
+	retryFirst = 100 * time.Millisecond
+	retryLast  = 3 * time.Second
+
+	// beatsPerVT is how often a lease is extended within its VT: two heartbeats may
+	// fail before it ends.
+	beatsPerVT = 3
+
+	// checksPerVT is how often leases are checked for their end within a VT.
+	checksPerVT = 12
+
+	// leaseMargin is the part of the VT by which a lease counts as over early,
+	// because a handler needs a moment to stop.
+	leaseMargin = 20
+
+	// contendedFirst and contendedLast bound the pause while messages are visible
+	// and other readers take them.
+	contendedFirst = time.Millisecond
+	contendedLast  = 250 * time.Millisecond
+
+	// settlingLast is the longest pause between two scans while transactions run
+	// that may have sent without notifying.
+	settlingLast = time.Second
+
+	// patience is how many scans are left out at most in that time: 150 ms.
+	patience = 4
+
+	// maxFetchBytes is about how many bytes are fetched at once. Workers begin with
+	// large messages while the server reads the next.
+	// Measured by: make bench ARGS="-cells f".
+	maxFetchBytes = 2 << 20
+
+	// maxAheadBytes is about how many bytes are fetched before a worker is free.
+	// Measured by: make bench ARGS="-cells f".
+	maxAheadBytes = 16 << 20
+
+	// minBodySize is what a message counts at least towards these.
+	minBodySize = 64
+
+	// maxSettled is how many deliveries one statement settles.
+	// Measured by: make bench ARGS="-cells c".
+	maxSettled = 1000
+
+	// stopFraction and stopTime: the handlers' contexts end in the last tenth of
+	// the grace, at most this long before its end.
+	stopFraction = 10
+	stopTime     = 5 * time.Second
+
+	// maxNote is how many bytes of an error's text or of a stack a dead letter has.
+	maxNote = 4 << 10
+)

@@ -1,0 +1,46 @@
+package engine
+
+import (
+	"context"
+	"time"
+)
+
+// worker runs the handler for batches.
+type worker struct {
+	*shared
+	handle func(context.Context, []*Delivery) // sets the results
+}
+
+// run runs the handler for those of a batch whose leases hold.
+func (w *worker) run(b batch) {
+	ctx, cancel := context.WithCancelCause(w.handlers)
+	defer cancel(nil)
+	w.leases.move(b, stageHandling, cancel)
+	if w.options.HandlerTimeout > 0 {
+		limited, end := context.WithTimeout(ctx, w.options.HandlerTimeout)
+		defer end()
+		ctx = limited
+	}
+	var due batch
+	for _, d := range b {
+		d.began = time.Now()
+		switch {
+		case w.leases.over(d):
+			w.leases.lose(d, w.leases.expired())
+		case w.leases.whyLost(d) != nil:
+		case w.options.MaxReads > 0 && int(d.Row.ReadCt) > w.options.MaxReads:
+			d.Err = errMaxReads
+		default:
+			due = append(due, d)
+			w.observe(ctx, d.delivered())
+		}
+	}
+	defer func() {
+		for _, d := range b {
+			d.took = time.Since(d.began)
+		}
+	}()
+	if len(due) > 0 {
+		w.handle(ctx, due)
+	}
+}

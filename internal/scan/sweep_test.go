@@ -1,0 +1,82 @@
+package scan
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/pgmq-go/pgmq/db"
+)
+
+// passes runs n passes of a sweep, whose steps take the longer the more dead rows
+// are in them. It returns the number of steps of the last pass, and the time of
+// the slowest step in the last half of the passes.
+func passes(t *testing.T, s *Schedule, n int, dead func(first, before int64) int64) (steps int, slowest time.Duration) {
+	t.Helper()
+	for i := range n {
+		for steps = 1; ; steps++ {
+			s.sweep.slow, s.sweep.wanted = true, true
+			first, before, ok := s.Sweep(s.sweep.end.Add(time.Hour), false)
+			if !ok || before <= first {
+				t.Fatalf("step %d of pass %d is from %d to %d", steps, i+1, first, before)
+			}
+			took := 200*time.Microsecond + time.Duration(dead(first, before))*500*time.Nanosecond
+			s.Scanned(first, before, db.ScanRow{}, took)
+			if i >= n/2 {
+				slowest = max(slowest, took)
+			}
+			if s.sweep.from == 0 {
+				break
+			}
+		}
+	}
+	return steps, slowest
+}
+
+func TestASweepsStepsAreNarrowWhereTheDeadAreManyAndWideWhereThereAreNone(t *testing.T) {
+	none := func(int64, int64) int64 { return 0 }
+	from := func(id int64) func(first, before int64) int64 {
+		return func(first, before int64) int64 { return max(0, before-max(first, id)) }
+	}
+	var s Schedule
+	s.low.mark = 300_000
+	if steps, _ := passes(t, &s, 100, none); steps != 1 {
+		t.Errorf("an empty range takes %d steps", steps)
+	}
+	s.low.mark = 600_000
+	if _, slowest := passes(t, &s, 10, from(300_000)); slowest > 2*cheap {
+		t.Errorf("a step through the dead takes %v", slowest)
+	}
+	s.low.mark = 1_000_000_000
+	if steps, slowest := passes(t, &s, 60, from(s.low.mark-100_000)); steps > 100 || slowest > 2*cheap {
+		t.Errorf("100,000 dead behind many that are gone take %d steps, of up to %v", steps, slowest)
+	}
+	if steps, _ := passes(t, &s, 10, none); steps != 1 {
+		t.Errorf("an empty range takes %d steps, when they are gone", steps)
+	}
+}
+
+func TestASweepGoesThroughAllIdsBelowTheMark(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := Schedule{low: LowWater{mark: 1_000_000}, sweep: sweep{slow: true, wanted: true}}
+		next, began := int64(0), time.Now()
+		for s.sweep.wanted || s.sweep.from > 0 {
+			first, before, now := s.Sweep(time.Now(), false)
+			if !now {
+				time.Sleep(max(s.Next(time.Now()), time.Millisecond))
+				continue
+			}
+			if first != next || before <= first || before > 1_000_000 {
+				t.Fatalf("after %d comes a step from %d to %d", next, first, before)
+			}
+			next = before
+			s.Scanned(first, before, db.ScanRow{}, 10*time.Millisecond)
+		}
+		if next != 1_000_000 {
+			t.Fatalf("the pass ended at %d", next)
+		}
+		if took := time.Since(began); took < 99*RestAfter(10*time.Millisecond) {
+			t.Errorf("a hundred steps of 10 ms took %v, with hardly a rest", took)
+		}
+	})
+}

@@ -1,0 +1,113 @@
+package wake
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+
+	"github.com/pgmq-go/pgmq/internal/table"
+)
+
+// errPooler means that a pooler hands each transaction to another session.
+var errPooler = errors.New("notifications do not arrive through this connection pooler")
+
+// connect makes the listening connection as the pool makes its own, but beside
+// the pool: it takes none of the pool's places, and does not wait for one.
+func connect(ctx context.Context, pool table.Pool) (*pgx.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*answerTimeout)
+	defer cancel()
+	config := pool.Config()
+	connConfig := config.ConnConfig
+	connConfig.OnNotification = nil // else WaitForNotification would not return them
+	// An interrupted wait must leave the connection usable.
+	connConfig.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.DeadlineContextWatcherHandler{Conn: conn.Conn()}
+	}
+	if config.BeforeConnect != nil {
+		if err := config.BeforeConnect(ctx, connConfig); err != nil {
+			return nil, err
+		}
+	}
+	conn, err := pgx.ConnectConfig(ctx, connConfig)
+	if err != nil {
+		return nil, err
+	}
+	if config.AfterConnect != nil {
+		err = config.AfterConnect(ctx, conn)
+	}
+	if err == nil {
+		err = listen(ctx, conn, pool)
+	}
+	if err != nil {
+		closeConn(ctx, conn)
+		return nil, err
+	}
+	return conn, nil
+}
+
+// listen runs LISTEN, if notifications will arrive on this connection.
+func listen(ctx context.Context, conn *pgx.Conn, pool table.Pool) error {
+	var session uint32
+	if err := conn.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&session); err != nil {
+		return err
+	}
+	// A pooler invents the process id that it gives to its clients.
+	if session != conn.PgConn().PID() {
+		if err := keepsSession(ctx, conn, pool); err != nil {
+			return err
+		}
+	}
+	_, err := conn.Exec(ctx, fmt.Sprintf(`SET lock_timeout = '%s'; LISTEN %s`, lockTimeout, pgx.Identifier{channel}.Sanitize()))
+	return err
+}
+
+// keepsSession returns errPooler when a pooler does not keep a session for this
+// connection.
+func keepsSession(ctx context.Context, conn *pgx.Conn, pool table.Pool) error {
+	// If the pooler hands this session to another connection, a LISTEN would stay
+	// behind there.
+	for range 3 {
+		var mine, others uint32
+		if err := conn.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&mine); err != nil {
+			return err
+		}
+		if err := pool.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&others); err != nil {
+			return err
+		}
+		if mine == others {
+			return errPooler
+		}
+	}
+	// It did not this time. To be sure, notify the session from another one.
+	echo := "pgmq.echo." + rand.Text()
+	quoted := pgx.Identifier{echo}.Sanitize()
+	if _, err := conn.Exec(ctx, "LISTEN "+quoted); err != nil {
+		return err
+	}
+	if _, err := pool.Exec(ctx, "SELECT pg_notify($1, '')", echo); err != nil {
+		return err
+	}
+	waiting, cancel := context.WithTimeout(ctx, 2*time.Second)
+	_, err := conn.WaitForNotification(waiting)
+	cancel()
+	if _, failed := conn.Exec(ctx, "UNLISTEN "+quoted); failed != nil {
+		return failed
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", errPooler, err)
+	}
+	return nil
+}
+
+// hangUp closes a connection, politely if that is quick.
+func closeConn(ctx context.Context, conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = conn.Close(ctx)
+}

@@ -1,0 +1,60 @@
+package queue
+
+import (
+	"context"
+	"time"
+
+	"github.com/pgmq-go/pgmq/db"
+)
+
+// DeleteID removes messages by id, as PGMQ does, and returns the ids of those that
+// existed, in no order. It ignores receipts: it takes a message from any holder.
+// Errors: [ErrNoQueue] and what pgx returns.
+func (q *Queue[T]) DeleteID(ctx context.Context, ids ...int64) ([]int64, error) {
+	return q.byID(ctx, OpDelete, ids, func(ctx context.Context) ([]int64, error) {
+		return queries.DeleteID(ctx, q.bound.Indexed, ids)
+	})
+}
+
+// ArchiveID moves messages to the archive by id. Like DeleteID, it ignores receipts,
+// returns the ids of those that existed, and has the same errors.
+func (q *Queue[T]) ArchiveID(ctx context.Context, ids ...int64) ([]int64, error) {
+	return q.byID(ctx, OpArchive, ids, func(ctx context.Context) ([]int64, error) {
+		return queries.ArchiveID(ctx, q.bound.Indexed, ids)
+	})
+}
+
+// SetVTID hides messages by id for vt from now on. Like DeleteID, it ignores
+// receipts, returns the ids of those that existed, and has the same errors; the
+// receipts of the messages' holders stay good. A vt of 0 makes them visible, one
+// below 0 is [ErrInvalidOption].
+func (q *Queue[T]) SetVTID(ctx context.Context, vt time.Duration, ids ...int64) ([]int64, error) {
+	if err := checkHidden(vt); err != nil {
+		return nil, q.fail("set vt by id", err)
+	}
+	existed, err := q.byID(ctx, OpSetVT, ids, func(ctx context.Context) ([]int64, error) {
+		return queries.SetVTID(ctx, q.bound.Indexed, db.SetVTIDParams{VT: vt, MsgIDs: ids})
+	})
+	if err == nil && len(existed) > 0 {
+		err = q.dueIn(ctx, "set vt by id", vt)
+	}
+	return existed, err
+}
+
+// byID runs do, unless there is nothing to do, with interceptors around it.
+func (c core) byID(
+	ctx context.Context, kind OperationKind, ids []int64, do func(context.Context) ([]int64, error),
+) (existed []int64, err error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	op := &Operation{Kind: kind, Count: len(ids), IDs: ids}
+	err = c.around(ctx, op, func(ctx context.Context) (err error) {
+		existed, err = do(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, c.fail(string(kind)+" by id", err)
+	}
+	return existed, nil
+}

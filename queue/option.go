@@ -1,0 +1,55 @@
+package queue
+
+import (
+	"context"
+	"errors"
+
+	"github.com/pgmq-go/pgmq/internal/intercept"
+)
+
+// Option is an option of New: [Observe] or [Intercept].
+type Option interface {
+	applyNew(c *core) error
+}
+
+// Observe has the queue's sends and consumers tell an observer. Several observers
+// are told in their order. Without any, consumers log to slog.Default() by
+// [LogObserver]. Observe(nil) changes nothing.
+func Observe(o Observer) Option { return o }
+
+// Intercept has an interceptor run around the queue's operations. Several run in
+// their order, the first one outermost. Intercept(nil) changes nothing.
+func Intercept(i Interceptor) Option { return i }
+
+func (o Observer) applyNew(c *core) error {
+	if o != nil {
+		c.observers = append(c.observers, o)
+	}
+	return nil
+}
+
+func (i Interceptor) applyNew(c *core) error {
+	if i != nil {
+		c.interceptors = append(c.interceptors, i)
+	}
+	return nil
+}
+
+var errNextNotCalled = errors.New("an interceptor did not call next, and returned no error")
+
+// around runs do, which sets the results in op, with the interceptors around it.
+func (c core) around(ctx context.Context, op *Operation, do func(context.Context) error) error {
+	if len(c.interceptors) == 0 {
+		return do(ctx)
+	}
+	op.Queue = c.bound.Name
+	result := errNextNotCalled
+	err := intercept.Run(ctx, c.interceptors, op, func(ctx context.Context) error {
+		result = do(ctx)
+		return result
+	})
+	if err == nil && op.Kind != OpHandle {
+		return result // an interceptor may replace an error, but not hide it
+	}
+	return err
+}

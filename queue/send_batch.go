@@ -1,0 +1,122 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/pgmq-go/pgmq/db"
+	"github.com/pgmq-go/pgmq/internal/pgerr"
+	"github.com/pgmq-go/pgmq/internal/table"
+)
+
+var errBatchTooLarge = errors.New("the batch is over 512 MiB with it: send fewer at a time")
+
+// SendBatch adds all messages in one round trip and one statement: all of them are
+// sent, or none. It returns their ids in the order of bodies. The options hold for
+// each message. No bodies are no message and no error.
+//
+// A batch may have any number of messages, with up to 512 MiB of JSON in all.
+// Errors are those of Send; an [*EncodeError] says which message it was.
+func (q *Queue[T]) SendBatch(ctx context.Context, bodies []T, opts ...SendOption) ([]int64, error) {
+	return q.sendAll(ctx, "send batch", len(bodies), func(ctx context.Context, added map[string]any) ([]int64, error) {
+		return q.sendBatch(ctx, bodies, opts, added)
+	})
+}
+
+// Outgoing is a message for SendMessages.
+type Outgoing[T any] struct {
+	Body T
+	// Options are [Delay], [At] and [Headers], as for Send. The default is none.
+	Options []SendOption
+}
+
+// SendMessages is SendBatch for messages with options of their own: one round trip
+// and one statement, all of them are sent or none, and the ids are in the order of
+// msgs. It has the limits and the errors of SendBatch.
+func (q *Queue[T]) SendMessages(ctx context.Context, msgs ...Outgoing[T]) ([]int64, error) {
+	return q.sendAll(ctx, "send messages", len(msgs), func(ctx context.Context, added map[string]any) ([]int64, error) {
+		return q.sendMessages(ctx, msgs, added)
+	})
+}
+
+// sendAll sends n messages by send, with interceptors around it.
+func (q *Queue[T]) sendAll(
+	ctx context.Context, name string, n int, send func(context.Context, map[string]any) ([]int64, error),
+) (ids []int64, err error) {
+	op := &Operation{Kind: OpSend, Count: n}
+	err = q.around(ctx, op, func(ctx context.Context) (err error) {
+		ids, err = send(ctx, op.headers)
+		op.IDs = ids
+		return err
+	})
+	if err != nil {
+		return nil, q.fail(name, err)
+	}
+	if len(ids) > 0 {
+		q.tellSent(ctx, ids[0], len(ids))
+	}
+	return ids, nil
+}
+
+func (q *Queue[T]) sendBatch(ctx context.Context, bodies []T, opts []SendOption, added map[string]any) ([]int64, error) {
+	o, err := sendOptionsOf(opts)
+	if err != nil || len(bodies) == 0 {
+		return nil, err
+	}
+	headers, err := o.headers.encode(added)
+	if err != nil {
+		return nil, &EncodeError{Index: -1, Err: err}
+	}
+	raws := make([]json.RawMessage, len(bodies))
+	total := 0
+	for i, body := range bodies {
+		raw, err := q.encode(body)
+		if err != nil {
+			return nil, &EncodeError{Index: i, Err: err}
+		}
+		if total += len(raw); total > maxBatch {
+			return nil, &EncodeError{Index: i, Err: errBatchTooLarge}
+		}
+		raws[i] = raw
+	}
+	ids, err := queries.SendBatch(ctx, q.bound.DB, db.SendBatchParams{
+		Alone:     table.Alone(q.bound.DB),
+		VisibleAt: o.at,
+		Delay:     o.delay,
+		Messages:  raws,
+		Headers:   headers,
+	})
+	return q.batchSent(ctx, ids, err)
+}
+
+func (q *Queue[T]) sendMessages(ctx context.Context, msgs []Outgoing[T], added map[string]any) ([]int64, error) {
+	if len(msgs) == 0 {
+		return nil, nil
+	}
+	batch := make([]outgoing, len(msgs))
+	total := 0
+	for i, m := range msgs {
+		one, err := q.outgoing(m.Body, m.Options, added)
+		if bad, ok := errors.AsType[*EncodeError](err); ok {
+			return nil, &EncodeError{Index: i, Err: bad.Err}
+		}
+		if err != nil {
+			return nil, err
+		}
+		if total += one.size(); total > maxBatch {
+			return nil, &EncodeError{Index: i, Err: errBatchTooLarge}
+		}
+		batch[i] = one
+	}
+	ids, err := sendMany(ctx, q.bound.DB, table.Alone(q.bound.DB), batch)
+	return q.batchSent(ctx, ids, err)
+}
+
+// batchSent returns the result of a statement that sent several messages.
+func (c core) batchSent(ctx context.Context, ids []int64, err error) ([]int64, error) {
+	if pgerr.Refused(err) {
+		return nil, &EncodeError{Index: -1, Err: err}
+	}
+	return ids, c.unsure(ctx, err)
+}

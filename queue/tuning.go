@@ -1,0 +1,31 @@
+package queue
+
+const (
+	// maxFlush and maxFlushBytes bound the messages of one statement of Sends.
+	// Measured by: make bench ARGS="-cells a".
+	maxFlush      = 1000
+	maxFlushBytes = 16 << 20
+
+	// aloneSize is the size from which on a message has a statement of its own: its
+	// cost for the server is its bytes, for which several connections are faster.
+	// Measured by: make bench ARGS="-cells f".
+	aloneSize = 8 << 10
+
+	// maxAsync and maxAsyncBytes bound the messages that were handed to SendAsync
+	// and are not sent yet.
+	maxAsync      = 10_000
+	maxAsyncBytes = 64 << 20
+
+	// maxBody is the most that Postgres stores in one jsonb.
+	maxBody = 256 << 20
+
+	// maxBatch is half of the most that Postgres takes in one protocol message, as
+	// some of pgx's modes escape what they send.
+	maxBatch = 512 << 20
+
+	// loopAhead is how many messages a loop over Messages has in hand.
+	loopAhead = 10
+
+	// archivePage is how many messages a loop over Archived has in memory.
+	archivePage = 100
+)
