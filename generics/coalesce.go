@@ -8,70 +8,73 @@ import (
 	"sync"
 )
 
-// ErrUnknown is wrapped by the error of a call that may have taken effect or may
-// not: its item was in a flush, whose answer never reached the caller.
-var ErrUnknown = errors.New("the outcome is unknown")
+// ErrOutcomeUnknown reports that a call may have taken effect or not: its item
+// was in a flush, and the flush's result did not reach the caller.
+var ErrOutcomeUnknown = errors.New("the outcome is unknown")
 
-// Result is what became of one item of a batch: a value, or an error.
+// Result is the outcome for one item of a batch: a value, or an error.
 type Result[Out any] struct {
 	Value Out
 	Err   error
 }
 
-// Coalescer turns calls that come at the same time into batches. A call that
-// comes alone is flushed at once. While a flush is under way, calls gather; when
-// it ends, the next takes what has gathered. So there is no timer, a batch is as
-// large as the load makes it, and nothing runs while nobody calls.
+// Coalescer turns calls that come at the same time into batches. A single call
+// is flushed at once. While a flush is under way, further calls gather; when it
+// ends, the next flush takes them. So there is no timer, the size of a batch
+// follows the load, and nothing runs while there are no calls.
 //
 // Set the exported fields before the first call and leave them alone then. It
 // must not be copied after use.
 type Coalescer[In, Out any] struct {
-	// Most is how many items a batch has at most; below 1 counts as 1.
+	// Most is the largest number of items in a batch; below 1 counts as 1.
 	Most int
 
-	// Heaviest is what the items of a batch weigh at most, by Weigh, unless one
-	// alone weighs more. Without Weigh there is no such limit.
+	// Heaviest limits the sum of the weights of a batch's items, as Weigh returns
+	// them. An item that weighs more is a batch by itself. Without Weigh there is
+	// no such limit.
 	Heaviest int
 	Weigh    func(In) int
 
-	// Flush gets the items in the order of their calls, one batch at a time, and
-	// returns one Result for each, in the same order; a missing one is a panic.
-	// Its context has the values of its first caller's, and ends only when all its
-	// callers have left, so that none can fail the others.
+	// Flush gets a batch of items in the order of their calls. It returns one
+	// Result for each item, in the same order. The call of an item without a Result
+	// fails with ErrOutcomeUnknown; a Result without an item is a panic. Calls of
+	// Flush do not overlap. The context has the values of the first caller's, and
+	// ends only when all the batch's callers have left, so that no caller can fail
+	// the others.
 	Flush func(ctx context.Context, batch []In) []Result[Out]
 
 	mu      sync.Mutex
-	waiting []*call[In, Out] // in no flush yet, oldest first
-	busy    bool             // a flush is under way or about to be
+	waiting []*call[In, Out] // not in a flush yet, oldest first
+	busy    bool             // a goroutine runs run, or is about to
 }
 
 // call is one call of Do or Begin.
 type call[In, Out any] struct {
 	ctx    context.Context
 	in     In
-	flush  *flush // that it is in; nil while it waits
+	flush  *flush // the flush that the call is in; nil while it waits
 	done   chan struct{}
 	result Result[Out] // set when done is closed
 }
 
 // flush is a batch under way.
 type flush struct {
-	callers int // that wait for it
+	callers int // the number of callers that wait for it
 	cancel  context.CancelFunc
 }
 
-// Do has in flushed, alone or with others, and returns its result.
+// Do hands in to a flush, alone or with others, and returns its Result.
 //
-// When ctx ends first, Do returns ctx's cause at once: alone when the item was
-// not flushed, and never will be; with ErrUnknown when it is in a flush, which
-// goes on for the others. After a panic of flush, which ends the program, there
-// is nothing to return; after runtime.Goexit in it the error wraps ErrUnknown.
+// When ctx ends first, Do returns at once. If in was not in a flush yet, the error
+// is ctx's cause, and in is never flushed. Otherwise the error wraps the cause and
+// ErrOutcomeUnknown, and the flush goes on. After [runtime.Goexit] in Flush the
+// error wraps ErrOutcomeUnknown. A panic in Flush ends the program.
 func (c *Coalescer[In, Out]) Do(ctx context.Context, in In) (Out, error) {
 	return c.Begin(ctx, in)()
 }
 
-// Begin is Do in two steps: in has its place in the order of calls when Begin
-// returns, and wait, which must be called once, waits for its result.
+// Begin is Do in two steps. When Begin returns, in has its place in the order of
+// calls. wait then waits for its Result as Do does; it must be called once.
 func (c *Coalescer[In, Out]) Begin(ctx context.Context, in In) (wait func() (Out, error)) {
 	if ctx.Err() != nil {
 		return func() (none Out, err error) { return none, context.Cause(ctx) }
@@ -90,9 +93,9 @@ func (c *Coalescer[In, Out]) wait(ctx context.Context, me *call[In, Out]) (Out, 
 			return none, context.Cause(ctx)
 		}
 		select {
-		case <-me.done: // just in time
+		case <-me.done: // the flush ended meanwhile
 		default:
-			return none, fmt.Errorf("%w: %w", ErrUnknown, context.Cause(ctx))
+			return none, fmt.Errorf("%w: %w", ErrOutcomeUnknown, context.Cause(ctx))
 		}
 	}
 	return me.result.Value, me.result.Err
@@ -108,8 +111,9 @@ func (c *Coalescer[In, Out]) join(me *call[In, Out]) {
 	}
 }
 
-// leave reports whether me was still waiting, and so is in no flush. The last
-// caller to leave a flush ends its context.
+// leave withdraws a call whose context has ended. It reports whether the call
+// was still waiting, and so is in no flush. When the last caller leaves a flush,
+// leave cancels its context.
 func (c *Coalescer[In, Out]) leave(me *call[In, Out]) (waiting bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -124,7 +128,8 @@ func (c *Coalescer[In, Out]) leave(me *call[In, Out]) (waiting bool) {
 	return false
 }
 
-// run flushes what waits and wakes its callers, however the flush ends.
+// run flushes one batch of the waiting calls and wakes their callers, however
+// the flush ends. It starts itself again until no call waits.
 func (c *Coalescer[In, Out]) run() {
 	ctx, batch := c.take()
 	if len(batch) == 0 {
@@ -133,7 +138,7 @@ func (c *Coalescer[In, Out]) run() {
 	items := make([]In, len(batch))
 	for i, call := range batch {
 		items[i] = call.in
-		call.result.Err = errNoReturn // unless flush returns
+		call.result.Err = errNoReturn // stays if Flush does not return
 	}
 	defer func() {
 		batch[0].flush.cancel()
@@ -141,9 +146,10 @@ func (c *Coalescer[In, Out]) run() {
 		for _, call := range batch[:last] {
 			close(call.done)
 		}
-		// Go's scheduler begins with whom it was told of last, and goes on in order.
-		// So the next run comes after these callers and takes along what they call
-		// again at once: those that call in a loop share one flush, not two by turns.
+		// The Go scheduler runs the most recently readied goroutine next, then the
+		// rest in FIFO order. So the next run comes after these callers, and takes
+		// the calls that they make at once. Callers in a loop then share every flush
+		// instead of splitting into two groups that alternate.
 		go c.run()
 		close(batch[last].done)
 	}()
@@ -152,7 +158,8 @@ func (c *Coalescer[In, Out]) run() {
 	}
 }
 
-// take puts the oldest calls into a flush. Without any, run is over.
+// take moves the oldest waiting calls into a flush. It returns none, and ends
+// run, when no call waits.
 func (c *Coalescer[In, Out]) take() (context.Context, []*call[In, Out]) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -171,7 +178,8 @@ func (c *Coalescer[In, Out]) take() (context.Context, []*call[In, Out]) {
 	return ctx, batch
 }
 
-// next is how many of the waiting make the next batch. Its caller holds mu.
+// next returns how many of the waiting calls make the next batch. The caller
+// holds mu.
 func (c *Coalescer[In, Out]) next() int {
 	n := min(len(c.waiting), max(c.Most, 1))
 	if c.Weigh == nil {
@@ -186,4 +194,4 @@ func (c *Coalescer[In, Out]) next() int {
 	return n
 }
 
-var errNoReturn = fmt.Errorf("%w: the flush did not return", ErrUnknown)
+var errNoReturn = fmt.Errorf("%w: the flush did not return", ErrOutcomeUnknown)

@@ -13,8 +13,8 @@ import (
 	"github.com/pgmq-go/pgmq/generics"
 )
 
-// Callers come and leave at the same moments. Every call ends (synctest
-// sees to it), and all but those that said they left were flushed.
+// Callers come and leave at the same moments. Every call ends, which synctest
+// checks. Every call is flushed unless its error says that it left before.
 func TestNoWakeUpIsLostUnderLoad(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -49,7 +49,7 @@ func TestNoWakeUpIsLostUnderLoad(t *testing.T) {
 					switch {
 					case err == nil && out == 10*i:
 						answered.Add(1)
-					case errors.Is(err, generics.ErrUnknown):
+					case errors.Is(err, generics.ErrOutcomeUnknown):
 						unknown.Add(1)
 					case errors.Is(err, context.Canceled):
 						left.Add(1)
@@ -60,15 +60,15 @@ func TestNoWakeUpIsLostUnderLoad(t *testing.T) {
 			})
 		}
 		all.Wait()
-		synctest.Wait() // for a flush that all have left
+		synctest.Wait() // for a flush that all callers have left
 		if answered.Load()+unknown.Load() != flushed.Load() || flushed.Load()+left.Load() != callers*calls {
 			t.Errorf("%d flushed, %d answered, %d unknown, %d left", flushed.Load(), answered.Load(), unknown.Load(), left.Load())
 		}
 	})
 }
 
-// BenchmarkCoalescer also tells how many calls share a flush that takes 100 µs:
-// with 64 callers in loops, 64 at best.
+// BenchmarkCoalescer also reports how many calls share a flush that takes 100 µs.
+// With 64 callers in loops the best number is 64.
 func BenchmarkCoalescer(b *testing.B) {
 	b.Run("alone", func(b *testing.B) {
 		c := coalescer(1, func(_ context.Context, batch []int) []generics.Result[int] {

@@ -23,7 +23,7 @@ func TestAFlushThatEndsItsGoroutineHangsNobody(t *testing.T) {
 		doing(t.Context(), t, c, 0)
 		one, same, next := doing(t.Context(), t, c, 1), doing(t.Context(), t, c, 2), doing(t.Context(), t, c, 3)
 		for _, err := range []error{<-one, <-same} {
-			if !errors.Is(err, generics.ErrUnknown) {
+			if !errors.Is(err, generics.ErrOutcomeUnknown) {
 				t.Error(err)
 			}
 		}

@@ -11,7 +11,7 @@ import (
 	"github.com/pgmq-go/pgmq/generics"
 )
 
-// flushes records batches; each flush takes a second and multiplies by ten.
+// flushes records the batches. A flush takes a second and multiplies by ten.
 type flushes struct{ batches [][]int }
 
 func (f *flushes) flush(_ context.Context, batch []int) []generics.Result[int] {
@@ -35,7 +35,8 @@ func coalescer(most int, flush func(context.Context, []int) []generics.Result[in
 	return &generics.Coalescer[int, int]{Most: most, Flush: flush}
 }
 
-// doing starts Do and returns where its error will be; a value must be right.
+// doing starts Do and returns a channel that receives its error. It checks the
+// value.
 func doing(ctx context.Context, t *testing.T, c *generics.Coalescer[int, int], in int) chan error {
 	err := make(chan error, 1)
 	go func() {
@@ -49,7 +50,7 @@ func doing(ctx context.Context, t *testing.T, c *generics.Coalescer[int, int], i
 	return err
 }
 
-func TestALoneCallIsFlushedAtOnce(t *testing.T) {
+func TestASingleCallIsFlushedAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -124,7 +125,7 @@ func TestAWaitingCallMayLeaveAndIsNeverFlushed(t *testing.T) {
 		leaves := doing(ctx, t, c, 1)
 		follows := doing(t.Context(), t, c, 2)
 		cancel(cause)
-		if err := <-leaves; !errors.Is(err, cause) || errors.Is(err, generics.ErrUnknown) {
+		if err := <-leaves; !errors.Is(err, cause) || errors.Is(err, generics.ErrOutcomeUnknown) {
 			t.Error(err)
 		}
 		if err := errors.Join(<-stays, <-follows); err != nil {
@@ -147,7 +148,7 @@ func TestAFlushedCallMayLeaveWithAnUnknownOutcome(t *testing.T) {
 		cancel()
 		for _, leaves := range []chan error{first, second} {
 			err := <-leaves
-			if !errors.Is(err, generics.ErrUnknown) || !errors.Is(err, context.Canceled) || time.Since(start) != 1500*time.Millisecond {
+			if !errors.Is(err, generics.ErrOutcomeUnknown) || !errors.Is(err, context.Canceled) || time.Since(start) != 1500*time.Millisecond {
 				t.Error(time.Since(start), err)
 			}
 		}
@@ -183,7 +184,7 @@ func TestTheFlushHasItsFirstCallersValuesAndEndsWithItsLastCaller(t *testing.T) 
 		defer cancelOther()
 		first, last := doing(one, t, c, 0), doing(other, t, c, 0)
 		for _, err := range []error{<-first, <-last} {
-			if !errors.Is(err, generics.ErrUnknown) {
+			if !errors.Is(err, generics.ErrOutcomeUnknown) {
 				t.Error(err)
 			}
 		}

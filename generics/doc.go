@@ -2,12 +2,21 @@
 //
 //   - [JSON] is the codec between T and JSON.
 //   - [Coalescer] turns calls that come at the same time into batches, and
-//     [Halve] finds the bad item of a batch that failed.
-//   - [Pump] feeds jobs from a source to a bounded number of workers.
-//   - [Bells] wakes goroutines that wait for a key, one at a time.
-//   - [Poll] waits for something to turn up, and [Exponential] says how long to
-//     pause between attempts.
+//     [Bisect] finds the bad item of a batch that failed.
+//   - [Workers] fetches jobs from a source and runs a bounded number at once.
+//   - [Wakers] wakes goroutines that wait for a key, one at a time.
+//   - [Poll] repeats a call until it succeeds, [Sleep] waits, and [Exponential]
+//     computes the pause between attempts.
 //
-// It knows the standard library only. Nothing in it mentions a message or SQL.
-// No goroutine outlives the call that started it.
+// The package imports the standard library only. Nothing in it mentions a
+// message or SQL.
+//
+// Two types start goroutines. Those of [Workers.Work] have ended when Work
+// returns. Those of a [Coalescer] flush one batch after the other, for all
+// callers, and can outlive the call that started the first. They end when Flush
+// has returned and no call waits for a batch. So a flush goes on after its callers
+// have left with [ErrOutcomeUnknown], and after [Coalescer.Begin] has returned.
+//
+// Package generics serves package queue and is outside of the project's
+// compatibility promise: any release may change or remove what it exports.
 package generics

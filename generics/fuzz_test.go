@@ -21,7 +21,7 @@ type everyKind struct {
 	Ignored string         `json:"-"`
 }
 
-// What decodes, encodes to what decodes to the same.
+// A decoded value encodes again, and decodes to an equal value.
 func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{
 		``, `null`, `0`, `-1e308`, `"\ud800"`, `[1, [2, {}]]`, `{"": "\u0000"}`, `{"text": "a", "next": {"bytes": "AA=="}, "whole": 9007199254740993}`,
@@ -54,7 +54,7 @@ func roundTrip[T any](t *testing.T, raw []byte) {
 	}
 }
 
-// A string is kept or refused, wherever it is.
+// Encode keeps or refuses a string, wherever it is in the value.
 func FuzzEncode(f *testing.F) {
 	for _, seed := range []string{"", "\uFFFD", "\xff", "\xed\xa0\x80", "<&>\u2028", "\uFFFD\xff"} {
 		f.Add(seed)

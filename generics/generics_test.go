@@ -11,7 +11,7 @@ import (
 	"github.com/pgmq-go/pgmq/generics"
 )
 
-// celsius has its own form, by a pointer receiver.
+// celsius is a Marshaler with a pointer receiver.
 type celsius float64
 
 func (c *celsius) MarshalJSON() ([]byte, error) { return []byte(`{"celsius":1}`), nil }

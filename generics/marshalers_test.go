@@ -8,7 +8,7 @@ import (
 	"github.com/pgmq-go/pgmq/generics"
 )
 
-// spelled writes itself as text, with whatever bytes it has.
+// spelled is a TextMarshaler that writes its bytes as they are.
 type spelled string
 
 func (s spelled) MarshalText() ([]byte, error) { return []byte(s), nil }
@@ -18,7 +18,7 @@ type byPointer struct{ Text string }
 
 func (p *byPointer) MarshalJSON() ([]byte, error) { return json.Marshal("by pointer") }
 
-// What a TextMarshaler writes is replaced by encoding/json as well.
+// encoding/json replaces invalid bytes of a TextMarshaler as well.
 func TestInvalidUTF8OfATextMarshalerIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, v := range map[string]any{
@@ -34,8 +34,8 @@ func TestInvalidUTF8OfATextMarshalerIsRefused(t *testing.T) {
 	}
 }
 
-// A map's value and an interface's have no address, so encoding/json does not
-// call the Marshaler and writes the fields.
+// The values of maps and interfaces have no address. So encoding/json writes
+// their fields and does not call a Marshaler with a pointer receiver.
 func TestInvalidUTF8IsRefusedWhereAPointerMarshalerIsNotCalled(t *testing.T) {
 	t.Parallel()
 	for name, v := range map[string]any{
@@ -47,14 +47,14 @@ func TestInvalidUTF8IsRefusedWhereAPointerMarshalerIsNotCalled(t *testing.T) {
 			t.Errorf("%s: %s, %v", name, raw, err)
 		}
 	}
-	raw, err := generics.JSON[any]{}.Encode([]byPointer{{"\xff"}}) // a slice's have one
+	raw, err := generics.JSON[any]{}.Encode([]byPointer{{"\xff"}}) // elements of a slice have an address
 	if err != nil || string(raw) != `["by pointer"]` {
 		t.Errorf("slice: %s, %v", raw, err)
 	}
 }
 
-// A field that encoding/json passes over cannot lose anything. The escape makes
-// Encode look.
+// encoding/json does not write these strings, so it cannot lose bytes of them.
+// The escape makes Encode check the value.
 func TestStringsThatAreNotWrittenDoNotMatter(t *testing.T) {
 	t.Parallel()
 	escape := json.RawMessage(`"\ufffd"`)

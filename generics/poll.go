@@ -5,12 +5,13 @@ import (
 	"time"
 )
 
-// Poll calls try until it returns true or an error, or until the limit has
-// passed; the last call is made at the limit. A limit of 0 means one call.
+// Poll calls try until it returns true or an error, or until limit has passed.
+// The last call is made at the limit. A limit of 0 means one call.
 //
-// Between calls it pauses for 5 ms at first and for 250 ms at last, each
-// shortened by up to half at random so that many pollers do not march in step.
-// It returns try's error, or ctx's when ctx ends during a pause.
+// The pauses between calls grow from 5 ms to 250 ms. A random part of up to half
+// is taken off each, so that concurrent callers do not poll at the same moments.
+// Poll returns try's error, or ctx's when ctx ends during a pause. It returns
+// nil when the limit has passed.
 func Poll(ctx context.Context, limit time.Duration, try func(context.Context) (bool, error)) error {
 	deadline := time.Now().Add(limit)
 	pause := Exponential(5*time.Millisecond, 250*time.Millisecond)
@@ -20,11 +21,7 @@ func Poll(ctx context.Context, limit time.Duration, try func(context.Context) (b
 		if done || err != nil || left <= 0 {
 			return err
 		}
-		timer := time.NewTimer(min(left, pause(attempt)))
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if !Sleep(ctx, min(left, pause(attempt))) {
 			return ctx.Err()
 		}
 	}

@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// validUTF8 tells whether every string that encoding/json would find in v is
-// valid UTF-8. It must be asked only after v was encoded: a value that contains
-// itself would never end.
+// validUTF8 reports whether every string that encoding/json finds in v is valid
+// UTF-8. Call it only after v was encoded: for a value that contains itself it
+// would not return.
 func validUTF8(v any) bool {
 	return validStrings(reflect.ValueOf(v))
 }
@@ -19,7 +19,7 @@ func validStrings(v reflect.Value) bool {
 		return true
 	}
 	if _, ok := as[json.Marshaler](v); ok {
-		return true // what a Marshaler wrote is its own choice
+		return true // a Marshaler decides itself what it writes
 	}
 	if m, ok := as[encoding.TextMarshaler](v); ok {
 		text, err := m.MarshalText()
@@ -63,8 +63,8 @@ func validStrings(v reflect.Value) bool {
 	return true
 }
 
-// as returns v as an M where encoding/json would find one: by v itself, or by
-// its address when it has one.
+// as returns v as an M where encoding/json would find one: v itself, or its
+// address if it has one.
 func as[M any](v reflect.Value) (m M, ok bool) {
 	if !v.CanInterface() {
 		return m, false

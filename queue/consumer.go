@@ -30,7 +30,7 @@ type consumer struct {
 	work     func(context.Context, parcel) // runs the handler and notes each job's result
 	listener *listener
 	key      string // the queue's table, by which it is announced
-	pump     generics.Pump[parcel]
+	pump     generics.Workers[parcel]
 	held     leases
 	graves   graves
 
@@ -52,13 +52,13 @@ func newConsumer(h handle, o consumeOptions, work func(context.Context, parcel))
 		h.observer = Log(slog.Default())
 	}
 	c := &consumer{handle: h, o: o, work: work, graves: graves{fewer: make(chan struct{}, 1)}}
-	c.pump = generics.Pump[parcel]{
-		Workers: o.workers,
-		Ahead:   o.prefetch / o.batch.N,
-		Fetch:   c.fetch,
-		Run:     c.deliver,
-		Finish:  c.finish,
-		Return:  c.giveBack,
+	c.pump = generics.Workers[parcel]{
+		Count:  o.workers,
+		Ahead:  o.prefetch / o.batch.N,
+		Fetch:  c.fetch,
+		Run:    c.deliver,
+		Finish: c.finish,
+		Return: c.giveBack,
 	}
 	return c
 }

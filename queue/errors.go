@@ -29,7 +29,7 @@ var (
 	ErrName = errors.New("invalid queue name")
 	// ErrUnknown is returned by a Send whose ctx ended while its message was on
 	// its way: it may have been sent or not.
-	ErrUnknown = generics.ErrUnknown
+	ErrUnknown = generics.ErrOutcomeUnknown
 	// ErrStopped is the cause of a handler's ctx when Grace is over, and the error
 	// of a Consume that was not done by then: handlers still run, or their results
 	// could not be recorded.

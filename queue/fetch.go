@@ -90,7 +90,7 @@ func (c *consumer) fetch(ctx context.Context, room func() int) ([]parcel, error)
 			c.pace.misses = 0
 			c.listener.found(c.key)
 			// There may be more, and who waits here was not told.
-			c.listener.bells.Ring(c.key)
+			c.listener.bells.Wake(c.key)
 			return c.pack(ctx, jobs)
 		}
 		c.pace.misses++

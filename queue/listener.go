@@ -32,7 +32,7 @@ var errNotListening = errors.New("there is no listening connection")
 // connection, whatever becomes of the process.
 type listener struct {
 	pool  *pgxpool.Pool
-	bells generics.Bells[string] // by table; a ring is for one consumer
+	bells generics.Wakers[string] // by table; a ring is for one consumer
 
 	turns   chan struct{} // has room for those whose turn it is
 	burying chan struct{} // has room for the consumer that records deaths
@@ -131,7 +131,7 @@ func (l *listener) turn(listening bool, failed error) {
 	for _, c := range calls {
 		c.done <- errNotListening
 	}
-	l.bells.RingAll()
+	l.bells.WakeAll()
 }
 
 // state tells whether the connection listens, and if not, why, which is nil
@@ -236,7 +236,7 @@ func (l *listener) hear(ctx, silence context.Context, conn *pgx.Conn) error {
 	// Before the bell: who looks then must ask again.
 	last, waitedFor := false, l.bells.Waiting(n.Payload) > 0
 	l.table(n.Payload, func(t *awaiting) { last = t.hear(waitedFor) })
-	l.bells.Ring(n.Payload)
+	l.bells.Wake(n.Payload)
 	if !last {
 		return nil
 	}

@@ -39,7 +39,7 @@ func newSender(on db.DBTX) *sender {
 		Heaviest: heaviestSent,
 		Weigh:    outgoing.size,
 		Flush: func(ctx context.Context, batch []outgoing) []generics.Result[int64] {
-			return generics.Halve(batch, func(part []outgoing) ([]int64, error) {
+			return generics.Bisect(batch, func(part []outgoing) ([]int64, error) {
 				if len(part) == 1 {
 					id, err := sendOne(ctx, on, true, part[0])
 					return []int64{id}, err

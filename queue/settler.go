@@ -75,7 +75,7 @@ func settle(jobs []*job, record func(act, []*job) (held []bool, err error)) {
 		if act == actNothing {
 			continue
 		}
-		results := generics.Halve(jobs, func(part []*job) ([]bool, error) { return record(act, part) }, divisible)
+		results := generics.Bisect(jobs, func(part []*job) ([]bool, error) { return record(act, part) }, divisible)
 		for i, j := range jobs {
 			j.settled, j.unsettled = results[i].Value, results[i].Err
 		}
@@ -232,6 +232,6 @@ func (c *consumer) giveBack(parcels []parcel) {
 
 // announce has those who wait look anew at what is due.
 func (c *consumer) announce(ctx context.Context) {
-	c.listener.bells.Ring(c.key)
+	c.listener.bells.Wake(c.key)
 	_ = queries.Announce(ctx, c.db) // a hint: they will look anyhow
 }

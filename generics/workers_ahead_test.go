@@ -11,20 +11,20 @@ import (
 	"github.com/pgmq-go/pgmq/generics"
 )
 
-// load is a run of a pump with 4 workers, whose jobs know when they were fetched.
+// load is a run of 4 workers whose jobs know when they were fetched.
 type load struct {
-	lasts time.Duration // how long the pump works
+	lasts time.Duration // how long Work runs
 	ahead int
 	fetch time.Duration                     // how long a fetch takes
 	takes func(job int) time.Duration       // how long a job takes
-	sees  func(job int, wait time.Duration) // gets how long it waited for a worker
+	sees  func(job int, wait time.Duration) // called with the job's wait for a worker
 }
 
-// run returns how many jobs were started, and how often some were fetched.
+// run returns the number of jobs started and the number of fetches.
 func (l load) run(t *testing.T) (started, fetches int) {
 	var next, out, count atomic.Int64
-	p := &generics.Pump[func() time.Duration]{
-		Workers: 4, Ahead: l.ahead,
+	p := &generics.Workers[func() time.Duration]{
+		Count: 4, Ahead: l.ahead,
 		Fetch: func(_ context.Context, room func() int) ([]func() time.Duration, error) {
 			fetches++
 			time.Sleep(l.fetch)
@@ -91,7 +91,7 @@ func TestJobsAreFetchedAheadForAboutFiftyMilliseconds(t *testing.T) {
 						}
 					},
 				}.run(t)
-				// The workers are kept busy, whatever a fetch takes …
+				// The workers are always busy, however long a fetch takes …
 				if most := 4 * int(10*time.Second/length); started < most*95/100 {
 					t.Errorf("%d of %d jobs", started, most)
 				}
@@ -116,7 +116,7 @@ func TestJobsThatGetLongAreFetchedAheadNoMore(t *testing.T) {
 				return time.Second
 			},
 			sees: func(job int, wait time.Duration) {
-				if job > 10_000+120 && wait != 0 { // what was out, and a few
+				if job > 10_000+120 && wait != 0 { // the jobs out at the change, and a few more
 					t.Errorf("job %d waited %v", job, wait)
 				}
 			},
@@ -132,7 +132,7 @@ func TestASlowFetchIsMadeUpForByFetchingMore(t *testing.T) {
 			takes: func(int) time.Duration { return 100 * time.Microsecond },
 			sees:  func(int, time.Duration) {},
 		}.run(t)
-		// Each of the 100 fetches brings half of Ahead or more, after the first few.
+		// After the first few, each of the 100 fetches brings at least half of Ahead.
 		if started < 45_000 {
 			t.Errorf("only %d jobs", started)
 		}
@@ -159,9 +159,9 @@ func TestLimitHoldsForWhatIsFetchedNext(t *testing.T) {
 		jobs := source{size: 10_000}
 		var ran atomic.Int64
 		release := make(chan struct{})
-		var p *generics.Pump[int]
-		p = &generics.Pump[int]{
-			Workers: 2, Ahead: 1000, Finish: nothing, Return: func([]int) {},
+		var p *generics.Workers[int]
+		p = &generics.Workers[int]{
+			Count: 2, Ahead: 1000, Finish: nothing, Return: func([]int) {},
 			Fetch: func(ctx context.Context, room func() int) ([]int, error) {
 				p.Limit(10)
 				return jobs.fetch(ctx, room)

@@ -19,8 +19,8 @@ func TestJobsRunInOrderAndAsManyAtOnceAsThereAreWorkers(t *testing.T) {
 		start := time.Now()
 		jobs := source{size: 10}
 		var at [10]time.Duration
-		cancel, done := working(t, &generics.Pump[int]{
-			Workers: 3, Fetch: jobs.fetch, Finish: nothing,
+		cancel, done := working(t, &generics.Workers[int]{
+			Count: 3, Fetch: jobs.fetch, Finish: nothing,
 			Run: func(job int) { at[job] = time.Since(start); time.Sleep(time.Second) },
 		})
 		time.Sleep(time.Minute)
@@ -41,7 +41,7 @@ func TestOneWorkerRunsShortJobsInTheirOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		jobs := source{size: 2000}
 		next := 0
-		p := &generics.Pump[int]{Ahead: 100, Fetch: jobs.fetch, Finish: nothing} // Workers 0 is one
+		p := &generics.Workers[int]{Ahead: 100, Fetch: jobs.fetch, Finish: nothing} // Count 0 is one
 		p.Run = func(job int) {
 			if job != next {
 				t.Errorf("%d, not %d", job, next)
@@ -62,12 +62,12 @@ func TestFinishKeepsNoWorkerButHoldsFetchingBack(t *testing.T) {
 		jobs := source{size: 1000}
 		var ran atomic.Int64
 		release := make(chan struct{})
-		cancel, done := working(t, &generics.Pump[int]{
-			Workers: 2, Ahead: 10, Fetch: jobs.fetch,
+		cancel, done := working(t, &generics.Workers[int]{
+			Count: 2, Ahead: 10, Fetch: jobs.fetch,
 			Run:    func(int) { ran.Add(1) },
 			Finish: func([]int) { <-release },
 		})
-		// 2·(2+10), less what is too little to fetch.
+		// 2·(2+10), less the room that is too small for a fetch.
 		if n := ran.Load(); n > 24 || n <= 24-5 {
 			t.Errorf("%d ran", n)
 		}
@@ -85,7 +85,7 @@ func TestFinishGetsTogetherWhatEndedMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		jobs := source{size: 4}
 		var finished [][]int
-		cancel, done := working(t, &generics.Pump[int]{
+		cancel, done := working(t, &generics.Workers[int]{
 			Ahead: 10, Fetch: jobs.fetch,
 			Run: func(int) { time.Sleep(time.Second) },
 			Finish: func(jobs []int) {
@@ -106,8 +106,8 @@ func TestRoomIsAskedWhenFetchTakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var rooms []int
 		first := true
-		cancel, done := working(t, &generics.Pump[int]{
-			Workers: 4, Finish: nothing,
+		cancel, done := working(t, &generics.Workers[int]{
+			Count: 4, Finish: nothing,
 			Fetch: func(ctx context.Context, room func() int) ([]int, error) {
 				if first {
 					first = false
@@ -136,8 +136,8 @@ func TestRecallTakesUnstartedJobsBack(t *testing.T) {
 		jobs := source{size: 112}
 		var ran []int
 		var mu sync.Mutex
-		p := &generics.Pump[int]{
-			Workers: 2, Ahead: 10, Fetch: jobs.fetch, Finish: nothing,
+		p := &generics.Workers[int]{
+			Count: 2, Ahead: 10, Fetch: jobs.fetch, Finish: nothing,
 			Run: func(job int) {
 				if job >= 100 {
 					time.Sleep(time.Second)
@@ -174,8 +174,8 @@ func TestWhatWasRecalledMakesRoomAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		jobs := source{size: 1000}
 		var fetched atomic.Int64
-		p := &generics.Pump[int]{
-			Workers: 2, Ahead: 10, Finish: nothing, Return: func([]int) {},
+		p := &generics.Workers[int]{
+			Count: 2, Ahead: 10, Finish: nothing, Return: func([]int) {},
 			Fetch: func(ctx context.Context, room func() int) ([]int, error) {
 				batch, err := jobs.fetch(ctx, room)
 				fetched.Add(int64(len(batch)))

@@ -8,10 +8,10 @@ import (
 	"github.com/pgmq-go/pgmq/generics"
 )
 
-// source gives out 0, 1, 2, … up to its size and then waits for ctx's end.
+// source hands out 0, 1, 2, … below size, and then waits for the end of ctx.
 type source struct {
 	size, next int
-	most       int // the largest room that it was given
+	most       int // the largest room at a fetch
 	fetches    int
 }
 
@@ -31,7 +31,7 @@ func (s *source) fetch(ctx context.Context, room func() int) ([]int, error) {
 	return jobs, nil
 }
 
-// upTo returns 0, 1, 2, … up to and without n.
+// upTo returns 0, 1, 2, … below n.
 func upTo(n int) []int {
 	var all []int
 	for i := range n {
@@ -42,8 +42,9 @@ func upTo(n int) []int {
 
 func nothing([]int) {}
 
-// working starts Work and returns how to end it and where its error will be.
-func working(t *testing.T, p *generics.Pump[int]) (context.CancelFunc, chan error) {
+// working starts Work. It returns a function that ends it, and a channel that
+// receives its error.
+func working(t *testing.T, p *generics.Workers[int]) (context.CancelFunc, chan error) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- p.Work(ctx) }()

@@ -24,10 +24,10 @@ func TestTheEndReturnsTheUnstartedAtOnceAndWaitsForTheRest(t *testing.T) {
 		var returned []int
 		given := make(chan time.Duration, 1)
 		var ran, finished atomic.Int64
-		cancel, done := working(t, &generics.Pump[int]{
-			Workers: 2, Ahead: 10, Fetch: jobs.fetch,
+		cancel, done := working(t, &generics.Workers[int]{
+			Count: 2, Ahead: 10, Fetch: jobs.fetch,
 			Run: func(job int) {
-				if job >= 100 { // short ones first, so that there is a look-ahead
+				if job >= 100 { // short jobs first, so that the look-ahead grows
 					time.Sleep(time.Second)
 				}
 				ran.Add(1)
@@ -65,8 +65,8 @@ func TestJobsThatComeAfterTheEndAreReturned(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var returned []int
-		cancel, done := working(t, &generics.Pump[int]{
-			Workers: 2, Finish: nothing,
+		cancel, done := working(t, &generics.Workers[int]{
+			Count: 2, Finish: nothing,
 			Fetch: func(ctx context.Context, _ func() int) ([]int, error) {
 				<-ctx.Done()
 				return []int{1, 2}, errors.New("closed in the middle")
@@ -81,13 +81,13 @@ func TestJobsThatComeAfterTheEndAreReturned(t *testing.T) {
 	})
 }
 
-func TestAnErrorOfFetchEndsThePump(t *testing.T) {
+func TestAnErrorOfFetchEndsWork(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		failure := errors.New("failure")
 		start := time.Now()
 		var returned []int
-		p := &generics.Pump[int]{
+		p := &generics.Workers[int]{
 			Fetch:  func(context.Context, func() int) ([]int, error) { return []int{1, 2}, failure },
 			Run:    func(int) { time.Sleep(time.Second) },
 			Finish: nothing,
@@ -107,8 +107,8 @@ func TestGoexitLosesNoWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		jobs := source{size: 100}
 		var finished atomic.Int64
-		cancel, done := working(t, &generics.Pump[int]{
-			Workers: 2, Ahead: 3, Fetch: jobs.fetch,
+		cancel, done := working(t, &generics.Workers[int]{
+			Count: 2, Ahead: 3, Fetch: jobs.fetch,
 			Run: func(int) { runtime.Goexit() },
 			Finish: func(jobs []int) {
 				if finished.Add(int64(len(jobs)))%2 == 0 {
@@ -125,8 +125,8 @@ func TestGoexitLosesNoWorker(t *testing.T) {
 
 func TestAPanicInRunEndsTheProgramUnfinished(t *testing.T) {
 	t.Parallel()
-	if os.Getenv("PUMP_PANICS") != "" {
-		p := &generics.Pump[int]{
+	if os.Getenv("WORKERS_PANIC") != "" {
+		p := &generics.Workers[int]{
 			Fetch:  (&source{size: 1}).fetch,
 			Run:    func(int) { panic("the job is broken") },
 			Finish: func([]int) { println("Finish was called") },
@@ -135,7 +135,7 @@ func TestAPanicInRunEndsTheProgramUnfinished(t *testing.T) {
 		return
 	}
 	again := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
-	again.Env = append(os.Environ(), "PUMP_PANICS=yes")
+	again.Env = append(os.Environ(), "WORKERS_PANIC=yes")
 	out, err := again.CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "panic: the job is broken") || strings.Contains(string(out), "Finish was called") {
 		t.Errorf("%v: %s", err, out)

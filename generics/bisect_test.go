@@ -13,7 +13,7 @@ var (
 	errFatal = errors.New("a fatal error")
 )
 
-// tens multiplies by ten and refuses any batch with a negative number in it.
+// tens multiplies by ten. It refuses a batch that holds a negative number.
 func tens(tries *int) func([]int) ([]int, error) {
 	return func(batch []int) ([]int, error) {
 		*tries++
@@ -30,16 +30,16 @@ func tens(tries *int) func([]int) ([]int, error) {
 
 func isBad(err error) bool { return errors.Is(err, errBad) }
 
-func TestHalveTriesAGoodBatchOnce(t *testing.T) {
+func TestBisectTriesAGoodBatchOnce(t *testing.T) {
 	t.Parallel()
 	tries := 0
-	got := generics.Halve([]int{1, 2, 3}, tens(&tries), isBad)
+	got := generics.Bisect([]int{1, 2, 3}, tens(&tries), isBad)
 	if want := []generics.Result[int]{{Value: 10}, {Value: 20}, {Value: 30}}; !slices.Equal(got, want) || tries != 1 {
 		t.Errorf("%v in %d tries", got, tries)
 	}
 }
 
-func TestHalveFailsTheBadItemsAlone(t *testing.T) {
+func TestBisectFailsTheBadItemsAlone(t *testing.T) {
 	t.Parallel()
 	for size := 1; size <= 17; size++ {
 		for bad := range size {
@@ -49,7 +49,7 @@ func TestHalveFailsTheBadItemsAlone(t *testing.T) {
 			}
 			batch[bad] = -1
 			tries := 0
-			got := generics.Halve(batch, tens(&tries), isBad)
+			got := generics.Bisect(batch, tens(&tries), isBad)
 			for i, r := range got {
 				if i == bad && !isBad(r.Err) || i != bad && (r.Err != nil || r.Value != 10*i) {
 					t.Errorf("%v: %v", batch, got)
@@ -62,19 +62,19 @@ func TestHalveFailsTheBadItemsAlone(t *testing.T) {
 	}
 }
 
-func TestHalveDoesNotSplitOnOtherErrors(t *testing.T) {
+func TestBisectDoesNotSplitOnOtherErrors(t *testing.T) {
 	t.Parallel()
 	tries := 0
-	got := generics.Halve([]int{1, 2}, func([]int) ([]int, error) { tries++; return nil, errFatal }, isBad)
+	got := generics.Bisect([]int{1, 2}, func([]int) ([]int, error) { tries++; return nil, errFatal }, isBad)
 	if want := []generics.Result[int]{{Err: errFatal}, {Err: errFatal}}; !slices.Equal(got, want) || tries != 1 {
 		t.Errorf("%v in %d tries", got, tries)
 	}
 }
 
-func TestHalveDoesNotTryNothing(t *testing.T) {
+func TestBisectDoesNotTryNothing(t *testing.T) {
 	t.Parallel()
 	tries := 0
-	if got := generics.Halve(nil, tens(&tries), isBad); len(got) != 0 || tries != 0 {
+	if got := generics.Bisect(nil, tens(&tries), isBad); len(got) != 0 || tries != 0 {
 		t.Errorf("%v in %d tries", got, tries)
 	}
 }

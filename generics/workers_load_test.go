@@ -11,7 +11,8 @@ import (
 	"github.com/pgmq-go/pgmq/generics"
 )
 
-// Recall, the end and the workers race for the same jobs: each gets to one.
+// Recall, the end of Work and the workers compete for the same jobs. Each job goes
+// to one of them.
 func TestEveryJobEndsInOnePlaceUnderLoad(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -19,8 +20,8 @@ func TestEveryJobEndsInOnePlaceUnderLoad(t *testing.T) {
 		jobs := source{size: size}
 		var ran, finished, recalled, returned atomic.Int64
 		ctx, cancel := context.WithCancel(t.Context())
-		p := &generics.Pump[int]{
-			Workers: 8, Ahead: 100, Fetch: jobs.fetch,
+		p := &generics.Workers[int]{
+			Count: 8, Ahead: 100, Fetch: jobs.fetch,
 			Run: func(int) {
 				if ran.Add(1) == size/2 {
 					cancel()
@@ -47,12 +48,12 @@ func TestEveryJobEndsInOnePlaceUnderLoad(t *testing.T) {
 	})
 }
 
-func BenchmarkPump(b *testing.B) {
+func BenchmarkWorkers(b *testing.B) {
 	jobs := source{size: b.N}
 	ctx, cancel := context.WithCancel(b.Context())
 	var ran atomic.Int64
-	p := &generics.Pump[int]{
-		Workers: 16, Ahead: 1000, Fetch: jobs.fetch, Finish: nothing,
+	p := &generics.Workers[int]{
+		Count: 16, Ahead: 1000, Fetch: jobs.fetch, Finish: nothing,
 		Run: func(int) {
 			if ran.Add(1) == int64(b.N) {
 				cancel()
