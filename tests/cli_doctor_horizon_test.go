@@ -114,7 +114,7 @@ func TestDoctorFindsStandbysAndSlotsThatKeepDeadRows(t *testing.T) {
 		found, _ = examine()
 		return len(found.worse("problem")) >= 2 // and fsync
 	})
-	f := found.has(t, "replication_slot", "problem", "", `"s1"`, "nobody uses")
+	f := found.has(t, "replication_slot", "problem", "", `"s1"`, "unused")
 	_, drop, _ := strings.Cut(f.Do, "or SELECT")
 	exec(t, pool, "SELECT"+drop)
 	found, _ = examine()
@@ -122,7 +122,7 @@ func TestDoctorFindsStandbysAndSlotsThatKeepDeadRows(t *testing.T) {
 
 	exec(t, pool, `SELECT pg_create_logical_replication_slot('s2', 'pgoutput')`)
 	found, _ = examine()
-	found.has(t, "replication_slot", "notice", "", `"s2"`, "catalogue")
+	found.has(t, "replication_slot", "notice", "", `"s2"`, "system catalogs")
 }
 
 func TestDoctorComparesClocks(t *testing.T) {

@@ -145,7 +145,7 @@ func TestDoctorFindsDeadRowsAndWhatTheyLeave(t *testing.T) {
 		found = examine()
 		return len(found.of("dead_rows", "dead")) == 1
 	})
-	f := found.has(t, "dead_rows", "warning", "dead", "pgmq.q_dead has 20,000 dead rows beside 0 live ones", "never vacuumed")
+	f := found.has(t, "dead_rows", "warning", "dead", "pgmq.q_dead has 20,000 dead rows and 0 live ones", "never vacuumed")
 	equal(t, "findings about a new queue, to which vacuum will come", len(found.of("dead_rows", "fresh")), 0)
 	do, _, _ := strings.Cut(f.Do, "; ")
 	exec(t, pool, do)
@@ -172,10 +172,10 @@ func TestDoctorFindsPartitionsThatNobodyMakes(t *testing.T) {
 	examine().fine(t, "partitions")
 	send(100)
 	found := examine()
-	found.has(t, "partitions", "warning", "parted", "pgmq.q_parted has no partition to come")
-	found.has(t, "partitions", "warning", "parted", "pgmq.a_parted has no partition to come")
+	found.has(t, "partitions", "warning", "parted", "pgmq.q_parted has no next partition")
+	found.has(t, "partitions", "warning", "parted", "pgmq.a_parted has no next partition")
 	send(100)
-	examine().has(t, "partitions", "warning", "parted", "pgmq.q_parted has no partition for the messages of now")
+	examine().has(t, "partitions", "warning", "parted", "pgmq.q_parted has no partition for current messages")
 	maintain := func() { output(t, command(t)("maintain", "--database-url", dsn(pool))) }
 	says := func(words string) func() bool { // as soon as the statistics do
 		return func() bool {
@@ -240,8 +240,8 @@ func TestDoctorDoesNotWaitForLocks(t *testing.T) {
 		found = examine()
 		return len(found.of("locked", "locked")) > 0
 	})
-	f := found.has(t, "locked", "warning", "locked", "keeps everybody from pgmq.q_locked (AccessExclusiveLock)", "idle in transaction")
-	found.has(t, "locked", "warning", "shared", "keeps senders and consumers from pgmq.q_shared (ShareLock)")
+	f := found.has(t, "locked", "warning", "locked", "blocks all access to pgmq.q_locked (AccessExclusiveLock)", "idle in transaction")
+	found.has(t, "locked", "warning", "shared", "blocks sends to and reads from pgmq.q_shared (ShareLock)")
 	_, terminate, _ := strings.Cut(f.Do, "or SELECT")
 	exec(t, pool, "SELECT"+terminate)
 	eventually(t, "the advice helped", func() bool {

@@ -95,7 +95,7 @@ func TestCheckTellsWhatDriftedAndWhatMendsIt(t *testing.T) {
 			`migrations  queue "orders_dead": new`, `migrations  queue "raw": new`,
 			"pgmq: 5 difference(s) from pgmq.yaml: run pgmq generate")
 		writeFiles(t, s.dir, map[string]string{"migrations/00043_x.sql": "-- pgmq:queue {\"name\":\"a\",\"color\":1}\n"})
-		failure(t, s.pgmq("generate", "--check"), 1, `migrations/00043_x.sql:1: what stands behind "-- pgmq:queue" was changed, or a newer pgmq wrote it`, "color")
+		failure(t, s.pgmq("generate", "--check"), 1, `migrations/00043_x.sql:1: the text after "-- pgmq:queue" was edited, or a newer pgmq wrote it`, "color")
 	})
 	t.Run("database", func(t *testing.T) {
 		t.Parallel()

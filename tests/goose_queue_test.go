@@ -98,12 +98,12 @@ func TestAQueueThatCannotBeIsNoMigration(t *testing.T) {
 		why  string
 	}{
 		{[]string{"a;b"}, `"a;b" cannot be a queue: it contains one of $ ; ' or --`},
-		{[]string{"a\n-b"}, `"a\n-b" cannot be a queue: it contains a character that cannot be seen`},
+		{[]string{"a\n-b"}, `"a\n-b" cannot be a queue: it contains a character that is not printable`},
 		{nil, "wanted NAME"},
 		{[]string{"a", "--notify=1us"}, `--notify is "1us"; it must be a duration in whole milliseconds`},
 		{[]string{"a", "--topic=a'b"}, `a topic is "a'b"; it must be`},
 		{[]string{"a", "--premake=9"}, "pass --partition-every and --partition-keep, too"},
-		{[]string{"a", "--partition-every=1 day"}, `partitions are every "1 day" and kept ""; both must be times`},
+		{[]string{"a", "--partition-every=1 day"}, `partitions have every "1 day" and keep ""; both must be times`},
 		{[]string{"a", "--partition-every=1 day", "--partition-keep=10"}, "both must be times"},
 		{[]string{"a", "--partition-every=1'; DROP", "--partition-keep=1 day"}, "both must be times"},
 		{[]string{"a", "--partition-every=1 day", "--partition-keep=2 days", "--premake=0"}, "it must be 1 or more"},

@@ -78,8 +78,8 @@ const examinationTime = 45 * time.Second
 func examination(ctx context.Context, pool *pgxpool.Pool, openFor time.Duration) []doctor.Finding {
 	ctx, cancel := context.WithTimeout(ctx, examinationTime)
 	defer cancel()
-	patient := doctor.New(pool, openFor)
-	found := patient.Server(ctx)
+	exam := doctor.New(pool, openFor)
+	found := exam.Server(ctx)
 	db := stdlib.OpenDBFromPool(pool)
 	defer db.Close()
 	migrations, migrated := migrationsFinding(ctx, db)
@@ -87,7 +87,7 @@ func examination(ctx context.Context, pool *pgxpool.Pool, openFor time.Duration)
 	if !migrated {
 		return found
 	}
-	return append(found, patient.Queues(ctx)...)
+	return append(found, exam.Queues(ctx)...)
 }
 
 // migrationsFinding tells how the schema is, and whether there is any.

@@ -1,7 +1,7 @@
-// Package doctor examines a server and its queues: what keeps them from working
-// well, and what to do about it.
+// Package doctor examines a server and its queues. It finds problems, and says how
+// to solve them.
 //
-// It looks and changes nothing, waits for no lock for long, and counts no queue.
+// It changes nothing, does not wait long for a lock, and does not count messages.
 package doctor
 
 import (
@@ -14,7 +14,8 @@ import (
 // Level says how bad a finding is.
 type Level string
 
-// The levels, from the best to the worst. Unchecked is what could not be looked at.
+// The levels, from the best to the worst. Unchecked means that a check could not
+// be made.
 const (
 	OK        Level = "ok"
 	Notice    Level = "notice"
@@ -23,89 +24,89 @@ const (
 	Problem   Level = "problem"
 )
 
-// Levels returns all of them, the best first.
+// Levels returns all levels, the best first.
 func Levels() []Level { return []Level{OK, Notice, Unchecked, Warning, Problem} }
 
-// Finding is what a check found. A check that found nothing wrong has one, too,
-// with the level OK.
+// Finding is a result of a check. A check without a bad finding has one with the
+// level OK.
 type Finding struct {
 	Check string `json:"check"`
 	Level Level  `json:"level"`
-	Queue string `json:"queue,omitempty"` // "" when it is not about a single one
+	Queue string `json:"queue,omitempty"` // "" when it is not about one queue
 	What  string `json:"what"`
 	Do    string `json:"do,omitempty"` // "" when there is nothing to do
 }
 
-// Patient is a database that is examined.
-type Patient struct {
+// Examination examines one database and its server.
+type Examination struct {
 	pool       *pgxpool.Pool
-	openFor    time.Duration // how long a transaction may be open
-	mayMonitor bool          // whether the role sees what others do
+	openFor    time.Duration // the longest that a transaction may be open
+	mayMonitor bool          // the role sees the activity of other roles
 	tables     []tableFacts
-	shut       map[string]bool // queues whose tables cannot be read now
+	locked     map[string]bool // queues whose tables cannot be read now
 }
 
-// check looks at one thing.
+// check is one of the checks of an examination.
 type check struct {
-	name string
-	fine string // what there is to say when nothing was found
-	look look
+	name   string
+	okText string // the text of the finding when run returns none
+	run    checkFunc
 }
 
-// look returns what a check finds. Check may be left out of it.
-type look func(ctx context.Context, p *Patient) ([]Finding, error)
+// checkFunc returns the findings of a check. They need not name the check.
+type checkFunc func(ctx context.Context, e *Examination) ([]Finding, error)
 
-// New returns the patient at the other end of a pool, which should not prepare
-// statements, for a pooler may be in between. Transactions that are open for longer
-// than openFor are found.
-func New(pool *pgxpool.Pool, openFor time.Duration) *Patient {
-	return &Patient{pool: pool, openFor: openFor}
+// New returns an examination of the database that pool connects to. The pool
+// should not prepare statements, as there may be a pooler in between. The
+// examination finds transactions that have been open for openFor or longer.
+func New(pool *pgxpool.Pool, openFor time.Duration) *Examination {
+	return &Examination{pool: pool, openFor: openFor}
 }
 
-// Server examines the server and what is between here and there.
-func (p *Patient) Server(ctx context.Context) []Finding {
-	return p.examine(ctx, []check{
+// Server examines the server and the connection to it.
+func (e *Examination) Server(ctx context.Context) []Finding {
+	return e.examine(ctx, []check{
 		{"server", "", server},
 		{"pooler", "the connection is direct", pooler},
-		{"clock", "this machine and the server agree on the time", clock},
-		{"settings", "the server is durable, and vacuums", each(settingsSQL, setting)},
+		{"clock", "the clocks of this machine and the server agree", clock},
+		{"settings", "durability and autovacuum are on", forEachRow(settingsSQL, setting)},
 		{"open_transaction", "no transaction has been open for long", openTransactions},
-		{"prepared_transaction", "no prepared transaction has been left", each(preparedSQL, preparedTransaction)},
-		{"replication_slot", "no replication slot keeps dead rows", each(slotsSQL, replicationSlot)},
-		{"standby_feedback", "no standby keeps dead rows", each(standbysSQL, standbyFeedback)},
+		{"prepared_transaction", "no prepared transaction has been left unfinished", forEachRow(preparedSQL, preparedTransaction)},
+		{"replication_slot", "no replication slot keeps dead rows", forEachRow(slotsSQL, replicationSlot)},
+		{"standby_feedback", "no standby keeps dead rows", forEachRow(standbysSQL, standbyFeedback)},
 	})
 }
 
-// Queues examines the queues of a database that was migrated.
-func (p *Patient) Queues(ctx context.Context) []Finding {
-	found := p.examine(ctx, []check{{"queues", "", queues}})
+// Queues examines the queues. The database must have been migrated.
+func (e *Examination) Queues(ctx context.Context) []Finding {
+	found := e.examine(ctx, []check{{"queues", "", queues}})
 	if found[0].Level == Unchecked {
 		return found
 	}
-	return append(found, p.examine(ctx, []check{
-		{"tables", "every queue has its tables", p.ofTables(missing)},
-		{"orphan_table", "every table belongs to a queue", each(orphansSQL, orphan)},
-		{"index", "every index that is needed is there, and no other", p.ofTables(indexes)},
-		{"storage", "every queue has the storage parameters of the template", p.ofTables(storage)},
-		{"dead_rows", "vacuum keeps up", p.ofTables(deadRows)},
-		{"bloat", "no queue takes much more room than its messages", p.ofTables(bloat)},
-		{"unlogged", "every queue survives a crash", p.ofTables(unlogged)},
-		{"partitions", "no partition is missing", each(partitionsSQL, partitions)},
-		{"locked", "no lock keeps anybody from a queue", locks},
-		{"messages", "no message was read in vain or waits for long", messages},
+	return append(found, e.examine(ctx, []check{
+		{"tables", "every queue has its tables", e.forEachTable(missing)},
+		{"orphan_table", "every table belongs to a queue", forEachRow(orphansSQL, orphan)},
+		{"index", "every queue has the indexes that it needs, and no others", e.forEachTable(indexes)},
+		{"storage", "every queue has the template's storage parameters", e.forEachTable(storage)},
+		{"dead_rows", "vacuum keeps up", e.forEachTable(deadRows)},
+		{"bloat", "no table is much larger than its messages", e.forEachTable(bloat)},
+		{"unlogged", "every queue survives a crash", e.forEachTable(unlogged)},
+		{"partitions", "no partition is missing", forEachRow(partitionsSQL, partitions)},
+		{"locked", "no lock blocks a queue", locks},
+		{"messages", "no message is stuck or repeatedly redelivered", messages},
 	})...)
 }
 
 // examine makes checks, one after the other.
-func (p *Patient) examine(ctx context.Context, checks []check) []Finding {
+func (e *Examination) examine(ctx context.Context, checks []check) []Finding {
 	var all []Finding
 	for _, c := range checks {
-		found, err := c.look(ctx, p)
+		found, err := c.run(ctx, e)
 		if err != nil {
 			found = append(found, CouldNot(err))
 		}
 		if len(found) == 0 {
-			found = []Finding{{Level: OK, What: c.fine}}
+			found = []Finding{{Level: OK, What: c.okText}}
 		}
 		for _, f := range found {
 			if f.Check == "" {

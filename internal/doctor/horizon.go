@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Who keeps dead rows from being cleaned up: vacuum goes no further than the
-// oldest of them.
+// These queries find the holders of the xmin horizon. Vacuum removes no row that
+// died after the oldest of them began.
 var (
 	//go:embed sql/activity.sql
 	activitySQL string
@@ -22,19 +22,20 @@ var (
 )
 
 const (
-	// grave is how many times longer than allowed makes a problem of a warning.
-	grave = 10
-	// farBehind is how many transactions an xmin may be behind where its time is
-	// not known.
+	// problemFactor times the allowed duration, a warning becomes a problem.
+	problemFactor = 10
+	// farBehind is the number of transactions that an xmin may be behind. It counts
+	// where the age of the xmin is not known as a time.
 	farBehind = 100_000
 )
 
-// lasting is the level of what has gone on for d: "" when that is not long.
-func (p *Patient) lasting(d time.Duration) Level {
+// levelAfter returns the level of a transaction that has been open for d. It is ""
+// while d is allowed.
+func (e *Examination) levelAfter(d time.Duration) Level {
 	switch {
-	case d >= grave*p.openFor:
+	case d >= problemFactor*e.openFor:
 		return Problem
-	case d >= p.openFor:
+	case d >= e.openFor:
 		return Warning
 	}
 	return ""
@@ -49,40 +50,40 @@ type activityFacts struct {
 	OpenFor     *time.Duration // nil when the role may not see it
 }
 
-func openTransactions(ctx context.Context, p *Patient) ([]Finding, error) {
-	all, err := facts[activityFacts](ctx, p, activitySQL)
+func openTransactions(ctx context.Context, e *Examination) ([]Finding, error) {
+	all, err := facts[activityFacts](ctx, e, activitySQL)
 	var found []Finding
 	hidden := 0
 	for _, a := range all {
 		if a.OpenFor == nil {
-			if !p.mayMonitor {
+			if !e.mayMonitor {
 				hidden++
 			}
 			continue
 		}
-		level := p.lasting(*a.OpenFor)
+		level := e.levelAfter(*a.OpenFor)
 		if level == "" {
 			continue
 		}
 		found = append(found, Finding{
 			Level: level,
-			What: fmt.Sprintf("process %d (%s) has had a transaction open for %s: what died since then stays",
-				a.PID, a.who(), long(*a.OpenFor)),
-			Do: fmt.Sprintf("end it where it runs, or SELECT pg_terminate_backend(%d)", a.PID),
+			What: fmt.Sprintf("process %d (%s) has had a transaction open for %s: vacuum cannot remove rows that died since then",
+				a.PID, a.session(), seconds(*a.OpenFor)),
+			Do: fmt.Sprintf("end it in its program, or SELECT pg_terminate_backend(%d)", a.PID),
 		})
 	}
 	if hidden > 0 {
 		found = append(found, Finding{
 			Level: Unchecked,
-			What:  fmt.Sprintf("this role does not see for how long %d transaction(s) of others are open", hidden),
+			What:  fmt.Sprintf("this role cannot see how long %d transaction(s) of other roles have been open", hidden),
 			Do:    "GRANT pg_read_all_stats to it, or pg_monitor",
 		})
 	}
 	return found, err
 }
 
-// who names a session.
-func (a activityFacts) who() string {
+// session describes a session: its role, application, database and state.
+func (a activityFacts) session() string {
 	parts := []string{fmt.Sprintf("role %q", a.Role)}
 	if a.Application != "" {
 		parts = append(parts, fmt.Sprintf("application %q", a.Application))
@@ -103,15 +104,15 @@ type preparedFacts struct {
 	Literal  string // the id for SQL
 }
 
-func preparedTransaction(p *Patient, t preparedFacts) []Finding {
-	level := p.lasting(t.OpenFor)
+func preparedTransaction(e *Examination, t preparedFacts) []Finding {
+	level := e.levelAfter(t.OpenFor)
 	if level == "" {
 		return nil
 	}
 	return []Finding{{
 		Level: level,
-		What: fmt.Sprintf("transaction %q of database %q was prepared %s ago and never finished: it keeps dead rows, and its locks",
-			t.ID, t.Database, long(t.OpenFor)),
+		What: fmt.Sprintf("transaction %q of database %q was prepared %s ago and never finished: it keeps dead rows and its locks",
+			t.ID, t.Database, seconds(t.OpenFor)),
 		Do: fmt.Sprintf("COMMIT PREPARED %s, or ROLLBACK PREPARED %[1]s, in that database", t.Literal),
 	}}
 }
@@ -119,13 +120,13 @@ func preparedTransaction(p *Patient, t preparedFacts) []Finding {
 type slotFacts struct {
 	Name    string
 	Active  bool
-	Rows    *int64 // how many transactions its xmin is behind; nil for none
-	Catalog *int64 // the same of its catalog_xmin
+	Rows    *int64 // the age of its xmin in transactions; nil without one
+	Catalog *int64 // the same for its catalog_xmin
 	Literal string // the name for SQL
 }
 
-func replicationSlot(_ *Patient, s slotFacts) []Finding {
-	f := Finding{Do: fmt.Sprintf("start its client again, or SELECT pg_drop_replication_slot(%s)", s.Literal)}
+func replicationSlot(_ *Examination, s slotFacts) []Finding {
+	f := Finding{Do: fmt.Sprintf("restart its client, or SELECT pg_drop_replication_slot(%s)", s.Literal)}
 	switch {
 	case s.Rows != nil && s.Active:
 		if *s.Rows < farBehind {
@@ -139,13 +140,13 @@ func replicationSlot(_ *Patient, s slotFacts) []Finding {
 		if *s.Rows >= farBehind {
 			f.Level = Problem
 		}
-		f.What = fmt.Sprintf("replication slot %q, which nobody uses, keeps dead rows of the last %s transactions", s.Name, number(*s.Rows))
+		f.What = fmt.Sprintf("the unused replication slot %q keeps the dead rows of the last %s transactions", s.Name, number(*s.Rows))
 	case s.Catalog != nil && !s.Active:
 		f.Level = Notice
 		if *s.Catalog >= farBehind {
 			f.Level = Warning
 		}
-		f.What = fmt.Sprintf("replication slot %q, which nobody uses, keeps WAL and dead rows of the catalogue", s.Name)
+		f.What = fmt.Sprintf("the unused replication slot %q keeps WAL, and dead rows of the system catalogs", s.Name)
 	default:
 		return nil
 	}
@@ -158,7 +159,7 @@ type standbyFacts struct {
 	Behind int64
 }
 
-func standbyFeedback(_ *Patient, s standbyFacts) []Finding {
+func standbyFeedback(_ *Examination, s standbyFacts) []Finding {
 	if s.Behind < farBehind {
 		return nil
 	}

@@ -22,66 +22,67 @@ import (
 var messagesSQL string
 
 const (
-	// waitsLong is how long a visible message may wait for a reader.
-	waitsLong = time.Hour
-	// lookers look at queues at once, for as long as looking may take.
-	lookers = 4
-	looking = 20 * time.Second
+	// maxUnread is the longest that a visible message may wait for a reader.
+	maxUnread = time.Hour
+	// queuesAtOnce is the number of queues that are read at the same time.
+	queuesAtOnce = 4
+	// messagesTime limits the check of all queues.
+	messagesTime = 20 * time.Second
 )
 
-// byIndex has no queue read through, however long it is and whatever its
-// statistics say; and dead rows are walked past for a moment only.
+// byIndex forces an index scan, so that no queue is read as a whole, whatever its
+// length and statistics are. It limits the time spent on skipping dead rows.
 const byIndex = `; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL statement_timeout = '1s'`
 
 type messageFacts struct {
-	Waits *time.Duration // since the first became visible; less than 0 when none is yet, nil when there is none
-	Often int64          // how many were read 10 times or more
-	Most  int64          // how often the worst was
-	Worst int64          // its id
+	Waited   *time.Duration // since the first became visible: below 0 if none is yet, nil without a message
+	Repeated int64          // the number of messages that were read 10 times or more
+	MaxReads int64          // the reads of the message with the most
+	WorstID  int64          // its id
 }
 
-// messages looks at the oldest messages of each queue.
-func messages(ctx context.Context, p *Patient) ([]Finding, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, looking, errors.New("there was no time left for it"))
+// messages checks the oldest messages of each queue.
+func messages(ctx context.Context, e *Examination) ([]Finding, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, messagesTime, errors.New("no time was left for this check"))
 	defer cancel()
 	var mu sync.Mutex
 	var found []Finding
-	missed := map[string][]Finding{} // by the reason
-	var looks errgroup.Group
-	looks.SetLimit(lookers)
-	for _, t := range p.tables {
-		if !t.isQueue() || !t.There {
+	failed := map[string][]Finding{} // by errorKey
+	var group errgroup.Group
+	group.SetLimit(queuesAtOnce)
+	for _, t := range e.tables {
+		if !t.isQueue() || !t.Exists {
 			continue
 		}
-		looks.Go(func() error {
-			m, err := p.messagesOf(ctx, t)
+		group.Go(func() error {
+			m, err := e.messagesOf(ctx, t)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
 				f := CouldNot(err)
 				f.Queue = t.Queue
-				missed[reason(err)] = append(missed[reason(err)], f)
+				failed[errorKey(err)] = append(failed[errorKey(err)], f)
 				return nil
 			}
 			found = append(found, m.judge(t)...)
 			return nil
 		})
 	}
-	_ = looks.Wait() // each says itself what went wrong
-	for _, of := range missed {
-		found = append(found, together(of))
+	_ = group.Wait() // the errors are in failed
+	for _, same := range failed {
+		found = append(found, merge(same))
 	}
 	slices.SortStableFunc(found, byQueue)
 	return found, nil
 }
 
-var errShut = errors.New("a lock is in the way")
+var errLocked = errors.New("a lock is in the way")
 
-func (p *Patient) messagesOf(ctx context.Context, t tableFacts) (m messageFacts, err error) {
-	if p.shut[t.Queue] {
-		return m, errShut
+func (e *Examination) messagesOf(ctx context.Context, t tableFacts) (m messageFacts, err error) {
+	if e.locked[t.Queue] {
+		return m, errLocked
 	}
-	err = pgx.BeginTxFunc(ctx, p.pool, pgx.TxOptions{BeginQuery: careful + byIndex}, func(tx pgx.Tx) error {
+	err = pgx.BeginTxFunc(ctx, e.pool, pgx.TxOptions{BeginQuery: beginReadOnly + byIndex}, func(tx pgx.Tx) error {
 		rows, err := table.New(t.Queue).Bind(tx).Query(ctx, messagesSQL)
 		if err != nil {
 			return err
@@ -97,33 +98,33 @@ func (p *Patient) messagesOf(ctx context.Context, t tableFacts) (m messageFacts,
 
 func (m messageFacts) judge(t tableFacts) []Finding {
 	var found []Finding
-	if m.Waits != nil && *m.Waits > waitsLong {
+	if m.Waited != nil && *m.Waited > maxUnread {
 		found = append(found, Finding{
 			Check: "unread",
 			Level: Warning,
 			Queue: t.Queue,
-			What:  fmt.Sprintf("a message that anybody could read has waited for %s", long(*m.Waits)),
-			Do:    "see whether its consumers run, and keep up; dead letters go back by pgmq redrive",
+			What:  fmt.Sprintf("a visible message has waited for %s", seconds(*m.Waited)),
+			Do:    "check that its consumers run and keep up; pgmq redrive sends dead letters back",
 		})
 	}
-	if m.Often > 0 {
+	if m.Repeated > 0 {
 		f := Finding{
 			Check: "poison",
 			Level: Warning,
 			Queue: t.Queue,
-			What:  fmt.Sprintf("message %d was read %s times and never settled", m.Worst, number(m.Most)),
-			Do:    "pgmq peek shows it, pgmq archive puts it aside; MaxReads and DeadLetterTo do so for consumers",
+			What:  fmt.Sprintf("message %d was read %s times and never settled", m.WorstID, number(m.MaxReads)),
+			Do:    "pgmq peek shows it, pgmq archive moves it away; MaxReads and DeadLetterTo do this for consumers",
 		}
-		if m.Often > 1 {
-			f.What += fmt.Sprintf(", and %d more of the oldest at least 10 times", m.Often-1)
+		if m.Repeated > 1 {
+			f.What += fmt.Sprintf(", and %d more of the oldest at least 10 times", m.Repeated-1)
 		}
 		found = append(found, f)
 	}
 	return found
 }
 
-// reason is the same for errors that differ in the name of a table only.
-func reason(err error) string {
+// errorKey returns the same key for errors that differ only in the name of a table.
+func errorKey(err error) string {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		return pg.Code
@@ -135,8 +136,8 @@ func byQueue(a, b Finding) int {
 	return cmp.Or(cmp.Compare(a.Queue, b.Queue), cmp.Compare(a.Check, b.Check), cmp.Compare(a.What, b.What))
 }
 
-// together makes one finding of those that differ in the queue only.
-func together(all []Finding) Finding {
+// merge makes one finding out of those that differ only in the queue.
+func merge(all []Finding) Finding {
 	slices.SortFunc(all, byQueue)
 	f := all[0]
 	if len(all) == 1 {

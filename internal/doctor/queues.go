@@ -18,24 +18,24 @@ var (
 
 type orphanFacts struct {
 	Name        string
-	Queue       string // that it would belong to
+	Queue       string // the queue that its name stands for
 	Literal     string
 	Archive     bool
 	Partitioned bool
-	Old         bool // archived before the archive was partitioned
+	Old         bool // the archive from before it was partitioned
 }
 
-func orphan(_ *Patient, t orphanFacts) []Finding {
+func orphan(_ *Examination, t orphanFacts) []Finding {
 	f := Finding{
 		Level: Warning,
 		What:  t.Name + " belongs to no queue in pgmq.meta",
-		Do:    fmt.Sprintf("SELECT pgmq.create(%s) lists the queue again, with what is in it; or DROP TABLE %s", t.Literal, t.Name),
+		Do:    fmt.Sprintf("SELECT pgmq.create(%s) lists the queue again, with its messages; or DROP TABLE %s", t.Literal, t.Name),
 	}
 	switch {
 	case t.Old:
 		f.Level = Notice
-		f.What = t.Name + " holds what was archived before that archive was partitioned"
-		f.Do = "DROP TABLE " + t.Name + ", when nobody needs it any more"
+		f.What = t.Name + " holds the messages that were archived before the archive was partitioned"
+		f.Do = "DROP TABLE " + t.Name + ", when you no longer need it"
 	case t.Partitioned:
 		f.Do = fmt.Sprintf("INSERT INTO pgmq.meta (queue_name, is_partitioned, is_unlogged) VALUES (%s, true, false) lists the queue again; or DROP TABLE %s", t.Literal, t.Name)
 	}
@@ -46,12 +46,12 @@ type partitionFacts struct {
 	Queue     string
 	Literal   string
 	Name      string
-	LacksThis bool // the partition that messages go to now
-	LacksNext bool
-	Waiting   int64 // in the default partition
+	LacksThis bool  // the partition for current messages is missing
+	LacksNext bool  // the next partition is missing
+	Waiting   int64 // the number of messages in the default partition
 }
 
-func partitions(_ *Patient, t partitionFacts) []Finding {
+func partitions(_ *Examination, t partitionFacts) []Finding {
 	f := Finding{
 		Level: Warning,
 		Queue: t.Queue,
@@ -59,9 +59,9 @@ func partitions(_ *Patient, t partitionFacts) []Finding {
 	}
 	switch {
 	case t.LacksThis:
-		f.What = t.Name + " has no partition for the messages of now: they pile up in the default one"
+		f.What = t.Name + " has no partition for current messages: they pile up in the default partition"
 	case t.LacksNext:
-		f.What = t.Name + " has no partition to come: messages will pile up in the default one"
+		f.What = t.Name + " has no next partition: messages will pile up in the default partition"
 	case t.Waiting > 0:
 		f.What = fmt.Sprintf("%s has about %s message(s) in its default partition", t.Name, number(t.Waiting))
 	default:
@@ -79,18 +79,18 @@ type lockFacts struct {
 	Granted bool
 }
 
-// lockedLong is how long a lock may be held before it is worth a word.
-const lockedLong = 5 * time.Second
+// maxLocked is the longest that a transaction may hold a lock without a finding.
+const maxLocked = 5 * time.Second
 
-func locks(ctx context.Context, p *Patient) ([]Finding, error) {
-	all, err := facts[lockFacts](ctx, p, locksSQL)
-	p.shut = map[string]bool{}
+func locks(ctx context.Context, e *Examination) ([]Finding, error) {
+	all, err := facts[lockFacts](ctx, e, locksSQL)
+	e.locked = map[string]bool{}
 	var found []Finding
 	for _, l := range all {
 		if l.Mode == "AccessExclusiveLock" && !l.Archive {
-			p.shut[l.Queue] = true
+			e.locked[l.Queue] = true
 		}
-		if l.OpenFor != nil && *l.OpenFor < lockedLong {
+		if l.OpenFor != nil && *l.OpenFor < maxLocked {
 			continue
 		}
 		found = append(found, l.finding())
@@ -99,26 +99,26 @@ func locks(ctx context.Context, p *Patient) ([]Finding, error) {
 }
 
 func (l lockFacts) finding() Finding {
-	whom := "senders and consumers"
+	blocked := "sends to and reads from"
 	if l.Mode == "AccessExclusiveLock" {
-		whom = "everybody"
+		blocked = "all access to"
 	}
-	verb := "keeps"
+	verb := "blocks"
 	if !l.Granted {
-		verb = "waits for a lock and keeps"
+		verb = "waits for a lock and blocks"
 	}
 	f := Finding{
 		Level: Warning,
 		Queue: l.Queue,
-		What:  fmt.Sprintf("process %d (%s) %s %s from %s (%s)", l.PID, l.who(), verb, whom, l.Name, l.Mode),
-		Do:    fmt.Sprintf("wait for it, or end it where it runs, or SELECT pg_terminate_backend(%d)", l.PID),
+		What:  fmt.Sprintf("process %d (%s) %s %s %s (%s)", l.PID, l.session(), verb, blocked, l.Name, l.Mode),
+		Do:    fmt.Sprintf("wait for it, or end it in its program, or SELECT pg_terminate_backend(%d)", l.PID),
 	}
 	if l.OpenFor != nil {
-		f.What += ", for " + long(*l.OpenFor)
+		f.What += ", for " + seconds(*l.OpenFor)
 	}
 	if l.PID == 0 {
-		f.What = fmt.Sprintf("a prepared transaction keeps %s from %s (%s)", whom, l.Name, l.Mode)
-		f.Do = "COMMIT PREPARED or ROLLBACK PREPARED it; SELECT * FROM pg_prepared_xacts names it"
+		f.What = fmt.Sprintf("a prepared transaction blocks %s %s (%s)", blocked, l.Name, l.Mode)
+		f.Do = "COMMIT PREPARED or ROLLBACK PREPARED it; SELECT * FROM pg_prepared_xacts shows its name"
 	}
 	return f
 }

@@ -18,18 +18,18 @@ type tableFacts struct {
 	Prefix      string
 	Name        string // quoted, with its schema
 	CreatedAt   time.Time
-	There       bool
+	Exists      bool
 	Partitioned bool
 	Unlogged    bool
-	Unvacuumed  []string // tables that autovacuum passes over
-	Bare        []string // tables without the parameters that are Wanted
-	Wanted      *string
+	Unvacuumed  []string // tables with autovacuum_enabled = off
+	Lacking     []string // tables that lack storage parameters of the template
+	Wanted      *string  // the template's storage parameters
 	Dead        int64
 	Live        int64
 	VacuumedAt  *time.Time
-	Bytes       int64 // with Rows, as of the last vacuum
+	Bytes       int64 // this and Rows are as of the last vacuum
 	Rows        int64
-	ByID        bool // there is an index on msg_id
+	ByID        bool // it has an index on msg_id
 	ByTime      bool // on archived_at
 	ByGroup     bool // on the group
 	Invalid     []string
@@ -39,13 +39,13 @@ type tableFacts struct {
 
 func (t tableFacts) isQueue() bool { return t.Prefix == "q" }
 
-func queues(ctx context.Context, p *Patient) ([]Finding, error) {
+func queues(ctx context.Context, e *Examination) ([]Finding, error) {
 	var err error
-	if p.tables, err = facts[tableFacts](ctx, p, tablesSQL); err != nil {
+	if e.tables, err = facts[tableFacts](ctx, e, tablesSQL); err != nil {
 		return nil, err
 	}
 	n, dead := 0, int64(0)
-	for _, t := range p.tables {
+	for _, t := range e.tables {
 		if t.isQueue() {
 			n++
 		}
@@ -54,11 +54,12 @@ func queues(ctx context.Context, p *Patient) ([]Finding, error) {
 	return []Finding{{Level: OK, What: fmt.Sprintf("%s queue(s), %s dead rows in all", number(int64(n)), number(dead))}}, nil
 }
 
-// ofTables is the look at each table that is there, or at all for missing.
-func (p *Patient) ofTables(judge func(tableFacts) []Finding) look {
-	return func(context.Context, *Patient) ([]Finding, error) {
+// forEachTable returns a check that judges every table and archive of a queue. judge
+// may get one that does not exist.
+func (e *Examination) forEachTable(judge func(tableFacts) []Finding) checkFunc {
+	return func(context.Context, *Examination) ([]Finding, error) {
 		var found []Finding
-		for _, t := range p.tables {
+		for _, t := range e.tables {
 			for _, f := range judge(t) {
 				f.Queue = t.Queue
 				found = append(found, f)
@@ -68,11 +69,11 @@ func (p *Patient) ofTables(judge func(tableFacts) []Finding) look {
 	}
 }
 
-// renew is the function that gives a queue the storage of the template.
+// renew returns the SQL that gives a queue the template's storage parameters.
 func (t tableFacts) renew() string { return fmt.Sprintf("SELECT pgmq._renew_storage(%s)", t.Literal) }
 
 func missing(t tableFacts) []Finding {
-	if t.There {
+	if t.Exists {
 		return nil
 	}
 	f := Finding{
@@ -87,19 +88,19 @@ func missing(t tableFacts) []Finding {
 }
 
 func indexes(t tableFacts) []Finding {
-	if !t.There {
+	if !t.Exists {
 		return nil
 	}
 	var found []Finding
 	if !t.ByID {
 		f := Finding{
 			Level: Problem,
-			What:  t.Name + " has no index on msg_id: every read and every delete goes through the whole table",
+			What:  t.Name + " has no index on msg_id: every read and every delete scans the whole table",
 			Do:    fmt.Sprintf("ALTER TABLE %s ADD PRIMARY KEY (msg_id)", t.Name),
 		}
 		if !t.isQueue() {
 			f.Level = Warning
-			f.What = t.Name + " has no index on msg_id: to list and to replay goes through the whole archive"
+			f.What = t.Name + " has no index on msg_id: listing and replaying scan the whole archive"
 		}
 		if t.Partitioned {
 			f.Do = fmt.Sprintf("CREATE INDEX ON %s (msg_id)", t.Name)
@@ -109,7 +110,7 @@ func indexes(t tableFacts) []Finding {
 	if !t.isQueue() && !t.ByTime {
 		f := Finding{
 			Level: Warning,
-			What:  t.Name + " has no index on archived_at: to prune goes through the whole archive",
+			What:  t.Name + " has no index on archived_at: pruning scans the whole archive",
 			Do:    fmt.Sprintf("CREATE INDEX CONCURRENTLY ON %s (archived_at)", t.Name),
 		}
 		if t.Partitioned {
@@ -120,21 +121,21 @@ func indexes(t tableFacts) []Finding {
 	if !t.ByGroup {
 		found = append(found, Finding{
 			Level: Notice,
-			What:  t.Name + " has no index on groups: pgmq.read_grouped and its kin go through the whole table",
-			Do:    fmt.Sprintf("if you read by groups, when it is quiet: SELECT pgmq.create_fifo_index(%s)", t.Literal),
+			What:  t.Name + " has no index on groups: pgmq.read_grouped and similar functions scan the whole table",
+			Do:    fmt.Sprintf("if you read by groups, when the queue is quiet: SELECT pgmq.create_fifo_index(%s)", t.Literal),
 		})
 	}
 	for _, index := range t.Invalid {
 		found = append(found, Finding{
 			Level: Warning,
-			What:  fmt.Sprintf("index %s is invalid: it is written and never used", index),
+			What:  fmt.Sprintf("index %s is invalid: Postgres writes to it and never uses it", index),
 			Do:    fmt.Sprintf("REINDEX INDEX CONCURRENTLY %s, or DROP INDEX %[1]s", index),
 		})
 	}
 	for _, index := range t.Needless {
 		found = append(found, Finding{
 			Level: Warning,
-			What:  fmt.Sprintf("index %s makes every read write to every index, and helps nobody", index),
+			What:  fmt.Sprintf("index %s makes every read write to every index and speeds up no query", index),
 			Do:    t.renew() + ", or DROP INDEX " + index,
 		})
 	}
@@ -146,32 +147,32 @@ func storage(t tableFacts) []Finding {
 	for _, table := range t.Unvacuumed {
 		found = append(found, Finding{
 			Level: Problem,
-			What:  fmt.Sprintf("autovacuum is off for %s: it grows with every message, and gets slow", table),
+			What:  fmt.Sprintf("autovacuum is off for %s: it grows with every message and becomes slow", table),
 			Do:    fmt.Sprintf("ALTER TABLE %s RESET (autovacuum_enabled)", table),
 		})
 	}
-	if len(t.Bare) == 0 || t.Wanted == nil {
+	if len(t.Lacking) == 0 || t.Wanted == nil {
 		return found
 	}
 	f := Finding{
 		Level: Warning,
-		What:  fmt.Sprintf("%s lacks storage parameters of the template: vacuum comes late, reads cost more", t.Bare[0]),
+		What:  fmt.Sprintf("%s lacks some of the template's storage parameters: vacuum runs late, reads cost more", t.Lacking[0]),
 		Do:    t.renew(),
 	}
 	if t.Partitioned {
-		f.What = fmt.Sprintf("%d of its partitions, such as %s, lack storage parameters of the template: vacuum comes late, reads cost more", len(t.Bare), t.Bare[0])
-		f.Do = fmt.Sprintf("for each of them: ALTER TABLE %s SET (%s)", t.Bare[0], *t.Wanted)
+		f.What = fmt.Sprintf("%d of its partitions, such as %s, lack some of the template's storage parameters: vacuum runs late, reads cost more", len(t.Lacking), t.Lacking[0])
+		f.Do = fmt.Sprintf("for each of them: ALTER TABLE %s SET (%s)", t.Lacking[0], *t.Wanted)
 	}
 	return append(found, f)
 }
 
 const (
-	// manyDead rows have autovacuum come, with the parameters of the template, in
-	// a queue of half a million messages at most.
+	// manyDead rows start autovacuum in a queue of at most half a million messages
+	// that has the template's storage parameters.
 	manyDead = 10_000
 	// tooManyDead are more than a busy queue leaves between two vacuums.
 	tooManyDead = 10_000_000
-	// vacuumLate is how long it may take to come.
+	// vacuumLate is the longest that autovacuum may take to start.
 	vacuumLate = 10 * time.Minute
 )
 
@@ -186,33 +187,33 @@ func deadRows(t tableFacts) []Finding {
 	}
 	f := Finding{
 		Level: Warning,
-		What:  fmt.Sprintf("%s has %s dead rows beside %s live ones", t.Name, number(t.Dead), number(t.Live)),
-		Do:    "VACUUM " + t.Name + "; it helps only when no transaction, slot or standby keeps dead rows",
+		What:  fmt.Sprintf("%s has %s dead rows and %s live ones", t.Name, number(t.Dead), number(t.Live)),
+		Do:    "VACUUM " + t.Name + "; this helps only when no transaction, slot or standby keeps dead rows",
 	}
 	if t.VacuumedAt == nil {
-		f.What += ", and was never vacuumed"
+		f.What += "; it was never vacuumed"
 	} else {
-		f.What += fmt.Sprintf(", and was vacuumed %s ago", long(t.Now.Sub(since)))
+		f.What += fmt.Sprintf("; it was last vacuumed %s ago", seconds(t.Now.Sub(since)))
 	}
 	return []Finding{f}
 }
 
 const (
-	// small is what no table is too large for.
-	small = 64 * megabyte
-	// widest is how much a row can take at most, with the room that reads need:
-	// what is longer is stored elsewhere.
-	widest = 16 << 10
+	// minBloat is the smallest table that counts as bloated.
+	minBloat = 64 * megabyte
+	// maxRow is the most that a row takes in its table, with the room that reads
+	// need. Postgres stores longer values out of line.
+	maxRow = 16 << 10
 )
 
 func bloat(t tableFacts) []Finding {
-	if t.Bytes < small || t.Bytes/widest < t.Rows {
+	if t.Bytes < minBloat || t.Bytes/maxRow < t.Rows {
 		return nil
 	}
 	f := Finding{
 		Level: Notice,
-		What:  fmt.Sprintf("%s takes %s for %s message(s): it was once longer", t.Name, size(t.Bytes), number(t.Rows)),
-		Do:    "new messages fill it again; or, when it is quiet, VACUUM FULL " + t.Name + ", which locks it",
+		What:  fmt.Sprintf("%s takes %s for %s message(s): it once held more", t.Name, size(t.Bytes), number(t.Rows)),
+		Do:    "new messages will fill it; or, when the queue is quiet, VACUUM FULL " + t.Name + ", which locks it",
 	}
 	if t.Bytes >= gigabyte {
 		f.Level = Warning
@@ -227,6 +228,6 @@ func unlogged(t tableFacts) []Finding {
 	return []Finding{{
 		Level: Notice,
 		What:  t.Name + " is unlogged: a crash of the server empties it",
-		Do:    fmt.Sprintf("if its messages matter, when it is quiet: ALTER TABLE %s SET LOGGED", t.Name),
+		Do:    fmt.Sprintf("if its messages matter, when the queue is quiet: ALTER TABLE %s SET LOGGED", t.Name),
 	}}
 }

@@ -9,11 +9,12 @@ import (
 	"strings"
 )
 
-// Change is what becomes of one queue. From is nil for a new one, To for one
-// that is gone.
+// Change is the change of one queue. From is nil for a new queue, To is nil for one
+// that is no longer declared.
 type Change struct{ From, To *Stored }
 
-// Diff returns the changes that make the second list of the first, by name.
+// Diff returns the changes that turn the queues in from into those in to, ordered by
+// name.
 func Diff(from, to []Stored) []Change {
 	was, is := byKey(from), byKey(to)
 	all := maps.Clone(was)
@@ -36,13 +37,13 @@ func byKey(all []Stored) map[string]*Stored {
 	return m
 }
 
-// back is the change that undoes this one.
+// back returns the change that undoes this one.
 func (c Change) back() Change { return Change{c.To, c.From} }
 
-// either is the queue as it becomes, or as it was when it goes.
+// either returns the queue after the change, or before it if it has none after.
 func (c Change) either() *Stored { return cmp.Or(c.To, c.From) }
 
-// String tells the change in a line: queue "orders": notify: none -> 250ms.
+// String describes the change in one line: queue "orders": notify: none -> 250ms.
 func (c Change) String() string {
 	what := strings.Join(c.settings(), ", ")
 	switch {
@@ -54,7 +55,7 @@ func (c Change) String() string {
 	return fmt.Sprintf("queue %q: %s", c.either().Name, what)
 }
 
-// storedSettings are the keys in pgmq.yaml of what Postgres stores.
+// storedSettings are the keys in pgmq.yaml of the settings that Postgres stores.
 var storedSettings = []struct {
 	key string
 	of  func(Stored) string // "" for none
@@ -68,7 +69,7 @@ var storedSettings = []struct {
 	{"topics", func(s Stored) string { return strings.Join(s.Topics, " ") }},
 }
 
-// settings lists what is another for a queue that stays.
+// settings lists the settings that differ, for a queue that exists before and after.
 func (c Change) settings() []string {
 	if c.From == nil || c.To == nil {
 		return nil
@@ -85,10 +86,10 @@ func (c Change) settings() []string {
 
 // steps is the SQL of a change.
 type steps struct {
-	drop  bool     // the queue goes first, and everything else is risky
-	risky []string // may cost messages
-	why   string   // tells what is risky, and what to do about it
-	safe  []string // costs nothing
+	drop  bool     // the queue is dropped first; all other steps are then risky
+	risky []string // may lose messages
+	why   string   // the comment above the risky steps
+	safe  []string // loses nothing
 }
 
 func (c Change) steps() steps {
@@ -96,22 +97,22 @@ func (c Change) steps() steps {
 	case c.From == nil:
 		return steps{safe: create(*c.To)}
 	case c.To == nil:
-		return steps{drop: true, why: "To drop it, when nobody uses it any more:"}
+		return steps{drop: true, why: "To drop the queue, when nothing uses it any more:"}
 	case c.replaces():
-		return steps{drop: true, risky: create(*c.To), why: "Partitions cannot be changed in place. Declare a queue of another name and let\n" +
-			"this one run empty; or drop it, and make it anew:"}
+		return steps{drop: true, risky: create(*c.To), why: "Partitions cannot be changed in place. Declare a queue with another name and let\n" +
+			"this one run empty; or drop this one and create it again:"}
 	case c.To.Unlogged && !c.From.Unlogged:
-		return steps{risky: []string{setStorage(*c.To)}, why: "When a crash of the server may empty the queue from now on:", safe: alter(*c.From, *c.To)}
+		return steps{risky: []string{setStorage(*c.To)}, why: "If a crash of the server may empty the queue from now on:", safe: alter(*c.From, *c.To)}
 	case c.From.Unlogged && !c.To.Unlogged:
 		return steps{safe: append([]string{setStorage(*c.To)}, alter(*c.From, *c.To)...)}
 	}
 	return steps{safe: alter(*c.From, *c.To)}
 }
 
-// replaces reports whether the queue would have to be made anew.
+// replaces reports whether the change needs to drop the queue and create it again.
 func (c Change) replaces() bool {
 	return c.From != nil && c.To != nil && c.From.Partitions.Every != c.To.Partitions.Every
 }
 
-// Risky reports whether something of a change is commented out.
+// Risky reports whether a part of the change is commented out in its migration.
 func (c Change) Risky() bool { return c.steps().why != "" }

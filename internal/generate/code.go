@@ -21,7 +21,7 @@ var codeText string
 
 var codeTemplate = template.Must(template.New("queues.go").Parse(codeText))
 
-// GoCode returns the Go file of a declaration.
+// GoCode returns the text of the declaration's Go file.
 func (d *Declaration) GoCode() ([]byte, error) {
 	names := importNames(d.Queues)
 	var queues []queueInGo
@@ -42,12 +42,12 @@ func (d *Declaration) GoCode() ([]byte, error) {
 	}
 	code, err := format.Source(text.Bytes())
 	if err != nil {
-		return nil, fmt.Errorf("the code that was generated is no Go: %w", err) // a bug
+		return nil, fmt.Errorf("the generated code is not valid Go: %w", err) // a bug
 	}
 	return code, nil
 }
 
-// importNames returns what each imported package is called in the code, by path.
+// importNames returns the name of each imported package in the code, by path.
 func importNames(queues []*Queue) map[string]string {
 	names := map[string]string{queuePath: "queue"}
 	taken := map[string]bool{"queue": true, "time": true, "db": true, "q": true, "err": true}
@@ -59,7 +59,7 @@ func importNames(queues []*Queue) map[string]string {
 		if path == "" || names[path] != "" {
 			continue
 		}
-		is := cmp.Or(q.Type.pkg, "pkg") // of a declaration that was only parsed
+		is := cmp.Or(q.Type.pkg, "pkg") // pkg is not known after Parse alone
 		name := is
 		for n := 2; taken[name]; n++ {
 			name = is + strconv.Itoa(n)
@@ -69,12 +69,13 @@ func importNames(queues []*Queue) map[string]string {
 	return names
 }
 
-// isTimed reports whether an option has a duration. What is quoted is a name.
+// isTimed reports whether an option has a duration. An option with quotes has a
+// queue's name, which may contain "time.".
 func isTimed(option string) bool {
 	return strings.Contains(option, "time.") && !strings.Contains(option, `"`)
 }
 
-// imports returns the lines that import the packages, the standard library's first.
+// imports returns the lines that import the packages, as two groups.
 func imports(names map[string]string) (standard, others []string) {
 	for _, path := range slices.Sorted(maps.Keys(names)) {
 		line := strconv.Quote(path)
@@ -93,13 +94,13 @@ func imports(names map[string]string) (standard, others []string) {
 // queueInGo is a queue as the template sees it.
 type queueInGo struct {
 	*Queue
-	T string // its type, as the code calls it
+	T string // its type as a Go expression
 }
 
-// Quoted is the name as a Go string.
+// Quoted returns the name as a Go string literal.
 func (q queueInGo) Quoted() string { return strconv.Quote(q.Name) }
 
-// About is what there is to know of a queue, to end its first sentence.
+// About returns the properties of the queue, as the end of a sentence.
 func (q queueInGo) About() string {
 	about := ""
 	if len(q.DeadOf) > 0 {
@@ -112,7 +113,7 @@ func (q queueInGo) About() string {
 		about += fmt.Sprintf("; partitions of %s, kept for %s, by pgmq maintain", q.Partitions.Every, q.Partitions.Keep)
 	}
 	if len(q.Topics) > 0 {
-		about += "; gets what is sent to " + strings.Join(q.Topics, ", ")
+		about += "; receives messages sent to " + strings.Join(q.Topics, ", ")
 	}
 	return about
 }

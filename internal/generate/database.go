@@ -12,9 +12,9 @@ import (
 	"github.com/pgmq-go/pgmq/queue"
 )
 
-// Compare returns the changes that would make the declared queues of a database
-// as they are declared. Queues that are not declared are somebody else's. Errors:
-// [queue.ErrNoSchema], and what pgx returns.
+// Compare returns the changes that a database needs to match the declaration. It
+// ignores queues that are not declared, which may belong to others. Errors:
+// [queue.ErrNoSchema] if the schema is not there, and those of pgx.
 func Compare(ctx context.Context, conn db.DBTX, declared []Stored) ([]Change, error) {
 	rows, err := db.New().Stored(ctx, conn)
 	var pg *pgconn.PgError

@@ -1,9 +1,10 @@
-// Package generate writes queues down as code. One declaration, pgmq.yaml,
-// becomes goose migrations that make the queues and Go that opens them; and
-// what is there already is compared with it.
+// Package generate turns a declaration of queues, pgmq.yaml, into code: goose
+// migrations that create the queues, and Go that opens them. It also compares the
+// existing files and a database with the declaration.
 //
-// What was migrated is known without a database: every migration that it writes
-// says in a comment what it leaves a queue as, and the last word counts.
+// The package needs no database to know what was migrated. Each migration that it
+// writes contains a comment with the state of a queue after it. The last such
+// comment of a queue counts.
 package generate
 
 import (
@@ -11,17 +12,17 @@ import (
 	"strings"
 )
 
-// Declaration is what a pgmq.yaml says. Its paths are as the file's own: a
-// relative one is seen from the current directory.
+// Declaration is the content of a pgmq.yaml. Relative paths, like that of the file
+// itself, are relative to the current directory.
 type Declaration struct {
-	File       string // of the declaration itself
+	File       string // the path of the declaration itself
 	Code       string // the Go file to write
 	Package    string // its package
-	Migrations string // the directory of goose
+	Migrations string // goose's directory
 	Queues     []*Queue
 }
 
-// Stored returns what the database is to hold, in the order of the file.
+// Stored returns the queues that the database should have, in the order of the file.
 func (d *Declaration) Stored() []Stored {
 	all := make([]Stored, len(d.Queues))
 	for i, q := range d.Queues {
@@ -35,30 +36,31 @@ type Queue struct {
 	Stored
 	GoName      string
 	Type        goType
-	DeadLetters string   // the queue that they go to; "" for the archive
-	DeadOf      []string // the queues whose dead letters come here
-	Send        []string // options of package queue, as Go
-	Consume     []string
+	DeadLetters string   // the queue for its dead letters; "" for the archive
+	DeadOf      []string // the queues that send their dead letters here
+	Send        []string // options of package queue as Go expressions
+	Consume     []string // the same
 
-	at map[string]position // of its keys' values; of its name at ""
+	at map[string]position // where the value of each key is; "" is for the name
 }
 
-// Stored is what Postgres keeps of a queue: the part of it that is migrated.
+// Stored is the part of a queue that Postgres stores and migrations change.
 type Stored struct {
 	Name       string     `json:"name"`
 	Unlogged   bool       `json:"unlogged,omitempty"`
 	Partitions Partitions `json:"partitions,omitzero"` // zero for none
-	Notify     string     `json:"notify,omitempty"`    // the interval of announcements; "" for none
+	Notify     string     `json:"notify,omitempty"`    // the interval of notifications; "" for none
 	Topics     []string   `json:"topics,omitempty"`    // sorted
 }
 
-// key is the same for two names of one table. Postgres lowers them, too.
+// key is the same for two names of one table: PGMQ lowers names, too.
 func (s Stored) key() string { return strings.ToLower(s.Name) }
 
-// Partitions say how a queue and its archive are partitioned, in Postgres' words.
+// Partitions are the partitions of a queue and its archive, in the form that
+// pgmq.create_partitioned takes.
 type Partitions struct {
 	Every      string `json:"every"` // a time, or a number of messages
-	Keep       string `json:"keep"`  // the same
+	Keep       string `json:"keep"`  // the same unit
 	Premake    int    `json:"premake"`
 	DropUnread bool   `json:"drop_unread,omitempty"`
 }
@@ -66,7 +68,7 @@ type Partitions struct {
 // position is a place in a declaration.
 type position struct{ line, column int }
 
-// Problem is something in a declaration that cannot be.
+// Problem is an error in a declaration.
 type Problem struct {
 	file string
 	at   position

@@ -18,10 +18,10 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// marker begins the line of a migration that says what it leaves a queue as.
+// marker begins a line of a migration with the state of a queue after it.
 const marker = "-- pgmq:queue "
 
-// marked is what such a line holds.
+// marked is the JSON in such a line.
 type marked struct {
 	Stored
 	Dropped bool `json:"dropped,omitempty"`
@@ -34,26 +34,27 @@ func markerOf(c Change) string {
 	}
 	text, err := json.Marshal(m)
 	if err != nil {
-		panic(err) // strings, numbers and booleans
+		panic(err) // unreachable: only strings, numbers and booleans
 	}
 	return marker + string(text)
 }
 
-// History is what the migrations in a directory say.
+// History is the content of a directory of migrations.
 type History struct {
 	dir   string
 	files []file
-	// Queues are those that the migrations leave, by name.
+	// Queues are the queues after all migrations, ordered by name.
 	Queues []Stored
 }
 
-// file is a migration of goose, ours or not.
+// file is a migration of goose, also one that this package did not write.
 type file struct {
 	name    string
 	version int64
 }
 
-// ReadHistory reads the migrations in a directory, which need not exist.
+// ReadHistory reads the migrations in a directory. A directory that does not exist
+// has none.
 func ReadHistory(dir string) (*History, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -63,7 +64,7 @@ func ReadHistory(dir string) (*History, error) {
 	for _, e := range entries {
 		version, err := goose.NumericComponent(e.Name())
 		if err != nil || strings.HasSuffix(e.Name(), "_test.go") {
-			continue // goose passes it over, too
+			continue // goose ignores it, too
 		}
 		h.files = append(h.files, file{e.Name(), version})
 	}
@@ -80,7 +81,7 @@ func ReadHistory(dir string) (*History, error) {
 	return h, nil
 }
 
-// readMarkers applies what a migration says to the queues.
+// readMarkers applies the markers of a migration to the queues.
 func readMarkers(path string, queues map[string]Stored) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -97,7 +98,7 @@ func readMarkers(path string, queues map[string]Stored) error {
 		decoder := json.NewDecoder(strings.NewReader(said))
 		decoder.DisallowUnknownFields()
 		if err := decoder.Decode(&m); err != nil {
-			return fmt.Errorf("%s:%d: what stands behind %q was changed, or a newer pgmq wrote it: %w", path, number, strings.TrimSpace(marker), err)
+			return fmt.Errorf("%s:%d: the text after %q was edited, or a newer pgmq wrote it: %w", path, number, strings.TrimSpace(marker), err)
 		}
 		if m.Dropped {
 			delete(queues, m.key())
@@ -108,11 +109,12 @@ func readMarkers(path string, queues map[string]Stored) error {
 	return nil
 }
 
-// timestamps are versions such as 20261124134501, of fourteen digits.
+// timestamps is the smallest version that is a time of fourteen digits, such as
+// 20261124134501.
 const timestamps = 10_000_000_000_000
 
-// Next returns the path of the next migration, numbered as the last one is: one
-// more, or the time.
+// Next returns the path of the next migration. Its version is the last one plus
+// one, or now if the last one is a time.
 func (h *History) Next(changes []Change, now time.Time) string {
 	what := "queues"
 	if len(changes) == 1 {

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Migration returns the text of a goose file that makes the changes, and takes
-// them back when it goes down. What may cost messages on the way up is commented
-// out, and says when to put it in. by names who writes it.
+// Migration returns the text of a goose file that makes the changes, and undoes
+// them when it goes down. Steps up that may lose messages are commented out, below
+// an explanation. by names the writer for the first line.
 func Migration(by string, changes []Change) string {
 	var b strings.Builder
 	write := func(blocks ...string) {
@@ -20,7 +20,7 @@ func Migration(by string, changes []Change) string {
 	for _, c := range changes {
 		write("--   " + c.String())
 	}
-	write("-- What this leaves the queues as, for the next pgmq generate:")
+	write("-- The queues after this migration, for the next pgmq generate:")
 	for _, c := range changes {
 		write(markerOf(c))
 	}
@@ -50,7 +50,7 @@ func Migration(by string, changes []Change) string {
 	for _, c := range slices.Backward(changes) {
 		s := c.back().steps()
 		if c.replaces() {
-			write("", comment(c.back().String()+"\nIf that was put in above:"), comment(s.wanted(c.back())))
+			write("", comment(c.back().String()+"\nIf the change was put in above:"), comment(s.wanted(c.back())))
 			continue
 		}
 		write(s.risky...)
@@ -59,7 +59,7 @@ func Migration(by string, changes []Change) string {
 	return b.String()
 }
 
-// wanted is the SQL of what is risky.
+// wanted returns the SQL of the risky steps.
 func (s steps) wanted(c Change) string {
 	sql := s.risky
 	if s.drop {

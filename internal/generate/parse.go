@@ -14,12 +14,12 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Load reads a declaration and checks it, down to the Go types that it names.
-// What is wrong with it is an error of one line for each [Problem].
+// Load reads a declaration and checks it, including the Go types that it names. The
+// error for an invalid one has a line for each [Problem].
 func Load(file string) (*Declaration, error) {
 	text, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no %s; pgmq generate --init writes one to begin with", file)
+		return nil, fmt.Errorf("there is no %s; pgmq generate --init writes a first one", file)
 	}
 	if err != nil {
 		return nil, err
@@ -31,7 +31,7 @@ func Load(file string) (*Declaration, error) {
 	return d, d.findTypes()
 }
 
-// Parse is Load without the Go types, for a text that was read from file.
+// Parse is Load without the check of Go types, for a text that was read from file.
 func Parse(file string, text []byte) (*Declaration, error) {
 	r := &reader{file: file}
 	d := r.declaration(text)
@@ -51,8 +51,8 @@ func (r *reader) fail(at position, format string, args ...any) {
 	r.problems = append(r.problems, Problem{r.file, at, fmt.Sprintf(format, args...)})
 }
 
-// err returns the problems, by line; of those in one place the first, since the
-// others come of it.
+// err returns the problems, ordered by line. It returns only the first of those in
+// one place, as it causes the others.
 func (r *reader) err() error {
 	slices.SortStableFunc(r.problems, func(a, b Problem) int {
 		return cmp.Or(a.at.line-b.at.line, a.at.column-b.at.column)
@@ -68,13 +68,13 @@ func (r *reader) err() error {
 
 func at(n *yaml.Node) position { return position{n.Line, n.Column} }
 
-// kinds tell what a node is, in words.
+// kinds describe the kinds of nodes in words.
 var kinds = map[yaml.Kind]string{
 	yaml.MappingNode: "a mapping, key: value", yaml.SequenceNode: "a list", yaml.ScalarNode: "a single value", yaml.AliasNode: "an alias",
 }
 
-// is reports whether a node is of a kind, and complains if not. Aliases are not
-// followed: a declaration is to be read top down.
+// is reports whether a node is of a kind, and adds a problem if not. It does not
+// resolve aliases: a declaration should be readable from top to bottom.
 func (r *reader) is(kind yaml.Kind, what string, n *yaml.Node) bool {
 	if n.Kind != kind || n.Tag == "!!null" {
 		is := kinds[n.Kind]
@@ -90,7 +90,7 @@ func (r *reader) is(kind yaml.Kind, what string, n *yaml.Node) bool {
 // entry is one key of a mapping and its value.
 type entry struct{ key, value *yaml.Node }
 
-// entries returns what is in a mapping, in order, each key once.
+// entries returns the entries of a mapping in order, each key once.
 func (r *reader) entries(what string, n *yaml.Node) []entry {
 	if !r.is(yaml.MappingNode, what, n) {
 		return nil
@@ -103,7 +103,7 @@ func (r *reader) entries(what string, n *yaml.Node) []entry {
 			continue
 		}
 		if line, twice := seen[key.Value]; twice {
-			r.fail(at(key), "%q is here twice; the first one is in line %d", key.Value, line)
+			r.fail(at(key), "%q is repeated; the first one is in line %d", key.Value, line)
 			continue
 		}
 		seen[key.Value] = key.Line
@@ -112,7 +112,8 @@ func (r *reader) entries(what string, n *yaml.Node) []entry {
 	return all
 }
 
-// fields returns the values in a mapping that has no other keys than these.
+// fields returns the values of a mapping by key. Keys other than those given are
+// problems.
 func (r *reader) fields(what string, n *yaml.Node, keys ...string) map[string]*yaml.Node {
 	values := map[string]*yaml.Node{}
 	for _, e := range r.entries(what, n) {
@@ -132,7 +133,7 @@ func (r *reader) declaration(text []byte) *Declaration {
 		return nil
 	}
 	if root.Kind != yaml.DocumentNode || len(root.Content) != 1 {
-		r.fail(position{}, "nothing is declared; it must have queues")
+		r.fail(position{}, "nothing is declared; a declaration must have queues")
 		return nil
 	}
 	top := root.Content[0]
@@ -150,10 +151,10 @@ func (r *reader) declaration(text []byte) *Declaration {
 		d.Package = n.Value
 	}
 	if !token.IsIdentifier(d.Package) || d.Package == "_" {
-		r.fail(at(cmp.Or(fields["package"], fields["code"], top)), "%q is no name for a Go package; say package: queues", d.Package)
+		r.fail(at(cmp.Or(fields["package"], fields["code"], top)), "%q is not a valid name for a Go package; set one, such as package: queues", d.Package)
 	}
 	if fields["queues"] == nil {
-		r.fail(at(top), "nothing is declared; it must have queues")
+		r.fail(at(top), "nothing is declared; a declaration must have queues")
 		return d
 	}
 	for _, e := range r.entries("queues", fields["queues"]) {
@@ -162,7 +163,8 @@ func (r *reader) declaration(text []byte) *Declaration {
 	return d
 }
 
-// path is the value of a key, else the standard one, seen from the file.
+// path returns the value of a key, or the standard one. Relative paths are relative
+// to the directory of the declaration.
 func (r *reader) path(key string, n *yaml.Node, standard string) string {
 	path := standard
 	if n != nil && r.is(yaml.ScalarNode, key, n) {
@@ -174,7 +176,7 @@ func (r *reader) path(key string, n *yaml.Node, standard string) string {
 	return filepath.Join(filepath.Dir(r.file), path)
 }
 
-// packageOf is the package that a Go file is in, by the name of its directory.
+// packageOf returns the package of a Go file, which is the name of its directory.
 func packageOf(file string) string {
 	dir, err := filepath.Abs(filepath.Dir(file))
 	if err != nil {
@@ -183,7 +185,7 @@ func packageOf(file string) string {
 	return filepath.Base(dir)
 }
 
-// syntax tells what is wrong with a text that is no YAML.
+// syntax adds the problem of a text that is not valid YAML.
 func (r *reader) syntax(err error) {
 	var one *yaml.LoadError
 	if !errors.As(err, &one) {

@@ -12,8 +12,8 @@ import (
 	"github.com/pgmq-go/pgmq/internal/generate"
 )
 
-// Whatever a declaration says, it is refused with a line for each problem, or
-// becomes Go that is formatted, and a migration that says what was declared.
+// Parse refuses a declaration with a line for each problem, or the declaration
+// becomes formatted Go and a migration with the declared queues.
 func FuzzDeclaration(f *testing.F) {
 	sample, err := os.ReadFile("../../tests/testdata/generate/pgmq.yaml")
 	if err != nil {
@@ -32,7 +32,7 @@ func FuzzDeclaration(f *testing.F) {
 		if err != nil {
 			for line := range strings.SplitSeq(err.Error(), "\n") {
 				if !strings.HasPrefix(line, "x.yaml:") {
-					t.Fatalf("%q has no place", line)
+					t.Fatalf("%q has no position", line)
 				}
 			}
 			return
@@ -61,7 +61,7 @@ func FuzzDeclaration(f *testing.F) {
 			t.Fatal(err)
 		}
 		for _, change := range generate.Diff(history.Queues, d.Stored()) {
-			t.Errorf("the migration does not say: %v", change)
+			t.Errorf("the migration lacks: %v", change)
 		}
 		for _, s := range d.Stored() {
 			if err := s.Check(); err != nil {

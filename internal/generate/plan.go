@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// Sample is a declaration to begin with.
+// Sample is a first declaration for users to edit.
 //
 //go:embed sample.yaml
 var Sample string
 
-// Plan is what there is to write for a declaration.
+// Plan holds the files to write for a declaration.
 type Plan struct {
 	*Declaration
 	Code File
-	// Changes are what the migrations do not say yet; without any there is no
+	// Changes are the changes that the migrations lack. Without any, there is no
 	// Migration to write.
 	Changes   []Change
 	Migration File
@@ -30,10 +30,10 @@ type Plan struct {
 type File struct {
 	Path    string
 	Text    []byte
-	Current bool // it is there with that text
+	Current bool // the file exists with this text
 }
 
-// NewPlan loads a declaration and compares it with the files that are there.
+// NewPlan loads a declaration and compares it with the existing files.
 func NewPlan(file string, now time.Time) (*Plan, error) {
 	d, err := Load(file)
 	if err != nil {
@@ -62,7 +62,7 @@ func NewPlan(file string, now time.Time) (*Plan, error) {
 	return p, nil
 }
 
-// Write puts the file there, whole or not at all.
+// Write writes the file atomically and makes its directory.
 func (f File) Write() error {
 	dir := filepath.Dir(f.Path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {

@@ -11,36 +11,35 @@ import (
 	"unicode/utf8"
 )
 
-// resolve settles what queues have to do with each other: dead letters, and
-// names that would meet in Postgres or in Go.
+// resolve resolves the relations between queues: it adds undeclared queues for dead
+// letters, and finds names that collide in Postgres or in Go.
 func (r *reader) resolve(d *Declaration) {
 	r.deadLetters(d)
 	tables, names := map[string]*Queue{}, map[string]*Queue{}
 	for _, q := range d.Queues {
 		for _, name := range q.tables() {
 			if other := tables[name]; other != nil {
-				r.fail(q.where(), "queue %q has the table %s, and so has queue %q in line %d; give one another name",
-					q.Name, name, other.Name, other.where().line)
+				r.fail(q.where(), "queue %q and queue %q in line %d share the table %s; rename one of them",
+					q.Name, other.Name, other.where().line, name)
 			}
 			tables[name] = q
 		}
 		if q.GoName == "" {
 			if q.GoName = goName(q.Name); !exported(q.GoName) {
-				r.fail(q.where(), "the name of queue %q makes no Go name; say one, such as go: Orders", q.Name)
+				r.fail(q.where(), "the name of queue %q does not make a Go name; set one, such as go: Orders", q.Name)
 			}
 		}
 		for _, name := range q.identifiers() {
 			if other := names[name]; other != nil && other != q {
-				r.fail(q.where(), "queue %q would be %s in Go, and so would be queue %q in line %d; say another, such as go: Other%s",
-					q.Name, name, other.Name, other.where().line, q.GoName)
+				r.fail(q.where(), "queue %q and queue %q in line %d share the Go name %s; set another, such as go: Other%s",
+					q.Name, other.Name, other.where().line, name, q.GoName)
 			}
 			names[name] = q
 		}
 	}
 }
 
-// deadLetters adds the queues that are declared only as those that dead letters
-// go to.
+// deadLetters adds the queues for dead letters that are not declared themselves.
 func (r *reader) deadLetters(d *Declaration) {
 	byName := map[string]*Queue{}
 	for _, q := range d.Queues {
@@ -59,7 +58,7 @@ func (r *reader) deadLetters(d *Declaration) {
 			undeclared = append(undeclared, dead)
 		}
 		if dead.Type != q.Type && slices.Contains(undeclared, dead) {
-			r.fail(q.at["dead_letters"], "the dead letters of queue %q go to %q, which is not declared and gets messages of type %s already; declare it with a type for both, such as encoding/json.RawMessage",
+			r.fail(q.at["dead_letters"], "the dead letters of queue %q go to %q, which is not declared and already gets messages of type %s; declare it with a type for both, such as encoding/json.RawMessage",
 				q.Name, dead.Name, dead.Type)
 		}
 		dead.DeadOf = append(dead.DeadOf, q.Name)
@@ -69,7 +68,7 @@ func (r *reader) deadLetters(d *Declaration) {
 
 func (q *Queue) where() position { return q.at[""] }
 
-// tables are those of the queue whose names are known. Capitals do not count.
+// tables returns the names of the queue's tables that are known, in lower case.
 func (q *Queue) tables() []string {
 	all := []string{"q_" + q.key()}
 	if q.Partitions != (Partitions{}) {
@@ -78,7 +77,7 @@ func (q *Queue) tables() []string {
 	return all
 }
 
-// identifiers are what the queue is called in the generated code.
+// identifiers returns the queue's identifiers in the generated code.
 func (q *Queue) identifiers() []string {
 	all := []string{"Queues." + q.GoName, "New" + q.GoName}
 	if len(q.Send) > 0 {
@@ -90,7 +89,7 @@ func (q *Queue) identifiers() []string {
 	return all
 }
 
-// goName makes OrdersDead of orders_dead.
+// goName turns orders_dead into OrdersDead.
 func goName(queue string) string {
 	var b strings.Builder
 	for _, word := range strings.FieldsFunc(queue, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {

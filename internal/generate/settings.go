@@ -10,14 +10,14 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// setting is a key of a queue with a single value. The error of take says what
-// the value must be.
+// setting is a key of a queue with a single value. The error of take completes the
+// sentence "it must be".
 type setting struct {
 	key  string
 	take func(q *Queue, value string) error
 }
 
-// settings in the order in which the Go code has them.
+// settings are in the order of the options in the Go code.
 var settings = []setting{
 	{"type", takeType},
 	{"go", takeGoName},
@@ -34,7 +34,7 @@ var settings = []setting{
 	{"keep_archive", takeKeepArchive},
 }
 
-// keysOfQueue are the settings, and the two whose values are not single.
+// keysOfQueue are the settings and the two keys with several values.
 var keysOfQueue = func() []string {
 	var keys []string
 	for _, s := range settings {
@@ -43,7 +43,7 @@ var keysOfQueue = func() []string {
 	return append(keys, "partitions", "topics")
 }()
 
-// queue takes one queue of the declaration.
+// queue reads one queue of the declaration.
 func (r *reader) queue(e entry) *Queue {
 	q := &Queue{Stored: Stored{Name: e.key.Value}, at: map[string]position{"": at(e.key)}}
 	if err := CheckName(q.Name); err != nil {
@@ -72,7 +72,7 @@ func (r *reader) queue(e entry) *Queue {
 		}
 	}
 	if e.value.Kind == yaml.MappingNode && values["type"] == nil {
-		r.fail(at(e.key), "queue %q has no type; say which Go type its messages are, such as %s", q.Name, typeExample)
+		r.fail(at(e.key), "queue %q has no type; set the Go type of its messages, such as %s", q.Name, typeExample)
 	}
 	return q
 }
@@ -152,7 +152,7 @@ func takeKeepArchive(q *Queue, v string) error {
 	return err
 }
 
-// consume is a setting that becomes an option of consumers.
+// consume returns the take of a setting that becomes an option of consumers.
 func consume(name string, asGo func(string) (string, error)) func(*Queue, string) error {
 	return func(q *Queue, v string) error { return add(&q.Consume, name, asGo, v) }
 }

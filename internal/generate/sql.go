@@ -10,7 +10,7 @@ import (
 // literal quotes a text for SQL.
 func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
-// create is the SQL that makes a queue. It does nothing to one that exists.
+// create returns the SQL that creates a queue, and does nothing if it exists.
 func create(s Stored) []string {
 	bare := Stored{Name: s.Name, Unlogged: s.Unlogged, Partitions: s.Partitions}
 	bare.Partitions.DropUnread = false
@@ -25,7 +25,7 @@ func create(s Stored) []string {
 	return append([]string{"SELECT " + call + ";"}, alter(bare, s)...)
 }
 
-// alter is the SQL for all that can be changed while a queue is in use.
+// alter returns the SQL for the settings that can change while a queue is in use.
 func alter(from, to Stored) []string {
 	var sql []string
 	add := func(format string, args ...any) { sql = append(sql, fmt.Sprintf(format, args...)) }
@@ -40,7 +40,7 @@ func alter(from, to Stored) []string {
 		if to.Notify == "" {
 			add("SELECT pgmq.disable_notify_insert(%s);", name)
 		} else {
-			interval, _ := time.ParseDuration(to.Notify) // it was written by Duration.String
+			interval, _ := time.ParseDuration(to.Notify) // Duration.String wrote it
 			add("SELECT pgmq.enable_notify_insert(%s, throttle_interval_ms => %d);", name, interval.Milliseconds())
 		}
 	}
@@ -57,18 +57,18 @@ func alter(from, to Stored) []string {
 	return sql
 }
 
-// isQueue is the condition for the rows of a queue: capitals do not count.
+// isQueue returns the SQL condition for the rows of a queue. It ignores case.
 func isQueue(s Stored) string {
 	return fmt.Sprintf("pgmq.format_table_name(queue_name, 'q') = pgmq.format_table_name(%s, 'q')", literal(s.Name))
 }
 
-// setStorage is the SQL that makes a queue logged or unlogged. Its messages stay.
+// setStorage returns the SQL that makes a queue logged or unlogged. Its messages stay.
 func setStorage(s Stored) string {
 	word := "LOGGED"
 	if s.Unlogged {
 		word = "UNLOGGED"
 	}
-	return fmt.Sprintf(`-- Writes the table anew; senders and readers wait meanwhile.
+	return fmt.Sprintf(`-- Rewrites the table; senders and readers wait meanwhile.
 -- +goose StatementBegin
 DO $$
 BEGIN
@@ -78,19 +78,19 @@ END $$;
 -- +goose StatementEnd`, word, literal(s.Name), s.Unlogged, isQueue(s))
 }
 
-// drop is the SQL that drops queues, unless they or their archives hold messages
-// that nobody said may go.
+// drop returns the SQL that drops queues. It fails if they or their archives hold
+// messages, unless the session allows to drop those.
 func drop(queues []string) string {
 	names := make([]string, len(queues))
 	for i, name := range queues {
 		names[i] = literal(name)
 	}
-	return `-- Refuses while messages are left in a queue or its archive, unless the session
--- says that they may go: PGOPTIONS='-c pgmq.drop_messages=on'.
+	return `-- Fails while a queue or its archive holds messages, unless the session allows to
+-- drop them: PGOPTIONS='-c pgmq.drop_messages=on'.
 -- +goose StatementBegin
 DO $$
 DECLARE
-    told CONSTANT boolean := coalesce(current_setting('pgmq.drop_messages', true), '') IN ('on', 'true', '1', 'yes');
+    allowed CONSTANT boolean := coalesce(current_setting('pgmq.drop_messages', true), '') IN ('on', 'true', '1', 'yes');
     queue text;
     part  text;
     held  boolean;
@@ -98,7 +98,7 @@ BEGIN
     FOREACH queue IN ARRAY ARRAY[` + strings.Join(names, ", ") + `] LOOP
         PERFORM pgmq.acquire_queue_lock(queue);
         FOREACH part IN ARRAY ARRAY[pgmq.format_table_name(queue, 'q'), pgmq.format_table_name(queue, 'a')] LOOP
-            CONTINUE WHEN told OR to_regclass(format('pgmq.%I', part)) IS NULL;
+            CONTINUE WHEN allowed OR to_regclass(format('pgmq.%I', part)) IS NULL;
             EXECUTE format('LOCK TABLE pgmq.%I IN ACCESS EXCLUSIVE MODE', part);
             EXECUTE format('SELECT EXISTS (SELECT FROM pgmq.%I)', part) INTO held;
             IF held THEN
@@ -112,7 +112,7 @@ END $$;
 -- +goose StatementEnd`
 }
 
-// migrated is the SQL that fails in a database without schema pgmq.
+// migrated is SQL that fails in a database without schema pgmq.
 const migrated = `-- +goose StatementBegin
 DO $$
 BEGIN

@@ -18,11 +18,11 @@ import (
 
 const typeExample = "example.com/shop/events.OrderPlaced"
 
-// goType is what the messages of a queue decode to.
+// goType is the type that the messages of a queue decode to.
 type goType struct {
-	Path string // of its package; "" for the generated code's own, and for Go's own types
+	Path string // of its package; "" for the package of the generated code and built-in types
 	Name string
-	pkg  string // the name of the package at Path, once it was found
+	pkg  string // the name of the package at Path, set by findTypes
 }
 
 func (t goType) String() string {
@@ -45,15 +45,14 @@ func takeType(q *Queue, v string) error {
 		path, name = v[:dot], v[dot+1:]
 	}
 	if !token.IsIdentifier(name) || dot == 0 || strings.ContainsAny(path, " *[]{}\"") || path != "" && !ast.IsExported(name) {
-		return errors.New("the name of a type behind its import path, such as " + typeExample + ", or alone for one in the package of the code")
+		return errors.New("a type with its import path, such as " + typeExample + ", or its name alone if it is in the package of the generated code")
 	}
 	q.Type = goType{Path: path, Name: name}
 	return nil
 }
 
-// findTypes makes sure that the Go types are there. It parses the packages that
-// should have them and compiles nothing, since the code to be generated may be
-// missing.
+// findTypes checks that the Go types exist. It parses the packages that should have
+// them and does not compile, as the generated code may be missing.
 func (d *Declaration) findTypes() error {
 	r := &reader{file: d.File}
 	own, err := filepath.Abs(filepath.Dir(d.Code))
@@ -68,7 +67,7 @@ func (d *Declaration) findTypes() error {
 		pkg := found[q.Type.Path]
 		if pkg == nil {
 			if pkg, err = findPackage(own, q.Type.Path); err != nil {
-				return fmt.Errorf("looking for the types of %s: %w", d.File, err)
+				return fmt.Errorf("find the types of %s: %w", d.File, err)
 			}
 			found[q.Type.Path] = pkg
 		}
@@ -89,15 +88,15 @@ func (d *Declaration) findTypes() error {
 type goPackage struct {
 	name, dir string
 	types     map[string]*ast.TypeSpec
-	missing   string // why it is not there
+	missing   string // why the package was not found
 }
 
-// has returns why a type cannot be used, or nil.
+// has returns an error if a type cannot be used.
 func (p *goPackage) has(t goType) error {
 	spec := p.types[t.Name]
 	switch {
 	case p.missing != "" && t.Path == "":
-		return fmt.Errorf("there is no type %s, nor any Go, in the package of the code; write it there, or put its import path in front of it, as in %s", t.Name, typeExample)
+		return fmt.Errorf("there is no type %s in the package of the generated code, which has no Go files yet; write the type there, or give its import path, as in %s", t.Name, typeExample)
 	case p.missing != "":
 		return fmt.Errorf("there is no package %s: %s", t.Path, p.missing)
 	case p.name == "main" && t.Path != "":
@@ -105,12 +104,12 @@ func (p *goPackage) has(t goType) error {
 	case spec == nil:
 		return fmt.Errorf("there is no type %s in package %s; it has %s", t.Name, p.name, p.exported())
 	case spec.TypeParams != nil:
-		return fmt.Errorf("%s is generic; name a type without parameters, such as one that is defined by it", t)
+		return fmt.Errorf("%s is generic; name a type without type parameters, such as one defined with it", t)
 	}
 	return nil
 }
 
-// exported lists the types that others may use.
+// exported lists the exported types.
 func (p *goPackage) exported() string {
 	names := slices.DeleteFunc(slices.Sorted(maps.Keys(p.types)), func(name string) bool { return !ast.IsExported(name) })
 	const most = 8
@@ -123,15 +122,15 @@ func (p *goPackage) exported() string {
 	return strings.Join(names, ", ")
 }
 
-// findPackage returns the package of that import path, as one in directory own
-// would import it; for "" the one in own.
+// findPackage returns the package with the import path, as a package in directory
+// own would import it. For "" it returns the package in own.
 func findPackage(own, path string) (*goPackage, error) {
-	pkg := &goPackage{types: map[string]*ast.TypeSpec{}, missing: "nothing is there"}
+	pkg := &goPackage{types: map[string]*ast.TypeSpec{}, missing: "nothing was found"}
 	from, pattern := own, path
 	if path == "" {
 		pattern = "."
 		if _, err := os.Stat(own); err != nil {
-			return pkg, nil //nolint:nilerr // a directory that is still to be made
+			return pkg, nil //nolint:nilerr // the directory does not exist yet
 		}
 	}
 	for _, err := os.Stat(from); err != nil; _, err = os.Stat(from) {
@@ -152,7 +151,7 @@ func findPackage(own, path string) (*goPackage, error) {
 	}
 	pkg.name, pkg.missing, pkg.dir = loaded[0].Name, "", loaded[0].Dir
 	for _, file := range loaded[0].CompiledGoFiles {
-		// A file that does not parse to its end may have the type all the same.
+		// A file with a syntax error may still declare the type before it.
 		tree, _ := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
 		if tree == nil {
 			continue

@@ -12,7 +12,8 @@ import (
 	"github.com/pgmq-go/pgmq/internal/table"
 )
 
-// DefaultPremake is how many partitions pgmq.create_partitioned makes ahead.
+// DefaultPremake is the number of partitions that pgmq.create_partitioned makes
+// ahead by default.
 const DefaultPremake = 4
 
 var (
@@ -21,7 +22,7 @@ var (
 	topic    = regexp.MustCompile(`^[a-zA-Z0-9_*#-]+(\.[a-zA-Z0-9_*#-]+)*$`)
 )
 
-// Check returns why this cannot be a queue, or nil.
+// Check returns an error if this cannot be a queue.
 func (s Stored) Check() error {
 	if err := CheckName(s.Name); err != nil {
 		return fmt.Errorf("%q cannot be a queue: %w", s.Name, err)
@@ -42,32 +43,33 @@ func (s Stored) Check() error {
 	return nil
 }
 
-// Check returns why these cannot be the partitions of a queue, or nil.
+// Check returns an error if these cannot be the partitions of a queue.
 func (p Partitions) Check() error {
 	byTime := interval.MatchString(p.Every) && interval.MatchString(p.Keep)
 	byID := messages.MatchString(p.Every) && messages.MatchString(p.Keep)
 	if !byTime && !byID {
-		return fmt.Errorf("partitions are every %q and kept %q; both must be times, such as 1 day and 30 days, or both numbers of messages, such as 10000 and 100000", p.Every, p.Keep)
+		return fmt.Errorf("partitions have every %q and keep %q; both must be times, such as 1 day and 30 days, or both numbers of messages, such as 10000 and 100000", p.Every, p.Keep)
 	}
 	if p.Premake < 1 {
-		return fmt.Errorf("%d partitions are made ahead; it must be 1 or more", p.Premake)
+		return fmt.Errorf("partitions have premake %d; it must be 1 or more", p.Premake)
 	}
 	return nil
 }
 
-// CheckName returns why a queue of that name cannot be written down, or nil.
+// CheckName returns an error if a queue with this name cannot be declared.
 func CheckName(name string) error {
 	if err := table.CheckName(name); err != nil {
 		return err
 	}
 	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return errors.New("it contains a character that cannot be seen")
+		return errors.New("it contains a character that is not printable")
 	}
 	return nil
 }
 
-// CheckTopic returns what a pattern must be, unless it is that. The rules are
-// those of pgmq.validate_topic_pattern.
+// CheckTopic returns an error if this is not a pattern for topics. The error
+// completes the sentence "it must be". The rules are those of
+// pgmq.validate_topic_pattern.
 func CheckTopic(pattern string) error {
 	fits := topic.MatchString(pattern) && len(pattern) <= 255
 	for _, wild := range []string{"**", "##", "*#", "#*"} {
@@ -79,7 +81,8 @@ func CheckTopic(pattern string) error {
 	return nil
 }
 
-// ParseNotify returns the interval of announcements as [Stored] has it.
+// ParseNotify returns the interval of notifications in the form of [Stored]. Its
+// error completes the sentence "it must be".
 func ParseNotify(v string) (string, error) {
 	d, err := time.ParseDuration(v)
 	if err != nil || d < 0 || d%time.Millisecond != 0 || d > time.Hour {
@@ -103,7 +106,8 @@ func atLeast(least int, v string) (int, error) {
 	return n, nil
 }
 
-// count is a number of at least so much, as Go.
+// count returns a function that parses a number of at least least and returns it as
+// Go.
 func count(least int) func(string) (string, error) {
 	return func(v string) (string, error) {
 		n, err := atLeast(least, v)
@@ -111,7 +115,8 @@ func count(least int) func(string) (string, error) {
 	}
 }
 
-// duration is a time of at least so much, as Go.
+// duration returns a function that parses a duration of at least least and returns
+// it as Go.
 func duration(least time.Duration) func(string) (string, error) {
 	return func(v string) (string, error) {
 		d, err := time.ParseDuration(v)
@@ -122,7 +127,7 @@ func duration(least time.Duration) func(string) (string, error) {
 	}
 }
 
-// goDuration writes a duration as people do: 90 * time.Second.
+// goDuration returns a duration as a Go expression: 90 * time.Second.
 func goDuration(d time.Duration) string {
 	for _, unit := range []struct {
 		is   time.Duration

@@ -1,6 +1,6 @@
--- Sessions that keep dead rows of this database: by a snapshot here, or by a
--- transaction anywhere that wrote, which every snapshot reckons with. Vacuum's
--- own do not count.
+-- Sessions that keep dead rows of this database. A snapshot in this database keeps
+-- them. So does a transaction of any database that has written, because every
+-- snapshot respects it. Sessions that vacuum do not count.
 SELECT
     pid, coalesce(application_name, '') AS application, coalesce(usename, '')::text AS role,
     coalesce(state, '') AS state, CASE WHEN datname <> current_database() THEN datname ELSE '' END::text AS database,

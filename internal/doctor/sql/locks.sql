@@ -1,5 +1,5 @@
--- Locks that keep senders or readers out: those that are held, and those that
--- everybody else has to queue up behind. Vacuum's are short.
+-- Locks that block senders or readers: granted ones, and waiting ones, behind which
+-- all others queue up. Vacuum holds its locks only briefly.
 SELECT
     m.queue_name::text AS queue, prefix = 'a' AS archive, format('pgmq.%I', c.relname) AS name, l.mode, coalesce(l.pid, 0) AS pid, l.granted,
     coalesce(a.application_name, '') AS application, coalesce(a.usename, '')::text AS role, coalesce(a.state, '') AS state,

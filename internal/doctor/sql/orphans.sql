@@ -1,5 +1,5 @@
--- Tables that look like a queue's, and belong to none that is listed. What was
--- archived before an archive was partitioned is in a_<queue>_old.
+-- Tables that look like a queue's and belong to no listed queue. When an archive is
+-- partitioned, its older messages stay in a_<queue>_old.
 WITH ours AS (
     SELECT pgmq.format_table_name(queue_name, prefix) AS name
     FROM pgmq.meta, unnest('{q, a}'::text[]) AS prefix

@@ -1,11 +1,12 @@
--- The partition that messages go to now, and the next one, of each table that
--- pgmq.maintain_partitions looks after; and what waits in the default partition.
+-- For each table that pgmq.maintain_partitions maintains: whether the partition for
+-- current messages and the next one exist, and the number of messages in the default
+-- partition.
 SELECT
     t.queue_name::text AS queue, quote_literal(t.queue_name) AS literal, format('pgmq.%I', c.relname) AS name,
     to_regclass(format('pgmq.%I', pgmq._partition_name(c.relname, this.part))) IS NULL AS lacks_this,
     to_regclass(format('pgmq.%I', pgmq._partition_name(c.relname, next.part))) IS NULL AS lacks_next,
-    -- The former stays too high when a delete is counted before its insert, the
-    -- latter when an insert was rolled back.
+    -- The first number stays too high when a delete is counted before its insert,
+    -- the second when an insert is rolled back.
     coalesce(least(
         pg_stat_get_live_tuples(nullif(p.partdefid, 0)),
         pg_stat_get_tuples_inserted(nullif(p.partdefid, 0)) - pg_stat_get_tuples_deleted(nullif(p.partdefid, 0))

@@ -1,4 +1,5 @@
--- Not transaction_read_only, for whoever asks this wants to read only.
+-- Not transaction_read_only, which is always on here: this query runs in a
+-- read-only transaction.
 SELECT
     current_setting('server_version') AS version,
     current_user::text AS role,

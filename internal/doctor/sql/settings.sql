@@ -1,5 +1,5 @@
--- Settings that are not as queues want them, and the statement that changes each,
--- which depends on where it was set.
+-- Settings with a bad value for queues, and the statement that corrects each. The
+-- statement depends on where the setting was set.
 SELECT
     name,
     CASE source

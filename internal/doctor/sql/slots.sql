@@ -1,4 +1,4 @@
--- Queues are kept by xmin alone; catalog_xmin is about the catalogue.
+-- Only xmin keeps dead rows of queues. catalog_xmin keeps those of system catalogs.
 SELECT
     slot_name::text AS name, active, age(xmin)::bigint AS rows, age(catalog_xmin)::bigint AS catalog,
     quote_literal(slot_name) AS literal

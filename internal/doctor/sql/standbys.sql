@@ -1,4 +1,4 @@
--- Those without a slot; with one, it is the slot that keeps rows.
+-- Standbys without a slot. With a slot, the slot keeps the rows.
 SELECT pid, coalesce(application_name, '') AS name, age(backend_xmin)::bigint AS behind
 FROM pg_stat_replication
 WHERE backend_xmin IS NOT NULL

@@ -1,5 +1,5 @@
--- Both tables of each queue that is listed, and what the catalogue and the
--- statistics say of them. Nothing here waits for whoever holds a queue.
+-- Both tables of each listed queue, with facts from the system catalogs and the
+-- statistics. The query waits for no lock on a queue.
 WITH listed AS (
     SELECT m.queue_name::text AS queue, prefix, m.is_partitioned, m.created_at, pgmq.format_table_name(m.queue_name, prefix) AS name
     FROM pgmq.meta AS m, unnest('{q, a}'::text[]) AS prefix
@@ -23,17 +23,17 @@ stored AS (
             SELECT FROM unnest(c.reloptions) AS had
             WHERE had LIKE 'autovacuum\_enabled=%' AND NOT split_part(had, '=', 2)::boolean
         )) AS unvacuumed,
-        -- A parameter that somebody chose otherwise is theirs.
+        -- A parameter with another value was chosen by somebody, and is fine.
         array_agg(format('pgmq.%I', relname) ORDER BY relname) FILTER (WHERE EXISTS (
             SELECT FROM pg_class AS template, unnest(template.reloptions) AS wanted
             WHERE template.oid = 'pgmq.template_queue'::regclass AND NOT EXISTS (
                 SELECT FROM unnest(c.reloptions) AS had WHERE split_part(had, '=', 1) = split_part(wanted, '=', 1)
             )
-        )) AS bare,
+        )) AS lacking,
         sum(pg_stat_get_dead_tuples(c.oid))::bigint AS dead,
         sum(pg_stat_get_live_tuples(c.oid))::bigint AS live,
         max(greatest(pg_stat_get_last_vacuum_time(c.oid), pg_stat_get_last_autovacuum_time(c.oid))) AS vacuumed_at,
-        -- Of the last vacuum, both: the size would have to wait for a lock.
+        -- Both numbers are of the last vacuum: asking for the size would wait for a lock.
         (sum(relpages) * current_setting('block_size')::integer)::bigint AS bytes,
         sum(greatest(reltuples, 0))::bigint AS rows
     FROM members AS m JOIN pg_class AS c ON c.oid = m.oid AND c.relkind = 'r'
@@ -44,7 +44,7 @@ indexes AS (
         t.oid AS root,
         bool_or(i.indrelid = t.oid AND i.indisvalid AND i.indpred IS NULL AND first.attname = 'msg_id') AS by_id,
         bool_or(i.indrelid = t.oid AND i.indisvalid AND i.indpred IS NULL AND first.attname = 'archived_at') AS by_time,
-        -- pgmq._has_group_index compares the expression, but waits for a lock to.
+        -- pgmq._has_group_index compares the expression, but waits for a lock.
         bool_or(i.indrelid = t.oid AND i.indisvalid AND i.indnkeyatts = 2 AND i.indkey[0] = 0 AND second.attname = 'msg_id') AS by_group,
         -- An index that is being built is not valid yet.
         array_agg(format('pgmq.%I', c.relname) ORDER BY c.relname) FILTER (
@@ -65,10 +65,10 @@ indexes AS (
 )
 SELECT
     t.queue, t.prefix, format('pgmq.%I', t.name) AS name, t.created_at, quote_literal(t.queue) AS literal,
-    t.oid IS NOT NULL AS there, coalesce(t.relkind = 'p', t.is_partitioned) AS partitioned,
+    t.oid IS NOT NULL AS "exists", coalesce(t.relkind = 'p', t.is_partitioned) AS partitioned,
     coalesce(t.relpersistence = 'u', false) AS unlogged,
     coalesce(s.unvacuumed, '{}') AS unvacuumed,
-    CASE t.prefix WHEN 'q' THEN coalesce(s.bare, '{}') ELSE '{}' END AS bare,
+    CASE t.prefix WHEN 'q' THEN coalesce(s.lacking, '{}') ELSE '{}' END AS lacking,
     (
         SELECT string_agg(option, ', ')
         FROM pg_class, unnest(reloptions) AS option

@@ -4,7 +4,7 @@
 --   queue "orders": new
 --   queue "orders_dead": new
 --   queue "raw": new
--- What this leaves the queues as, for the next pgmq generate:
+-- The queues after this migration, for the next pgmq generate:
 -- pgmq:queue {"name":"clicks","partitions":{"every":"1 day","keep":"30 days","premake":2,"drop_unread":true}}
 -- pgmq:queue {"name":"Mail-Out.1","unlogged":true}
 -- pgmq:queue {"name":"orders","notify":"250ms","topics":["a.#","orders.*"]}
@@ -37,12 +37,12 @@ SELECT pgmq.create('orders_dead');
 SELECT pgmq.create('raw');
 
 -- +goose Down
--- Refuses while messages are left in a queue or its archive, unless the session
--- says that they may go: PGOPTIONS='-c pgmq.drop_messages=on'.
+-- Fails while a queue or its archive holds messages, unless the session allows to
+-- drop them: PGOPTIONS='-c pgmq.drop_messages=on'.
 -- +goose StatementBegin
 DO $$
 DECLARE
-    told CONSTANT boolean := coalesce(current_setting('pgmq.drop_messages', true), '') IN ('on', 'true', '1', 'yes');
+    allowed CONSTANT boolean := coalesce(current_setting('pgmq.drop_messages', true), '') IN ('on', 'true', '1', 'yes');
     queue text;
     part  text;
     held  boolean;
@@ -50,7 +50,7 @@ BEGIN
     FOREACH queue IN ARRAY ARRAY['clicks', 'Mail-Out.1', 'orders', 'orders_dead', 'raw'] LOOP
         PERFORM pgmq.acquire_queue_lock(queue);
         FOREACH part IN ARRAY ARRAY[pgmq.format_table_name(queue, 'q'), pgmq.format_table_name(queue, 'a')] LOOP
-            CONTINUE WHEN told OR to_regclass(format('pgmq.%I', part)) IS NULL;
+            CONTINUE WHEN allowed OR to_regclass(format('pgmq.%I', part)) IS NULL;
             EXECUTE format('LOCK TABLE pgmq.%I IN ACCESS EXCLUSIVE MODE', part);
             EXECUTE format('SELECT EXISTS (SELECT FROM pgmq.%I)', part) INTO held;
             IF held THEN
