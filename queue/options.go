@@ -25,11 +25,6 @@ type ReadOption interface {
 	applyRead(o *readOptions) error
 }
 
-// CreateOption is an option of Create: a [Storage].
-type CreateOption interface {
-	applyCreate(o *createOptions) error
-}
-
 // VT is the visibility timeout of a read: how long its messages are hidden from
 // other readers. The default, also of VT(0), is 30 s. The least is 1 µs, for
 // Consume and its kin, which extend it while a handler runs, 100 ms.
@@ -52,17 +47,6 @@ type At time.Time
 // whatever encoding/json takes.
 type Headers map[string]any
 
-// Storage is how durable a queue's table is. The default is Logged.
-type Storage int
-
-const (
-	// Logged queues survive whatever the server survives.
-	Logged Storage = iota
-	// Unlogged queues are faster, but a crash of the server empties them and
-	// standbys do not have them. Their archive is logged.
-	Unlogged
-)
-
 type sendOptions struct {
 	at      *time.Time
 	delay   time.Duration
@@ -71,10 +55,6 @@ type sendOptions struct {
 
 type readOptions struct {
 	vt, wait time.Duration
-}
-
-type createOptions struct {
-	storage Storage
 }
 
 func sendOptionsOf(opts []SendOption) (sendOptions, error) {
@@ -100,19 +80,6 @@ func readOptionsOf(opts []ReadOption) (readOptions, error) {
 			return o, errNilOption
 		}
 		if err := opt.applyRead(&o); err != nil {
-			return o, err
-		}
-	}
-	return o, nil
-}
-
-func createOptionsOf(opts []CreateOption) (createOptions, error) {
-	var o createOptions
-	for _, opt := range opts {
-		if opt == nil {
-			return o, errNilOption
-		}
-		if err := opt.applyCreate(&o); err != nil {
 			return o, err
 		}
 	}
@@ -175,14 +142,6 @@ func (h Headers) applySend(o *sendOptions) error {
 		return &EncodeError{Index: -1, Err: fmt.Errorf("headers: %w", err)}
 	}
 	o.headers = raw
-	return nil
-}
-
-func (s Storage) applyCreate(o *createOptions) error {
-	if s != Logged && s != Unlogged {
-		return fmt.Errorf("%w: Storage is %d, neither Logged nor Unlogged", ErrOption, int(s))
-	}
-	o.storage = s
 	return nil
 }
 
