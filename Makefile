@@ -20,7 +20,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## carry a week of earthquakes through a queue, on a Postgres of its own
-	@go run ./cmd/pgmq demo
+	@go run ./examples/quakes
 
 test: ## run all tests against one real Postgres, with the race detector
 	@$(WITHPG) sh -c 'go test -race -count=1 -p 1 -timeout 20m ./... && go -C .. test -race -count=1 ./...'

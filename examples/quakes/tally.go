@@ -7,11 +7,8 @@ import (
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
-	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/pgmq-go/pgmq/db"
-	"github.com/pgmq-go/pgmq/internal/quakes"
-	"github.com/pgmq-go/pgmq/internal/table"
+	"github.com/pgmq-go/pgmq/examples/quakes/internal/quakes"
 	"github.com/pgmq-go/pgmq/queue"
 )
 
@@ -203,16 +200,4 @@ func (t *tally) proof(left int64) error {
 		return fmt.Errorf("%d messages are left in the queues and their archives", left)
 	}
 	return nil
-}
-
-// countLeft asks the database itself what queues and their archives hold.
-func countLeft(ctx context.Context, pool *pgxpool.Pool, names ...string) (n int64, err error) {
-	for _, name := range names {
-		left, err := db.New().Count(ctx, table.New(name).Bind(pool))
-		if err != nil {
-			return 0, err
-		}
-		n += left.Queued + left.Archived
-	}
-	return n, nil
 }

@@ -8,17 +8,18 @@ import (
 	"charm.land/lipgloss/v2"
 )
 
-// grid lays cells out in columns: the first one to the left, and cut when it is
-// too long for the screen; the others to the right. The first row is the heading.
-type grid [][]string
+// columns are rows of cells. The first column is aligned to the left, and cut when
+// it is too long for the screen; the others to the right. The first row is the
+// heading.
+type columns [][]string
 
 // leastName is how much of the first column stays.
 const leastName = 12
 
 // lines returns the rows for a screen of this width; 0 is any.
-func (g grid) lines(width int) []string {
-	widths := make([]int, len(g[0]))
-	for _, row := range g {
+func (c columns) lines(width int) []string {
+	widths := make([]int, len(c[0]))
+	for _, row := range c {
 		for i, cell := range row {
 			widths[i] = max(widths[i], lipgloss.Width(cell))
 		}
@@ -34,8 +35,8 @@ func (g grid) lines(width int) []string {
 		}
 		widths[0] = min(widths[0], max(width-others-gap*(len(widths)-1), leastName))
 	}
-	lines := make([]string, len(g))
-	for i, row := range g {
+	lines := make([]string, len(c))
+	for i, row := range c {
 		var line strings.Builder
 		first := cut(row[0], widths[0])
 		line.WriteString(first + strings.Repeat(" ", widths[0]-lipgloss.Width(first)))

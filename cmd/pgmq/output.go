@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
 )
@@ -33,9 +34,9 @@ func jsonFlag(cmd *cobra.Command, set *bool, what string) {
 	cmd.Flags().BoolVar(set, "json", false, what)
 }
 
-// say tells what a command did, in one sentence: on standard output, unless that
-// is for data.
-func say(cmd *cobra.Command, outIsData bool, format string, args ...any) error {
+// printResult writes what a command did, in one sentence: to standard output,
+// unless that is for data.
+func printResult(cmd *cobra.Command, outIsData bool, format string, args ...any) error {
 	out := cmd.OutOrStdout()
 	if outIsData {
 		out = cmd.ErrOrStderr()
@@ -44,14 +45,17 @@ func say(cmd *cobra.Command, outIsData bool, format string, args ...any) error {
 	return err
 }
 
-// confirm asks somebody at a terminal whether to go on, unless --yes was given.
+// inputIsPiped reports whether standard input is something else than a keyboard.
+func inputIsPiped() bool { return !term.IsTerminal(int(os.Stdin.Fd())) }
+
+// confirm asks at a terminal whether to go on, unless --yes was given.
 func confirm(cmd *cobra.Command, yes bool, what string, args ...any) error {
 	if yes {
 		return nil
 	}
 	what = fmt.Sprintf(what, args...)
-	if piped() {
-		return fmt.Errorf("this would %s: --yes does it without asking", what)
+	if inputIsPiped() {
+		return fmt.Errorf("this would %s: pass --yes to do it without being asked", what)
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "This will %s. Go on? [y/N] ", what)
 	answer, err := answer(cmd.Context())
@@ -59,12 +63,13 @@ func confirm(cmd *cobra.Command, yes bool, what string, args ...any) error {
 		return err
 	}
 	if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
-		return errors.New("not confirmed, so nothing was done")
+		return errors.New("not confirmed: nothing was done")
 	}
 	return nil
 }
 
-// answer is a line from the terminal, which cannot be interrupted, but left.
+// answer returns a line from the terminal. Reading cannot be interrupted, so after
+// ctx has ended it goes on in the background.
 func answer(ctx context.Context) (string, error) {
 	answers := make(chan string, 1)
 	go func() {

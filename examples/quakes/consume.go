@@ -11,15 +11,16 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/pgmq-go/pgmq/internal/quakes"
+	"github.com/pgmq-go/pgmq/examples/quakes/internal/quakes"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 )
 
 const (
-	demoWorkers = 4 // of each consumer
-	demoReads   = 3 // deliveries, then a message is a dead letter
-	demoBackoff = 200 * time.Millisecond
-	stopAfter   = 400 // deliveries, then one of the two consumers stops
+	workers   = 4 // of each consumer
+	maxReads  = 3 // deliveries, then a message is a dead letter
+	backoff   = 200 * time.Millisecond
+	stopAfter = 400 // deliveries, then one of the two consumers stops
 )
 
 // demo carries bodies of type T.
@@ -35,13 +36,13 @@ type demo[T any] struct {
 // each message is handled or dead.
 func (d *demo[T]) deliver(ctx context.Context, lines io.Reader) error {
 	options := []queue.ConsumeOption{
-		queue.Workers(demoWorkers),
-		queue.MaxReads(demoReads),
+		queue.Workers(workers),
+		queue.MaxReads(maxReads),
 		queue.DeadLetterTo(d.dead),
-		queue.Backoff(func(int) time.Duration { return demoBackoff }),
+		queue.Backoff(func(int) time.Duration { return backoff }),
 	}
 	send := func(ctx context.Context) error {
-		if err := feed(ctx, d.queue, lines, d.tally); err != nil {
+		if err := sendLines(ctx, d.queue, lines, d.tally); err != nil {
 			return err
 		}
 		return d.tally.inFlight(ctx, 0)
@@ -62,16 +63,17 @@ func (d *demo[T]) deliver(ctx context.Context, lines io.Reader) error {
 	return during(ctx, send, stay, leave)
 }
 
-// redrive moves the dead letters back, to a handler that knows what they are.
-func (d *demo[T]) redrive(ctx context.Context, progress queue.Progress) error {
-	moved, err := queue.Redrive(ctx, d.pool, d.dead, d.queue.Name(), progress)
+// redrive moves the dead letters back to the queue that they died in, to a handler
+// that knows what they are.
+func (d *demo[T]) redrive(ctx context.Context, progress admin.Progress) error {
+	moved, err := admin.Redrive(ctx, d.pool, d.dead, progress)
 	if err != nil {
 		return err
 	}
 	d.tally.redriven(moved)
 	all := func(context.Context, *queue.Message[T]) error { return nil }
 	return during(ctx, d.tally.redrivenSettled, func(ctx context.Context) error {
-		return d.queue.Consume(ctx, all, queue.Workers(demoWorkers))
+		return d.queue.Consume(ctx, all, queue.Workers(workers))
 	})
 }
 

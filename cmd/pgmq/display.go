@@ -13,20 +13,20 @@ import (
 	"golang.org/x/term"
 )
 
-// board shows texts one after the other. A live one is at a terminal and shows
+// display shows texts one after the other. A live one is at a terminal and shows
 // each in the place of the one before it; elsewhere they follow each other, with
 // an empty line in between.
-type board struct {
+type display struct {
 	out, err io.Writer
 	live     bool
 	shown    []string // the latest text
 	drawn    bool     // on a screen of its own
 }
 
-// newBoard returns a board. It is live only at a terminal.
-func newBoard(cmd *cobra.Command, live bool) *board {
+// newDisplay returns a display, which can be live only at a terminal.
+func newDisplay(cmd *cobra.Command, live bool) *display {
 	width, _ := screenSize()
-	return &board{
+	return &display{
 		out: cmd.OutOrStdout(), err: cmd.ErrOrStderr(),
 		live: live && width > 0 && os.Getenv("TERM") != "dumb",
 	}
@@ -51,54 +51,54 @@ func styles() colorprofile.Profile {
 }
 
 // show shows a text in lines.
-func (b *board) show(lines []string) error {
-	before := b.shown
-	b.shown = lines
-	if b.live {
-		return b.draw(lines)
+func (d *display) show(lines []string) error {
+	before := d.shown
+	d.shown = lines
+	if d.live {
+		return d.draw(lines)
 	}
 	if before != nil {
 		lines = append([]string{""}, lines...)
 	}
-	return b.write(lines)
+	return d.write(lines)
 }
 
-// complain shows a line above the latest text, or on standard error.
-func (b *board) complain(text string) error {
-	if b.live {
-		return b.draw(append([]string{text, ""}, b.shown...))
+// warn shows a line above the latest text, or on standard error.
+func (d *display) warn(text string) error {
+	if d.live {
+		return d.draw(append([]string{text, ""}, d.shown...))
 	}
-	_, err := fmt.Fprintln(b.err, text)
+	_, err := fmt.Fprintln(d.err, text)
 	return err
 }
 
 // end leaves the latest text behind on the screen that was there before.
-func (b *board) end() error {
-	if !b.drawn {
+func (d *display) end() error {
+	if !d.drawn {
 		return nil
 	}
-	b.drawn = false
-	if _, err := io.WriteString(b.out, "\x1b[?25h\x1b[?7h\x1b[?1049l"); err != nil {
+	d.drawn = false
+	if _, err := io.WriteString(d.out, "\x1b[?25h\x1b[?7h\x1b[?1049l"); err != nil {
 		return err
 	}
-	return b.write(b.shown)
+	return d.write(d.shown)
 }
 
-func (b *board) write(lines []string) error {
-	_, err := io.WriteString(b.out, styled(strings.Join(lines, "\n")+"\n"))
+func (d *display) write(lines []string) error {
+	_, err := io.WriteString(d.out, styled(strings.Join(lines, "\n")+"\n"))
 	return err
 }
 
 // draw draws the screen anew, as much as there is room for.
-func (b *board) draw(lines []string) error {
+func (d *display) draw(lines []string) error {
 	var text strings.Builder
-	if !b.drawn {
-		b.drawn = true
+	if !d.drawn {
+		d.drawn = true
 		text.WriteString("\x1b[?1049h\x1b[?7l\x1b[?25l") // a screen of its own, no wrapping, no cursor
 	}
 	width, height := screenSize()
 	if left := len(lines) - height; left > 0 && height > 1 {
-		lines = append(lines[:height-1:height-1], fmt.Sprintf("… and %s for which the window is too low", count(int64(left+1), "line")))
+		lines = append(lines[:height-1:height-1], fmt.Sprintf("… and %s that the window has no room for", count(int64(left+1), "line")))
 	}
 	text.WriteString("\x1b[H")
 	for i, line := range lines {
@@ -108,7 +108,7 @@ func (b *board) draw(lines []string) error {
 		text.WriteString("\x1b[K" + styled(lipgloss.NewStyle().MaxWidth(width).Render(line)))
 	}
 	text.WriteString("\x1b[J")
-	_, err := io.WriteString(b.out, text.String())
+	_, err := io.WriteString(d.out, text.String())
 	return err
 }
 

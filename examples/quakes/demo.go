@@ -8,47 +8,23 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/spf13/cobra"
 
+	"github.com/pgmq-go/pgmq/examples/quakes/internal/quakes"
+	"github.com/pgmq-go/pgmq/internal/dial"
+	"github.com/pgmq-go/pgmq/internal/feed"
 	"github.com/pgmq-go/pgmq/internal/postgres"
-	"github.com/pgmq-go/pgmq/internal/quakes"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/schema"
 )
 
-func demoCommand(t *target) *cobra.Command {
-	var input string
-	demo := &cobra.Command{
-		Use:   "demo",
-		Short: "Carry a week of earthquakes through a queue and show what happened",
-		Long: strings.TrimSpace(`
-Carry a week of the world's earthquakes through a queue: send each as a message
-and have two consumers handle them. Some handlers fail on purpose, and their
-messages come back; one of the consumers stops on the way, and the other goes
-on. What is no earthquake ends in a dead-letter queue, is shown, redriven, and
-handled by a handler that knows it. The proof at the end: each was settled
-exactly once, and none is left.
-
-Without a database it starts a private Postgres, which is gone when the demo
-ends. On a given database it installs schema pgmq and uses two queues of its
-own, which it drops at the end.`),
-		Example: `  pgmq demo
-  pgmq demo --input events.jsonl
-  tail -n 1000 events.jsonl | pgmq demo --input -`,
-		Args: exactly(),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runDemo(cmd.Context(), newScreen(), t.url(), input)
-		},
-	}
-	demo.Flags().StringVar(&input, "input", "", "carry the lines of this file instead; - is standard input")
-	completeFiles(demo, "input")
-	return demo
-}
-
-func runDemo(ctx context.Context, s *screen, url, input string) (err error) {
+// run carries the lines of input, or the week without one, on the database of that
+// URL, or on a Postgres of its own without one.
+func run(ctx context.Context, s *screen, url, input string) (err error) {
 	lines, err := openInput(input)
 	if err != nil {
 		return fmt.Errorf("--input: %w", err)
@@ -64,11 +40,11 @@ func runDemo(ctx context.Context, s *screen, url, input string) (err error) {
 	if url != "" {
 		server.Origin = postgres.Redact(url)
 	}
-	config, err := parse(server.URL)
+	config, err := dial.Parse(server.URL)
 	if err != nil {
 		return err
 	}
-	pool, err := dial(ctx, config)
+	pool, err := dial.Pool(ctx, config)
 	if err != nil {
 		return err
 	}
@@ -85,10 +61,10 @@ func runDemo(ctx context.Context, s *screen, url, input string) (err error) {
 	name := "pgmq_demo_" + strings.ToLower(rand.Text()[:8])
 	dead := name + "_dead"
 	for _, name := range []string{name, dead} {
-		if err := createOwn(ctx, pool, name); err != nil {
+		if err := create(ctx, pool, name); err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, dropDemo(ctx, pool, name)) }()
+		defer func() { err = errors.Join(err, drop(ctx, pool, name)) }()
 	}
 	s.done("queues", name+", "+dead)
 
@@ -153,20 +129,26 @@ func openInput(input string) (io.ReadCloser, error) {
 	if input == "" {
 		return io.NopCloser(strings.NewReader(quakes.JSONL())), nil
 	}
-	return openLines(input)
+	return feed.Open(input)
 }
 
-// createOwn makes a queue that this command will drop. It finishes even after
-// ctrl-C: of one that may be there or not nobody would know whether to drop it.
-func createOwn(ctx context.Context, pool *pgxpool.Pool, name string) error {
+// create makes a queue that the demo will drop. It finishes even after ctrl-C: if
+// it did not, nobody would know whether the queue exists.
+func create(ctx context.Context, pool *pgxpool.Pool, name string) error {
 	ctx, cancel := afterCtrlC(ctx)
 	defer cancel()
-	return queue.Create(ctx, pool, name)
+	return admin.Create(ctx, pool, name)
 }
 
-// dropDemo removes one of the demo's queues even after ctrl-C.
-func dropDemo(ctx context.Context, pool *pgxpool.Pool, name string) error {
+// drop removes one of the demo's queues even after ctrl-C.
+func drop(ctx context.Context, pool *pgxpool.Pool, name string) error {
 	ctx, cancel := afterCtrlC(ctx)
 	defer cancel()
-	return queue.Drop(ctx, pool, name)
+	return admin.Drop(ctx, pool, name)
+}
+
+// afterCtrlC returns a context for making sure or cleaning up, whether ctx has
+// ended or not.
+func afterCtrlC(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 }

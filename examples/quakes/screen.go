@@ -14,7 +14,7 @@ import (
 	"golang.org/x/text/language"
 	"golang.org/x/text/message"
 
-	"github.com/pgmq-go/pgmq/internal/quakes"
+	"github.com/pgmq-go/pgmq/examples/quakes/internal/quakes"
 )
 
 // screen shows the demo: what it says goes to standard output, progress and
@@ -132,10 +132,10 @@ func (s *screen) report(t *tally) {
 	}
 	rows := [][]string{
 		{"sent", s.number(c.sent), s.rate(c.sent, t.sendEnd.Sub(t.start)) + fmt.Sprintf(", %d to a batch", sendSize)},
-		{"delivered", s.number(c.delivered), "first time at " + s.rate(c.sent, t.firstEnd.Sub(t.start)) + fmt.Sprintf(", 2 × %d workers", demoWorkers)},
-		{"retried", s.number(c.retried), fmt.Sprintf("the handler failed or panicked; back after %v", demoBackoff)},
+		{"delivered", s.number(c.delivered), "first time at " + s.rate(c.sent, t.firstEnd.Sub(t.start)) + fmt.Sprintf(", 2 × %d workers", workers)},
+		{"retried", s.number(c.retried), fmt.Sprintf("the handler failed or panicked; back after %v", backoff)},
 		{"returned", s.number(c.returned), "given back at once by a consumer that stopped"},
-		{"dead letters", s.number(c.dead), fmt.Sprintf("refused, or failed %d times", demoReads)},
+		{"dead letters", s.number(c.dead), fmt.Sprintf("refused, or failed %d times", maxReads)},
 		{"redriven", s.number(c.redriven), "to a handler that knows blasts"},
 		{"deleted", s.number(c.deleted), "after they were handled"},
 		{"pick-up", s.latency(t, 50), "p50 from send to first delivery, queueing included"},

@@ -1,4 +1,5 @@
-package main
+// Package feed reads lines and sends them as messages, many at a time.
+package feed
 
 import (
 	"bufio"
@@ -9,42 +10,36 @@ import (
 	"iter"
 	"os"
 	"time"
-
-	"golang.org/x/term"
 )
 
 const (
-	// maxLine is the longest line that is carried.
-	maxLine = 16 << 20
-	// pause is how long gathered lines wait for more of them.
-	pause = 50 * time.Millisecond
+	maxLine = 16 << 20              // bytes of the longest line that is carried
+	pause   = 50 * time.Millisecond // how long gathered lines wait for more of them
 )
 
-var errLongLine = errors.New("longer than 16 MiB")
+// ErrLongLine is the error of a line that is not carried.
+var ErrLongLine = errors.New("longer than 16 MiB")
 
-// line is one line of the input.
-type line struct {
-	number int // from 1
-	text   []byte
-	err    error // errLongLine, or what reading ended with
+// Line is one line of the input.
+type Line struct {
+	Number int // from 1
+	Text   []byte
+	Err    error // ErrLongLine, or the error that reading ended with
 }
 
-// openLines opens a file; - is standard input.
-func openLines(name string) (io.ReadCloser, error) {
+// Open opens a file; - is standard input.
+func Open(name string) (io.ReadCloser, error) {
 	if name == "-" {
 		return io.NopCloser(os.Stdin), nil
 	}
 	return os.Open(name)
 }
 
-// piped tells whether standard input is something else than a keyboard.
-func piped() bool { return !term.IsTerminal(int(os.Stdin.Fd())) }
-
 // readLines sends the lines of r that are not blank, until the input or ctx
 // ends. It reads in a goroutine of its own, because a read from a terminal
 // cannot be interrupted; after ctx has ended that one may stay until r answers.
-func readLines(ctx context.Context, r io.Reader) <-chan line {
-	lines := make(chan line)
+func readLines(ctx context.Context, r io.Reader) <-chan Line {
+	lines := make(chan Line)
 	go func() {
 		defer close(lines)
 		in := bufio.NewReaderSize(r, 1<<16)
@@ -57,11 +52,11 @@ func readLines(ctx context.Context, r io.Reader) <-chan line {
 				continue
 			}
 			select {
-			case lines <- line{number, text, err}:
+			case lines <- Line{number, text, err}:
 			case <-ctx.Done():
 				return
 			}
-			if err != nil && !errors.Is(err, errLongLine) {
+			if err != nil && !errors.Is(err, ErrLongLine) {
 				return
 			}
 		}
@@ -69,14 +64,15 @@ func readLines(ctx context.Context, r io.Reader) <-chan line {
 	return lines
 }
 
-// batches gathers the lines of r: up to most of them, or 16 MiB, or what came
-// before a pause. When ctx ends, so does it, without what it had gathered.
-func batches(ctx context.Context, r io.Reader, most int) iter.Seq[[]line] {
-	return func(yield func([]line) bool) {
+// Batches gathers the lines of r: up to most of them, or 16 MiB, or those that came
+// before a pause of 50 ms. When ctx ends, so does it, without the lines that it had
+// gathered. Blank lines are left out.
+func Batches(ctx context.Context, r io.Reader, most int) iter.Seq[[]Line] {
+	return func(yield func([]Line) bool) {
 		lines := readLines(ctx, r)
 		idle := time.NewTimer(pause)
 		defer idle.Stop()
-		var batch []line
+		var batch []Line
 		weight := 0
 		for ctx.Err() == nil {
 			more, full := true, true
@@ -86,7 +82,7 @@ func batches(ctx context.Context, r io.Reader, most int) iter.Seq[[]line] {
 			case <-idle.C:
 			case l, open := <-lines:
 				if more = open; open {
-					batch, weight = append(batch, l), weight+len(l.text)
+					batch, weight = append(batch, l), weight+len(l.Text)
 				}
 				full = !open || len(batch) >= most || weight >= maxLine
 				idle.Reset(pause)
@@ -127,7 +123,7 @@ func readLine(in *bufio.Reader) ([]byte, error) {
 		}
 	}
 	if long {
-		return nil, errLongLine
+		return nil, ErrLongLine
 	}
 	if text == nil {
 		text = []byte{}
