@@ -79,7 +79,7 @@ func run() error {
 		}
 	}
 	if len(os.Args) == 2 && os.Args[1] == "redrive" {
-		moved, err := admin.Redrive(ctx, pool, "webhooks_dead", admin.To("webhooks"))
+		moved, err := admin.Redrive(ctx, pool, "webhooks_dead")
 		log.Printf("%d messages go back", moved)
 		return err
 	}
