@@ -17,7 +17,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
-	"github.com/pgmq-go/pgmq/tests/faults"
+	"github.com/pgmq-go/pgmq/tests/internal/netfault"
 )
 
 // statsLine is a line of pgmq stats --json.
@@ -186,7 +186,7 @@ func TestStatsWatchGoesOnWhenTheServerIsBack(t *testing.T) {
 	t.Parallel()
 	pgmq, q := command(t), pgtest.Queue[int](t)
 	config := pgtest.Pool().Config().ConnConfig
-	p := faults.NewProxy(pgconn.NetworkAddress(config.Host, config.Port))
+	p := netfault.NewProxy(pgconn.NetworkAddress(config.Host, config.Port))
 	ok(t, p.Open())
 	t.Cleanup(p.Close)
 	url, err := p.URL(dsn(pgtest.Pool()))

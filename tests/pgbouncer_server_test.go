@@ -8,19 +8,19 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
-	"github.com/pgmq-go/pgmq/tests/faults"
+	"github.com/pgmq-go/pgmq/tests/internal/netfault"
 )
 
 // bouncer is a PgBouncer in front of the tests' server.
 type bouncer struct {
-	*faults.Bouncer
+	*netfault.Bouncer
 	t testing.TB
 }
 
 // startBouncer starts a PgBouncer, as the test's own process, with a pool mode.
 func startBouncer(t testing.TB, mode string) *bouncer {
 	t.Helper()
-	b, err := faults.NewBouncer(&pgtest.Pool().Config().ConnConfig.Config, mode)
+	b, err := netfault.NewBouncer(&pgtest.Pool().Config().ConnConfig.Config, mode)
 	ok(t, err)
 	t.Cleanup(func() {
 		b.Remove()

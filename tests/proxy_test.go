@@ -11,14 +11,14 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
-	"github.com/pgmq-go/pgmq/tests/faults"
+	"github.com/pgmq-go/pgmq/tests/internal/netfault"
 )
 
 // through is a pool like the tests', whose connections go through a proxy.
-func through(t *testing.T, change func(*pgxpool.Config)) (*pgxpool.Pool, *faults.Proxy) {
+func through(t *testing.T, change func(*pgxpool.Config)) (*pgxpool.Pool, *netfault.Proxy) {
 	t.Helper()
 	config := pgtest.Pool().Config().ConnConfig
-	p := faults.NewProxy(pgconn.NetworkAddress(config.Host, config.Port))
+	p := netfault.NewProxy(pgconn.NetworkAddress(config.Host, config.Port))
 	ok(t, p.Open())
 	t.Cleanup(p.Close)
 	return newPool(t, func(c *pgxpool.Config) {

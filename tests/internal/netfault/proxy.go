@@ -1,6 +1,6 @@
-// Package faults breaks what stands between clients and a server of Postgres, for
+// Package netfault breaks what stands between clients and a server of Postgres, for
 // tests.
-package faults
+package netfault
 
 import (
 	"net"
