@@ -36,7 +36,7 @@ bench: ## measure beside other queues, with charts, to build/bench; ARGS=-h tell
 	@go -C bench build -o ../build/pgmq-bench . && build/pgmq-bench $(ARGS)
 
 microbench: ## measure single functions, durable; BENCH=Variants BENCHTIME=7x for some, and longer
-	@$(WITHPG) -durable go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME)
+	@$(WITHPG) -durable go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) ./bench
 
 chaos: ## break what queues stand on, under load, and check what every client saw; ARGS=-h
 	@go -C tests run ./chaos $(ARGS)

@@ -15,7 +15,7 @@ import (
 // Whatever a declaration says, it is refused with a line for each problem, or
 // becomes Go that is formatted, and a migration that says what was declared.
 func FuzzDeclaration(f *testing.F) {
-	sample, err := os.ReadFile("../../tests/testdata/generate/pgmq.yaml")
+	sample, err := os.ReadFile("../../tests/migrate/testdata/generate/pgmq.yaml")
 	if err != nil {
 		f.Fatal(err)
 	}
