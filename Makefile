@@ -20,7 +20,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## carry a week of earthquakes through a queue, on a Postgres of its own
-	@go run ./cmd/pgmq demo
+	@go run ./examples/quakes
 
 test: ## run all tests against one real Postgres, with the race detector
 	@$(WITHPG) sh -c 'go test -race -count=1 -p 1 -timeout 20m ./... && go -C .. test -race -count=1 ./...'
@@ -36,7 +36,7 @@ bench: ## measure beside other queues, with charts, to build/bench; ARGS=-h tell
 	@go -C bench build -o ../build/pgmq-bench . && build/pgmq-bench $(ARGS)
 
 microbench: ## measure single functions, durable; BENCH=Variants BENCHTIME=7x for some, and longer
-	@$(WITHPG) -durable go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME)
+	@$(WITHPG) -durable go test -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) ./bench
 
 chaos: ## break what queues stand on, under load, and check what every client saw; ARGS=-h
 	@go -C tests run ./chaos $(ARGS)

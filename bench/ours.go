@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/schema"
 )
 
@@ -21,7 +22,7 @@ var pgmqGo = &system{
 	open: func(ctx context.Context, p pools, queues int) (client, error) {
 		c := &ourClient{}
 		for i := range queues {
-			if err := queue.Create(ctx, p.send, queueName(i)); err != nil {
+			if err := admin.Create(ctx, p.send, queueName(i)); err != nil {
 				return nil, err
 			}
 			out, err := queue.New[body](p.send, queueName(i))

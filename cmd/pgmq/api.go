@@ -31,9 +31,9 @@ func apiCommand(t *target) *cobra.Command {
 func apiInstall(t *target) *cobra.Command {
 	return &cobra.Command{
 		Use:   "install NAME",
-		Short: "Make the functions of an optional API, or bring them up to date",
-		Long: `Make the functions of an optional API, all or none; if they are there, bring
-them and their grants up to date. A function of somebody else is never replaced.`,
+		Short: "Create the functions of an optional API, or update them",
+		Long: `Create the functions of an optional API, all or none; if they exist, update them
+and their grants. A function that is not of this API is never replaced.`,
 		Example:           `  pgmq api install pgmq_public`,
 		Args:              optionalAPI,
 		ValidArgsFunction: completeAPIs,
@@ -99,7 +99,7 @@ func apiList(t *target) *cobra.Command {
 	}
 }
 
-// optionalAPI asks for the name of one.
+// optionalAPI checks that the argument is the name of one.
 func optionalAPI(cmd *cobra.Command, args []string) error {
 	if err := exactly("NAME")(cmd, args); err != nil {
 		return err
@@ -110,7 +110,7 @@ func optionalAPI(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// completeAPIs has a shell complete the names of the APIs.
+// completeAPIs completes the names of the APIs.
 func completeAPIs(_ *cobra.Command, args []string, _ string) (names []cobra.Completion, _ cobra.ShellCompDirective) {
 	if len(args) == 0 {
 		for _, api := range schema.Optionals() {
@@ -120,7 +120,7 @@ func completeAPIs(_ *cobra.Command, args []string, _ string) (names []cobra.Comp
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
 
-// ownWords leaves of an error that our SQL raised what it says.
+// ownWords returns the message alone of an error that our SQL raised.
 func ownWords(err error) error {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && (pg.Code == "42723" || pg.Code == "55000") {

@@ -1,30 +1,32 @@
 package main
 
 import (
+	"time"
+
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
-	"github.com/pgmq-go/pgmq/db"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 )
 
-// span is the time in which messages were archived.
-type span struct{ since, until moment }
+// span are the flags for when messages were archived.
+type span struct{ since, until timeFlag }
 
 func (s *span) flags(cmd *cobra.Command) {
-	cmd.Flags().Var(&s.since, "since", "only what was archived then or later")
-	cmd.Flags().Var(&s.until, "until", "only what was archived before then")
+	cmd.Flags().Var(&s.since, "since", "only messages archived then or later")
+	cmd.Flags().Var(&s.until, "until", "only messages archived before then")
 }
 
 // by returns the two times by the server's clock.
-func (s *span) by(cmd *cobra.Command, pool *pgxpool.Pool) (queue.Since, queue.Until, error) {
-	now, err := db.New().Now(cmd.Context(), pool)
-	return queue.Since(s.since.by(now)), queue.Until(s.until.by(now)), err
+func (s *span) by(cmd *cobra.Command, pool *pgxpool.Pool) (since, until time.Time, err error) {
+	now, err := admin.Now(cmd.Context(), pool)
+	return s.since.by(now), s.until.by(now), err
 }
 
 const spanHelp = `
 A time is how long ago, such as 12h or 30d, or a date, or a time such as
-2026-01-31T15:04:05Z; without a zone it is that of this machine.`
+2026-01-31T15:04:05Z. Without a zone it is in the zone of this machine.`
 
 func archiveList(t *target) *cobra.Command {
 	var n int
@@ -34,7 +36,7 @@ func archiveList(t *target) *cobra.Command {
 	list := &cobra.Command{
 		Use:   "list QUEUE",
 		Short: "Write the messages of an archive",
-		Long:  "Write the messages of an archive, by rising ids. Nothing changes.\n" + spanHelp + "\n" + jsonHelp,
+		Long:  "Write the messages of an archive, by rising ids. The command changes nothing.\n" + spanHelp + "\n" + jsonHelp,
 		Example: `  pgmq archive list orders
   pgmq archive list orders --since 2026-01-01 --until 2026-02-01 > january.jsonl
   pgmq archive list orders --from 4200 -n 10`,
@@ -51,7 +53,7 @@ func archiveList(t *target) *cobra.Command {
 					return err
 				}
 				out, all := newPrinter(cmd, asJSON), 0
-				for m, err := range q.Archived(cmd.Context(), queue.From(from), since, until) {
+				for m, err := range q.Archived(cmd.Context(), queue.From(from), queue.Since(since), queue.Until(until)) {
 					if err != nil {
 						return err
 					}
@@ -71,9 +73,9 @@ func archiveList(t *target) *cobra.Command {
 			})
 		},
 	}
-	list.Flags().IntVarP(&n, "number", "n", 0, "stop after so many messages; 0 is all")
+	list.Flags().IntVarP(&n, "number", "n", 0, "stop after this many messages; 0 is all")
 	list.Flags().Int64Var(&from, "from", 0, "begin with this `ID`")
 	archived.flags(list)
-	jsonFlag(list, &asJSON, "write lines of JSON also to a terminal")
+	jsonFlag(list, &asJSON, "write lines of JSON to a terminal, too")
 	return list
 }

@@ -8,8 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
-	"github.com/pgmq-go/pgmq/db"
-	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 )
 
 func archiveReplay(t *target) *cobra.Command {
@@ -20,8 +19,9 @@ func archiveReplay(t *target) *cobra.Command {
 		Short: "Move messages from an archive back to the queue",
 		Long: strings.TrimSpace(`
 Move messages from an archive back to its queue, as new messages: these ids, or
---all, or what was archived in a time. It goes in steps, each in one statement:
-whatever stops it, no message is lost or doubled, and running it again goes on.
+--all, or the messages archived --since and --until a time. It works in steps of
+one statement each. When it is interrupted no message is lost or doubled, and
+running it again goes on.
 ` + spanHelp),
 		Example: `  pgmq archive replay orders 41 42
   pgmq archive replay orders --since 2h
@@ -32,7 +32,7 @@ whatever stops it, no message is lost or doubled, and running it again goes on.
 			case len(args) == 0:
 				return atLeast("QUEUE")(cmd, args)
 			case len(args) == 1 && !all && !span:
-				return usage(cmd, errors.New("which messages? give ids, --since, --until or --all"))
+				return usage(cmd, errors.New("no messages named: give ids, --since, --until or --all"))
 			case len(args) > 1 && (all || span) || all && span:
 				return usage(cmd, errors.New("ids, --all, and --since or --until exclude each other"))
 			}
@@ -49,13 +49,13 @@ whatever stops it, no message is lost or doubled, and running it again goes on.
 				if err != nil {
 					return err
 				}
-				opts := []queue.ReplayOption{since, until}
+				opts := []admin.ReplayOption{admin.Since(since), admin.Until(until)}
 				if len(ids) > 0 {
-					opts = []queue.ReplayOption{queue.IDs(ids)}
+					opts = []admin.ReplayOption{admin.IDs(ids)}
 				}
-				job := job{doing: "replaying", done: "replayed %s to queue %q", key: "replayed", json: asJSON}
-				return job.run(cmd, args[0], int64(len(ids)), func(ctx context.Context, p queue.Progress) (int64, error) {
-					return queue.Replay(ctx, pool, args[0], append(opts, p)...)
+				work := bulk{doing: "replaying", done: "replayed %s to queue %q", args: []any{args[0]}, key: "replayed", json: asJSON}
+				return work.run(cmd, int64(len(ids)), func(ctx context.Context, p admin.Progress) (int64, error) {
+					return admin.Replay(ctx, pool, args[0], append(opts, p)...)
 				})
 			})
 		},
@@ -67,27 +67,28 @@ whatever stops it, no message is lost or doubled, and running it again goes on.
 }
 
 func archivePrune(t *target) *cobra.Command {
-	var before moment
+	var before timeFlag
 	var yes, asJSON bool
 	prune := &cobra.Command{
 		Use:   "prune QUEUE --before TIME|AGO",
 		Short: "Delete old messages from an archive",
 		Long: strings.TrimSpace(`
-Delete for good what was archived before a time. It goes in steps: whatever
-stops it, running it again goes on. Run it from any scheduler, with --yes.
+Delete for good the messages that were archived before a time. It works in steps;
+when it is interrupted, running it again goes on. From a scheduler run it with
+--yes.
 ` + spanHelp),
 		Example: `  pgmq archive prune orders --before 30d
   pgmq archive prune orders --before 2026-01-01 --yes`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if before == (moment{}) {
-				return usage(cmd, errors.New("--before is wanted"))
+			if before == (timeFlag{}) {
+				return usage(cmd, errors.New("--before is required"))
 			}
 			return exactly("QUEUE")(cmd, args)
 		},
 		ValidArgsFunction: completeQueues(t, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withPool(cmd, t, func(pool *pgxpool.Pool) error {
-				now, err := db.New().Now(cmd.Context(), pool)
+				now, err := admin.Now(cmd.Context(), pool)
 				if err != nil {
 					return err
 				}
@@ -95,14 +96,14 @@ stops it, running it again goes on. Run it from any scheduler, with --yes.
 				if err := confirm(cmd, yes, "delete what was archived of queue %q before %s", args[0], timeText(end)); err != nil {
 					return err
 				}
-				job := job{doing: "pruning", done: "deleted %s from the archive of queue %q", key: "deleted", json: asJSON}
-				return job.run(cmd, args[0], 0, func(ctx context.Context, p queue.Progress) (int64, error) {
-					return queue.PruneArchive(ctx, pool, args[0], end, p)
+				work := bulk{doing: "pruning", done: "deleted %s from the archive of queue %q", args: []any{args[0]}, key: "deleted", json: asJSON}
+				return work.run(cmd, 0, func(ctx context.Context, p admin.Progress) (int64, error) {
+					return admin.Prune(ctx, pool, args[0], end, p)
 				})
 			})
 		},
 	}
-	prune.Flags().Var(&before, "before", "delete what was archived before then")
+	prune.Flags().Var(&before, "before", "delete messages archived before then")
 	prune.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	jsonFlag(prune, &asJSON, `write {"deleted": N}`)
 	return prune

@@ -11,7 +11,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
-	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/internal/pgerr"
+	"github.com/pgmq-go/pgmq/queue/admin"
 )
 
 func benchCommand(t *target) *cobra.Command {
@@ -24,15 +25,15 @@ func benchCommand(t *target) *cobra.Command {
 		Long: strings.TrimSpace(`
 Measure what this server carries, through the same Go API that programs use:
 producers send as fast as they can, consumers handle and delete, from this
-machine and over its network. Producers are held back when the queue has 10,000
+machine and over its network. Producers wait while the queue has 10,000
 messages, or 64 MiB.
 
-It makes a queue of its own and drops it, also after ctrl-C. --queue names one
-instead, such as an unlogged or a partitioned one: it must be empty, and stays
-when it was there before.
+It creates a queue and drops it, also after ctrl-C. --queue names one instead,
+such as an unlogged or a partitioned one. That must be empty, and stays if it
+existed before.
 
-The latency is that from the send to the handler. Since producers do not rest,
-waiting in the queue is most of it; with --producers 1 it is little.`),
+The latency is the time from the send to the handler. Producers send without a
+pause, so most of it is waiting in the queue; with --producers 1 it is little.`),
 		Example: `  pgmq bench
   pgmq bench --producers 1 --consumers 1
   pgmq bench --batch 100 --size 1000 --duration 1m --json`,
@@ -58,14 +59,14 @@ waiting in the queue is most of it; with --producers 1 it is little.`),
 				out := newPrinter(cmd, true)
 				return errors.Join(out.line(r), out.flush())
 			}
-			return newBoard(cmd, false).show(r.sheet().lines())
+			return newDisplay(cmd, false).show(r.sheet().lines())
 		},
 	}
 	flags := bench.Flags()
-	flags.StringVar(&name, "queue", "", "use this empty queue, or make it")
-	flags.DurationVar(&l.Duration, "duration", 10*time.Second, "send for so long")
-	flags.IntVar(&l.Producers, "producers", 8, "send from so many goroutines")
-	flags.IntVar(&l.Consumers, "consumers", 8, "handle so many messages at once")
+	flags.StringVar(&name, "queue", "", "use this empty queue, or create it")
+	flags.DurationVar(&l.Duration, "duration", 10*time.Second, "how long to send")
+	flags.IntVar(&l.Producers, "producers", 8, "how many goroutines send")
+	flags.IntVar(&l.Consumers, "consumers", 8, "how many messages are handled at once")
 	flags.IntVar(&l.Size, "size", 100, "bytes of a body")
 	flags.IntVar(&l.Batch, "batch", 1, "messages that a producer sends at once")
 	jsonFlag(bench, &asJSON, "write one object of JSON")
@@ -73,30 +74,38 @@ waiting in the queue is most of it; with --producers 1 it is little.`),
 	return bench
 }
 
-// onQueueForBench runs work on an empty queue. It makes one without a name, or
-// when there is none of this name, and drops what it made.
+// onQueueForBench runs work on an empty queue. Without a name, or when there is
+// none of this name, it creates one and drops it afterwards.
 func onQueueForBench(ctx context.Context, pool *pgxpool.Pool, name string, work func(name string) (*result, error)) (r *result, err error) {
 	if name == "" {
 		name = "pgmq_bench_" + strings.ToLower(rand.Text()[:8])
 	}
-	stats, err := queue.Stats(ctx, pool, name)
+	stats, err := admin.Stats(ctx, pool, name)
 	switch {
-	case errors.Is(err, queue.ErrNoQueue):
-		if err := createOwn(ctx, pool, name); err != nil {
+	case errors.Is(err, pgerr.ErrNoQueue):
+		if err := createForBench(ctx, pool, name); err != nil {
 			return nil, err
 		}
 		defer func() {
 			clean, cancel := afterCtrlC(ctx)
 			defer cancel()
-			// Only an empty one: what is in it now is somebody else's.
-			if left := dropQueue(clean, pool, name, false); left != nil {
-				err = leaving(ctx, err, fmt.Errorf("its queue stays, for pgmq queue drop: %w", left))
+			// Only an empty one: messages in it now are somebody else's.
+			if left := admin.DropEmpty(clean, pool, name); left != nil {
+				err = andLeftBehind(ctx, err, fmt.Errorf("its queue stays: drop it with pgmq queue drop: %w", left))
 			}
 		}()
 	case err != nil:
 		return nil, err
 	case stats.Length > 0:
-		return nil, fmt.Errorf("queue %q holds %s: a bench wants an empty one", name, count(stats.Length, "message"))
+		return nil, fmt.Errorf("queue %q holds %s: a bench needs an empty one", name, count(stats.Length, "message"))
 	}
 	return work(name)
+}
+
+// createForBench finishes even after ctrl-C: if it did not, nobody would know
+// whether the queue exists.
+func createForBench(ctx context.Context, pool *pgxpool.Pool, name string) error {
+	ctx, cancel := afterCtrlC(ctx)
+	defer cancel()
+	return admin.Create(ctx, pool, name)
 }

@@ -13,7 +13,8 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/semaphore"
 
-	"github.com/pgmq-go/pgmq/db"
+	"github.com/pgmq-go/pgmq/internal/dial"
+	"github.com/pgmq-go/pgmq/internal/inspect"
 	"github.com/pgmq-go/pgmq/queue"
 )
 
@@ -36,13 +37,13 @@ const (
 func (l load) check() error {
 	switch {
 	case l.Duration <= 0:
-		return errors.New("--duration is more than 0")
+		return errors.New("--duration must be positive")
 	case min(l.Producers, l.Consumers, l.Batch) < 1 || max(l.Producers, l.Consumers, l.Batch) > 10_000:
-		return errors.New("--producers, --consumers and --batch are 1 to 10,000 each")
+		return errors.New("--producers, --consumers and --batch must be 1 to 10,000 each")
 	case l.Size < leastSize || l.Size > heaviestWaiting:
-		return fmt.Errorf("--size is %d bytes to 64 MiB", leastSize)
+		return fmt.Errorf("--size must be %d bytes to 64 MiB", leastSize)
 	case l.Producers*l.Batch*l.Size > heaviestSends:
-		return errors.New("--producers times --batch times --size is 256 MiB at most")
+		return errors.New("--producers times --batch times --size must be at most 256 MiB")
 	}
 	return nil
 }
@@ -60,7 +61,7 @@ func (l load) pool(ctx context.Context, t *target) (*pgxpool.Pool, error) {
 		return nil, err
 	}
 	config.MaxConns = max(config.MaxConns, int32(min(l.Producers, 32)+4)) //nolint:gosec // 36 at most
-	return dial(ctx, config)
+	return dial.Pool(ctx, config)
 }
 
 // mark is at the beginning of every body of a bench, so that it knows its own.
@@ -91,7 +92,7 @@ func (l load) run(cmd *cobra.Command, pool *pgxpool.Pool, name string) (r *resul
 		return nil, err
 	}
 	message, mark := l.body()
-	defer func() { err = leaving(cmd.Context(), err, sweep(cmd.Context(), q, mark)) }()
+	defer func() { err = andLeftBehind(cmd.Context(), err, sweep(cmd.Context(), q, mark)) }()
 
 	room := semaphore.NewWeighted(int64(l.waiting()))
 	q = q.Observe(func(_ context.Context, e queue.Event) {
@@ -108,11 +109,11 @@ func (l load) run(cmd *cobra.Command, pool *pgxpool.Pool, name string) (r *resul
 		if bytes.HasPrefix(m.Body, mark) {
 			return nil
 		}
-		err := fmt.Errorf("message %d of queue %q is somebody else's, and stays", m.ID, name)
+		err := fmt.Errorf("message %d of queue %q is not of this bench, and stays", m.ID, name)
 		stop(err)
 		return queue.RetryIn(0, err)
 	}
-	first, err := db.New().NextTransaction(ctx, pool)
+	first, err := inspect.NextTransaction(ctx, pool)
 	if err != nil {
 		return nil, err
 	}
@@ -127,12 +128,12 @@ func (l load) run(cmd *cobra.Command, pool *pgxpool.Pool, name string) (r *resul
 	if err != nil {
 		return nil, err
 	}
-	last, err := db.New().NextTransaction(cmd.Context(), pool)
+	last, err := inspect.NextTransaction(cmd.Context(), pool)
 	r.finish(last - first)
 	return r, err
 }
 
-// send has the producers send, and returns when all is settled.
+// send starts the producers, and returns when all is settled.
 func (l load) send(ctx context.Context, q *queue.Queue[body], room *semaphore.Weighted, message body, r *result, bar *progress) error {
 	batch := make([]body, l.Batch)
 	for i := range batch {
@@ -141,7 +142,7 @@ func (l load) send(ctx context.Context, q *queue.Queue[body], room *semaphore.We
 	group, ctx := errgroup.WithContext(ctx)
 	sending, stop := context.WithTimeout(ctx, l.Duration)
 	defer stop()
-	longer, cancel := finishing(ctx) // a send that was cut off might come after the sweep
+	longer, cancel := withGrace(ctx) // a send that was cut off might arrive after the sweep
 	defer cancel()
 	r.start()
 	for range l.Producers {
@@ -167,7 +168,7 @@ func (l load) send(ctx context.Context, q *queue.Queue[body], room *semaphore.We
 // watch shows the progress until all that was sent is settled, for a while after
 // sending has ended.
 func (l load) watch(ctx, sending context.Context, r *result, bar *progress) error {
-	tick := time.NewTicker(pause)
+	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	ended := sending.Done()
 	var late <-chan time.Time
@@ -189,7 +190,8 @@ func (l load) watch(ctx, sending context.Context, r *result, bar *progress) erro
 	}
 }
 
-// sweep deletes what the bench has left in its queue, also after ctrl-C.
+// sweep deletes the messages that the bench has left in its queue, also after
+// ctrl-C.
 func sweep(ctx context.Context, q *queue.Queue[body], mark []byte) error {
 	ctx, cancel := afterCtrlC(ctx)
 	defer cancel()

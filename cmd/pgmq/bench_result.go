@@ -9,7 +9,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/pgmq-go/pgmq/db"
+	"github.com/pgmq-go/pgmq/internal/inspect"
 	"github.com/pgmq-go/pgmq/queue"
 )
 
@@ -54,14 +54,14 @@ func milliseconds(h *hdrhistogram.Histogram, percentile float64) float64 {
 	return float64(h.ValueAtPercentile(percentile)) / 1000
 }
 
-// measureBase asks what the server waits for, and how long a statement takes that
-// does nothing.
+// measureBase asks for the settings that decide what a commit waits for, and
+// measures a statement that does nothing.
 func (r *result) measureBase(ctx context.Context, pool *pgxpool.Pool) error {
-	durable, err := db.New().Durability(ctx, pool)
+	server, err := inspect.ServerOf(ctx, pool)
 	if err != nil {
 		return err
 	}
-	r.Version, r.Synchronous, r.Fsync = durable.Version, durable.SynchronousCommit, durable.Fsync
+	r.Version, r.Synchronous, r.Fsync = server.Version, server.SynchronousCommit, server.Fsync
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
 		return err
@@ -96,7 +96,7 @@ func (r *result) observe(e queue.Event) {
 
 func (r *result) start() { r.started = time.Now() }
 
-// stop takes the rates at the end of sending.
+// stop computes the rates at the end of sending.
 func (r *result) stop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -104,7 +104,7 @@ func (r *result) stop() {
 	r.Sent, r.Settled = float64(r.sent)/r.Seconds, float64(r.settled)/r.Seconds
 }
 
-// finish takes what is known when all is settled.
+// finish computes what is known when all is settled.
 func (r *result) finish(commits int64) {
 	r.Messages = r.settled
 	r.Commits = float64(commits) / time.Since(r.started).Seconds()

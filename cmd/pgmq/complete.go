@@ -7,11 +7,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 )
 
-// completeQueues has a shell complete the first arguments to the names of queues,
-// except those that are there already.
+// completeQueues completes the first arguments to the names of queues, except
+// those that are given already.
 func completeQueues(t *target, arguments int) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		if len(args) >= arguments {
@@ -24,7 +24,7 @@ func completeQueues(t *target, arguments int) cobra.CompletionFunc {
 			return nil, cobra.ShellCompDirectiveError
 		}
 		defer pool.Close()
-		infos, err := queue.List(ctx, pool)
+		infos, err := admin.List(ctx, pool)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveError
 		}
@@ -38,7 +38,7 @@ func completeQueues(t *target, arguments int) cobra.CompletionFunc {
 	}
 }
 
-// completeFiles has a shell complete a flag to the name of any file.
+// completeFiles completes a flag to the name of any file.
 func completeFiles(cmd *cobra.Command, flag string) {
 	_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(nil, cobra.ShellCompDirectiveDefault))
 }

@@ -14,7 +14,9 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/spf13/cobra"
 
+	"github.com/pgmq-go/pgmq/internal/dial"
 	"github.com/pgmq-go/pgmq/internal/doctor"
+	"github.com/pgmq-go/pgmq/internal/inspect"
 )
 
 func doctorCommand(t *target) *cobra.Command {
@@ -22,22 +24,22 @@ func doctorCommand(t *target) *cobra.Command {
 	var asJSON bool
 	examine := &cobra.Command{
 		Use:   "doctor",
-		Short: "Examine the server and the queues, and say what to do",
-		Long: `Examine the server and the queues, and say what is the matter and what to do.
+		Short: "Check the server and the queues, and say what to do",
+		Long: `Check the server and the queues, and say what is wrong and what to do.
 
-It changes nothing, waits for no lock for long, and counts no queue. What it
-finds is a problem, a warning, or a notice, which may be as it should be. What
-the role may not see, or is locked, is unchecked.
+Doctor changes nothing, waits at most half a second for a lock, and counts no
+queue. A finding is a problem, a warning, or a notice, which may be intended. A
+check that the role may not make, or that a lock prevents, is unchecked.
 
-It exits with 4 when there are problems; with 3 when there are none, but not
-everything could be checked; else with 0. 1 is for a server without an answer.`,
+The exit code is 4 when there are problems; 3 when there are none, but a check
+could not be made; else 0. It is 1 when the server does not answer.`,
 		Example: `  pgmq doctor
   pgmq doctor --json | jq '.[] | select(.level == "problem")'
   pgmq doctor --max-transaction 10m`,
 		Args: exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if openFor <= 0 {
-				return usage(cmd, errors.New("--max-transaction has to be longer than 0"))
+				return usage(cmd, errors.New("--max-transaction must be positive"))
 			}
 			return withCarefulPool(cmd, t, func(pool *pgxpool.Pool) error {
 				found := examination(cmd.Context(), pool, openFor)
@@ -48,13 +50,13 @@ everything could be checked; else with 0. 1 is for a server without an answer.`,
 			})
 		},
 	}
-	examine.Flags().DurationVar(&openFor, "max-transaction", time.Minute, "transactions may be open so `long`")
-	jsonFlag(examine, &asJSON, "as a JSON array")
+	examine.Flags().DurationVar(&openFor, "max-transaction", time.Minute, "how `long` transactions may be open")
+	jsonFlag(examine, &asJSON, "write a JSON array")
 	return examine
 }
 
-// withCarefulPool is withPool for a database that a pooler may stand before, of
-// which nobody told us: it leaves nothing prepared in its sessions.
+// withCarefulPool is withPool for a database that may be behind a pooler without
+// our knowledge: it leaves no prepared statement in its sessions.
 func withCarefulPool(cmd *cobra.Command, t *target, do func(*pgxpool.Pool) error) error {
 	config, err := t.config()
 	if err != nil {
@@ -63,7 +65,7 @@ func withCarefulPool(cmd *cobra.Command, t *target, do func(*pgxpool.Pool) error
 	if config.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
 		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
 	}
-	pool, err := dial(cmd.Context(), config)
+	pool, err := dial.Pool(cmd.Context(), config)
 	if err != nil {
 		return err
 	}
@@ -71,10 +73,10 @@ func withCarefulPool(cmd *cobra.Command, t *target, do func(*pgxpool.Pool) error
 	return do(pool)
 }
 
-// examinationTime is for a server that stops to answer meanwhile.
+// examinationTime limits the checks, in case the server stops answering meanwhile.
 const examinationTime = 45 * time.Second
 
-// examination is all that there is to find out.
+// examination returns all findings.
 func examination(ctx context.Context, pool *pgxpool.Pool, openFor time.Duration) []doctor.Finding {
 	ctx, cancel := context.WithTimeout(ctx, examinationTime)
 	defer cancel()
@@ -90,24 +92,18 @@ func examination(ctx context.Context, pool *pgxpool.Pool, openFor time.Duration)
 	return append(found, exam.Queues(ctx)...)
 }
 
-// migrationsFinding tells how the schema is, and whether there is any.
+// migrationsFinding returns the finding on the schema, and whether there is any.
 func migrationsFinding(ctx context.Context, db *sql.DB) (f doctor.Finding, migrated bool) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second) // for a lock
 	defer cancel()
-	all, err := history(ctx, db)
+	status, err := inspect.MigrationsOf(ctx, db)
 	if err != nil {
 		f = doctor.CouldNot(err)
 		f.Check = "migrations"
 		return f, true
 	}
 	f = doctor.Finding{Check: "migrations", Level: doctor.Problem}
-	status := statusOf(all)
-	newer := 0
-	for _, m := range all {
-		if m.File == "" {
-			newer++
-		}
-	}
+	newer := status.Newer()
 	switch {
 	case status.Version == 0:
 		f.What = "schema pgmq is not in this database, or is another PGMQ's"
@@ -127,7 +123,7 @@ func migrationsFinding(ctx context.Context, db *sql.DB) (f doctor.Finding, migra
 	return f, status.Version > 0
 }
 
-// writeFindings ends with the exit code that they deserve.
+// writeFindings writes findings; its error has the exit code for them.
 func writeFindings(cmd *cobra.Command, found []doctor.Finding, asJSON bool) error {
 	number := map[doctor.Level]int64{}
 	for _, f := range found {
@@ -145,14 +141,14 @@ func writeFindings(cmd *cobra.Command, found []doctor.Finding, asJSON bool) erro
 	if err != nil {
 		return err
 	}
-	if err := say(cmd, asJSON, "%s", conclusion(number)); err != nil {
+	if err := printResult(cmd, asJSON, "%s", conclusion(number)); err != nil {
 		return err
 	}
 	switch {
 	case number[doctor.Problem] > 0:
-		return ending{code: exitProblems}
+		return exitError{code: exitProblems}
 	case number[doctor.Unchecked] > 0:
-		return ending{code: exitPartly}
+		return exitError{code: exitPartly}
 	}
 	return nil
 }

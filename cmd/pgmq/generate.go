@@ -22,13 +22,13 @@ func generateCommand(t *target) *cobra.Command {
 		Short: "Write migrations and Go code for declared queues",
 		Long: `Write the migrations and the Go code of the queues that pgmq.yaml declares.
 
-The migrations are goose's, in the application's own directory. What changed
-since the last run is one new file; run again, nothing happens. What may cost
-messages is commented out in it. No database is needed.
+The migrations are for goose, in the application's own directory. All changes
+since the last run become one new file; without changes nothing happens. A
+change that may cost messages is commented out in it. No database is needed.
 
-With --check nothing is written: when code, migrations or, with --database-url
-or DATABASE_URL, the database differ from the declaration, it lists how, and
-exits with 1.`,
+With --check nothing is written. When the code or the migrations differ from the
+declaration, or with --database-url or DATABASE_URL the database does, it lists
+the differences and exits with 1.`,
 		Example: `  pgmq generate --init     # a pgmq.yaml to begin with
   pgmq generate
   pgmq generate --check    # in CI`,
@@ -59,7 +59,7 @@ exits with 1.`,
 
 func writeSample(cmd *cobra.Command, file string) error {
 	if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s is there already", file)
+		return fmt.Errorf("%s exists already", file)
 	}
 	if err := (generate.File{Path: file, Text: []byte(generate.Sample)}).Write(); err != nil {
 		return err
@@ -90,7 +90,7 @@ func writePlan(cmd *cobra.Command, plan *generate.Plan) error {
 	return nil
 }
 
-// checkPlan lists what differs from the declaration, and says what mends it.
+// checkPlan lists the differences from the declaration, and says how to mend them.
 func checkPlan(cmd *cobra.Command, t *target, plan *generate.Plan) error {
 	out := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 	differences, mend := 0, ""

@@ -12,26 +12,27 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pgmq-go/pgmq/internal/feed"
 	"github.com/pgmq-go/pgmq/queue"
 )
 
-// idCommand is a command that does something to messages by their ids.
+// idCommand is a command on messages by their ids.
 type idCommand struct {
-	done string // what it says, such as "deleted %s from queue %q"
+	done string // a format, such as "deleted %s from queue %q"
 	do   func(ctx context.Context, q *queue.Queue[body], ids []int64) (existed []int64, err error)
 }
 
 const idsHelp = `
-The ids are arguments, or else the lines of what is piped in: numbers, or JSON
-with a msg_id, as other commands write it. It goes by id alone, and so takes a
-message from whoever holds it.`
+The ids are arguments, or else lines of standard input: numbers, or JSON with a
+msg_id, as other commands write it. The command ignores receipts: it takes a
+message from the consumer that holds it.`
 
 // run takes the ids from the arguments, or else from lines.
 func (c idCommand) run(cmd *cobra.Command, t *target, name string, args []string, asJSON bool) error {
 	if len(args) == 1 && args[0] == "-" {
 		args = nil
-	} else if len(args) == 0 && !piped() {
-		return usage(cmd, errors.New("no ids: give them as arguments, or as lines in a pipe"))
+	} else if len(args) == 0 && !inputIsPiped() {
+		return usage(cmd, errors.New("no ids: give them as arguments, or as lines on standard input"))
 	}
 	ids, err := parseIDs(args)
 	if err != nil {
@@ -46,9 +47,9 @@ func (c idCommand) run(cmd *cobra.Command, t *target, name string, args []string
 			if r.existed == 0 {
 				return err
 			}
-			return early(cmd.Context(), err, "before that it "+r.sentence())
+			return stoppedEarly(cmd.Context(), err, "before that it "+r.sentence())
 		}
-		if err := say(cmd, asJSON, "%s", r.sentence()); err != nil {
+		if err := printResult(cmd, asJSON, "%s", r.sentence()); err != nil {
 			return err
 		}
 		return r.rest()
@@ -87,15 +88,15 @@ func (r *idRun) all(ctx context.Context, ids []int64, bar *progress) error {
 	if len(ids) > 0 {
 		return r.some(ctx, ids, bar)
 	}
-	for lines := range batches(ctx, os.Stdin, atOnce) {
+	for lines := range feed.Batches(ctx, os.Stdin, atOnce) {
 		for _, l := range lines {
-			id, err := parseID(l.text)
-			if l.err != nil {
-				err = l.err
+			id, err := parseID(l.Text)
+			if l.Err != nil {
+				err = l.Err
 			}
 			if err != nil {
 				r.bad++
-				bar.note("line %d was left out: %v", l.number, err)
+				bar.note("line %d was left out: %v", l.Number, err)
 				continue
 			}
 			ids = append(ids, id)
@@ -109,7 +110,7 @@ func (r *idRun) all(ctx context.Context, ids []int64, bar *progress) error {
 }
 
 func (r *idRun) some(ctx context.Context, ids []int64, bar *progress) error {
-	ctx, cancel := finishing(ctx)
+	ctx, cancel := withGrace(ctx)
 	defer cancel()
 	existed, err := r.do(ctx, r.queue, ids)
 	if err != nil {
@@ -133,7 +134,7 @@ func (r *idRun) some(ctx context.Context, ids []int64, bar *progress) error {
 	return nil
 }
 
-var errID = errors.New("no id of a message: a number, or JSON with a msg_id, is wanted")
+var errID = errors.New("not the id of a message, which is a number, or JSON with a msg_id")
 
 func parseID(text []byte) (int64, error) {
 	number := strings.TrimSpace(string(text))
@@ -153,7 +154,7 @@ func parseID(text []byte) (int64, error) {
 	return id, nil
 }
 
-// parseIDs takes the distinct ids of a command line.
+// parseIDs returns the distinct ids of a command line, in order.
 func parseIDs(args []string) ([]int64, error) {
 	var ids []int64
 	for _, arg := range args {

@@ -1,6 +1,6 @@
-// Command pgmq is the operator's and the newcomer's tool: it migrates a
-// database, makes and drops queues, sends, reads and settles messages, and shows
-// a queue at work (pgmq demo).
+// Command pgmq is the operator's tool: it migrates a database, creates and drops
+// queues, sends, reads and settles messages, moves dead letters and archives, shows
+// what queues hold, and checks a server.
 package main
 
 import (
@@ -12,8 +12,8 @@ import (
 )
 
 func main() {
-	// When nobody reads the output any more (| head), what was begun is still
-	// finished and cleaned up.
+	// When nobody reads the output any more (| head), a command still finishes its
+	// step and cleans up.
 	signal.Ignore(syscall.SIGPIPE)
 	// The second signal ends the program at once.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -24,7 +24,7 @@ func main() {
 func run(ctx context.Context, args []string) int {
 	root := rootCommand()
 	root.SetArgs(args)
-	text, code := verdict(ctx, root.ExecuteContext(ctx))
+	text, code := outcome(ctx, root.ExecuteContext(ctx))
 	if text != "" {
 		fmt.Fprintln(os.Stderr, "pgmq:", text)
 	}

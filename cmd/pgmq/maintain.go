@@ -7,17 +7,18 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
-	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/internal/dial"
+	"github.com/pgmq-go/pgmq/queue/admin"
 )
 
 func maintainCommand(t *target) *cobra.Command {
 	return &cobra.Command{
 		Use:   "maintain [QUEUE]",
 		Short: "Make and drop the partitions of partitioned queues",
-		Long: `Makes the partitions that are missing, moves to them what waits in the default
-partition, and drops those behind the retention; of one queue or of all. Run it
-from any scheduler, as often as you like: a second one at the same time does no
-harm. It is the same as CALL pgmq.maintain_partitions().`,
+		Long: `Make the partitions that are missing, move the messages of the default partition
+into them, and drop partitions older than the retention; of one queue or of all.
+Run it from any scheduler, as often as you like: a second one at the same time
+does no harm. It does the same as CALL pgmq.maintain_partitions().`,
 		Example: `  pgmq maintain
   pgmq maintain orders`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -29,14 +30,14 @@ harm. It is the same as CALL pgmq.maintain_partitions().`,
 		ValidArgsFunction: completeQueues(t, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
-				return maintain(cmd, t, func(pool *pgxpool.Pool) error { return queue.Maintain(cmd.Context(), pool, args[0]) })
+				return maintain(cmd, t, func(pool *pgxpool.Pool) error { return admin.Maintain(cmd.Context(), pool, args[0]) })
 			}
-			return maintain(cmd, t, func(pool *pgxpool.Pool) error { return queue.MaintainAll(cmd.Context(), pool) })
+			return maintain(cmd, t, func(pool *pgxpool.Pool) error { return admin.MaintainAll(cmd.Context(), pool) })
 		},
 	}
 }
 
-// maintain prints what the server tells while it works.
+// maintain prints the notices of the server.
 func maintain(cmd *cobra.Command, t *target, work func(*pgxpool.Pool) error) error {
 	config, err := t.config()
 	if err != nil {
@@ -52,7 +53,7 @@ func maintain(cmd *cobra.Command, t *target, work func(*pgxpool.Pool) error) err
 		done++
 		fmt.Fprintln(cmd.OutOrStdout(), n.Message)
 	}
-	pool, err := dial(cmd.Context(), config)
+	pool, err := dial.Pool(cmd.Context(), config)
 	if err != nil {
 		return err
 	}

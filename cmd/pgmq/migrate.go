@@ -20,7 +20,7 @@ import (
 func migrateCommand(t *target) *cobra.Command {
 	migrate := &cobra.Command{
 		Use:   "migrate",
-		Short: "Bring schema pgmq up, down, or out to files",
+		Short: "Apply, revert, list or export the migrations of schema pgmq",
 		Args:  noCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -33,7 +33,7 @@ func migrateUp(t *target) *cobra.Command {
 	up := &cobra.Command{
 		Use:     "up",
 		Short:   "Apply the migrations that are pending",
-		Long:    "Apply the migrations that are pending. Any number may run at once: one works,\nthe others wait.",
+		Long:    "Apply the migrations that are pending. Several may run at once: one works, the\nothers wait.",
 		Example: `  pgmq migrate up --database-url postgres://app@localhost/app`,
 		Args:    exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -58,11 +58,11 @@ func migrateDown(t *target) *cobra.Command {
 	var all, dropMessages, dry bool
 	down := &cobra.Command{
 		Use:   "down",
-		Short: "Take the latest migration back",
-		Long: `Take the latest migration back, or all of them.
+		Short: "Revert the latest migration",
+		Long: `Revert the latest migration, or all of them.
 
-The first migration holds the queues. It is not taken back while a queue or an
-archive holds messages, unless --drop-messages says so.`,
+The first migration holds the queues. It is not reverted while a queue or an
+archive holds messages, unless --drop-messages is given.`,
 		Example: `  pgmq migrate down
   pgmq migrate down --all --drop-messages`,
 		Args: exactly(),
@@ -84,7 +84,7 @@ archive holds messages, unless --drop-messages says so.`,
 			})
 		},
 	}
-	down.Flags().BoolVar(&all, "all", false, "take every migration back and drop the version table")
+	down.Flags().BoolVar(&all, "all", false, "revert every migration and drop the version table")
 	down.Flags().BoolVar(&dry, "dry-run", false, "print the SQL and run none of it")
 	down.Flags().BoolVar(&dropMessages, "drop-messages", false, "drop queues that hold messages, too")
 	return down
@@ -104,7 +104,7 @@ func takeBack(cmd *cobra.Command, db *sql.DB, all bool) error {
 	}
 	result, err := provider.Down(cmd.Context())
 	if errors.Is(err, goose.ErrNoNextVersion) {
-		_, err := fmt.Fprintln(cmd.OutOrStdout(), "nothing to take back: version 0")
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), "nothing to revert: version 0")
 		return err
 	}
 	if err != nil {
@@ -117,8 +117,8 @@ func migrateExport() *cobra.Command {
 	return &cobra.Command{
 		Use:   "export DIR",
 		Short: "Write the migrations as files for plain goose",
-		Long: `Write the migrations as files for plain goose, and those of the optional APIs to
-DIR/optional, where goose does not look: each is one statement, for psql.`,
+		Long: `Write the migrations as files for plain goose. Those of the optional APIs go to
+DIR/optional, which goose does not read: each is one statement, for psql.`,
 		Example: `  pgmq migrate export migrations/pgmq
   export GOOSE_TABLE=` + schema.VersionTable + `
   goose -dir migrations/pgmq postgres "$DATABASE_URL" up`,
@@ -130,7 +130,7 @@ DIR/optional, where goose does not look: each is one statement, for psql.`,
 	}
 }
 
-// export writes what is not there yet. A file that is there and differs is
+// export writes the files that do not exist yet. A file that exists and differs is
 // somebody's work, and stays.
 func export(out io.Writer, dir string) error {
 	migrations, err := fs.Glob(schema.FS, "*.sql")
@@ -155,7 +155,7 @@ func export(out io.Writer, dir string) error {
 			fmt.Fprintln(out, "unchanged", path)
 			continue
 		case err == nil:
-			return fmt.Errorf("%s exists and is not what would be written; move it away first", path)
+			return fmt.Errorf("%s exists and differs from what would be written; move it away first", path)
 		case !errors.Is(err, fs.ErrNotExist):
 			return err
 		}
@@ -168,13 +168,13 @@ func export(out io.Writer, dir string) error {
 	return err
 }
 
-// report says what was done, and what went wrong after it.
+// report writes what was done, and returns what went wrong after it.
 func report(cmd *cobra.Command, provider *goose.Provider, results []*goose.MigrationResult, err error) error {
 	var partial *goose.PartialError
 	if errors.As(err, &partial) {
 		results = partial.Applied
 	}
-	verb := map[string]string{"up": "applied", "down": "took back"}
+	verb := map[string]string{"up": "applied", "down": "reverted"}
 	out := cmd.OutOrStdout()
 	for _, r := range results {
 		if r.Error == nil {
@@ -196,7 +196,7 @@ func report(cmd *cobra.Command, provider *goose.Provider, results []*goose.Migra
 }
 
 func withDB(cmd *cobra.Command, t *target, settings map[string]string, do func(*sql.DB) error) error {
-	db, closeAll, err := t.db(cmd.Context(), settings)
+	db, closeAll, err := t.sqlDB(cmd.Context(), settings)
 	if err != nil {
 		return err
 	}

@@ -9,26 +9,27 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pgmq-go/pgmq/internal/inspect"
 	"github.com/pgmq-go/pgmq/schema"
 )
 
 // dryUp prints the SQL of the migrations that are pending.
 func dryUp(cmd *cobra.Command, db *sql.DB) error {
-	all, err := history(cmd.Context(), db)
+	status, err := inspect.MigrationsOf(cmd.Context(), db)
 	if err != nil {
 		return err
 	}
-	pending := slices.DeleteFunc(all, func(m migration) bool { return m.AppliedAt != nil })
+	pending := slices.DeleteFunc(status.Migrations, func(m inspect.Migration) bool { return m.AppliedAt != nil })
 	return printSQL(cmd.OutOrStdout(), pending, true)
 }
 
-// dryDown prints the SQL that takes back the latest migration, or everything.
+// dryDown prints the SQL that reverts the latest migration, or everything.
 func dryDown(cmd *cobra.Command, db *sql.DB, all bool) error {
-	migrations, err := history(cmd.Context(), db)
+	status, err := inspect.MigrationsOf(cmd.Context(), db)
 	if err != nil {
 		return err
 	}
-	applied := slices.DeleteFunc(migrations, func(m migration) bool { return m.AppliedAt == nil })
+	applied := slices.DeleteFunc(status.Migrations, func(m inspect.Migration) bool { return m.AppliedAt == nil })
 	slices.Reverse(applied)
 	if !all {
 		return printSQL(cmd.OutOrStdout(), applied[:min(len(applied), 1)], false)
@@ -47,8 +48,8 @@ func dryDown(cmd *cobra.Command, db *sql.DB, all bool) error {
 	return err
 }
 
-// printSQL prints one direction of migrations, without goose's own words.
-func printSQL(out io.Writer, migrations []migration, up bool) error {
+// printSQL prints one direction of migrations, without goose's comments.
+func printSQL(out io.Writer, migrations []inspect.Migration, up bool) error {
 	if len(migrations) == 0 {
 		_, err := fmt.Fprintln(out, "-- nothing to do")
 		return err

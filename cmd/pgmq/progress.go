@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
@@ -23,7 +24,7 @@ func newProgress(cmd *cobra.Command, doing string) *progress {
 		p.bar = progressbar.NewOptions64(-1,
 			progressbar.OptionSetWriter(p.out),
 			progressbar.OptionSpinnerType(14),
-			progressbar.OptionThrottle(pause),
+			progressbar.OptionThrottle(50*time.Millisecond),
 			progressbar.OptionClearOnFinish(),
 		)
 	}

@@ -14,11 +14,11 @@ func queueMigration() *cobra.Command {
 	var notify string
 	migration := &cobra.Command{
 		Use:   "migration NAME",
-		Short: "Print a goose migration that makes a queue",
-		Long: `Print a goose migration that makes a queue and its archive, for the
-application's own migrations. Going down it drops them, and refuses while
-messages are left, unless the session has pgmq.drop_messages set to on. No
-database is needed.`,
+		Short: "Print a goose migration that creates a queue",
+		Long: `Print a goose migration that creates a queue and its archive, for the
+application's own migrations. Down it drops them, and refuses while messages are
+left, unless the session has pgmq.drop_messages set to on. No database is
+needed.`,
 		Example: `  pgmq queue migration orders > migrations/00042_pgmq_orders.sql
   pgmq queue migration events \
     --partition-every '1 day' --partition-keep '30 days' \
@@ -31,7 +31,7 @@ database is needed.`,
 			if cmd.Flags().Changed("partition-every") || cmd.Flags().Changed("partition-keep") {
 				q.Partitions = parts
 			} else if cmd.Flags().Changed("premake") || parts.DropUnread {
-				return usage(cmd, fmt.Errorf("--premake and --drop-unread are for partitions; pass --partition-every and --partition-keep, too"))
+				return usage(cmd, fmt.Errorf("--premake and --drop-unread need --partition-every and --partition-keep"))
 			}
 			if cmd.Flags().Changed("notify") {
 				interval, err := generate.ParseNotify(notify)
@@ -51,9 +51,9 @@ database is needed.`,
 	flags.BoolVar(&q.Unlogged, "unlogged", false, "faster, but a crash empties the queue")
 	flags.StringVar(&parts.Every, "partition-every", "", "a partition for each '1 day' or '10000'")
 	flags.StringVar(&parts.Keep, "partition-keep", "", "keep them for '30 days' or '100000'")
-	flags.IntVar(&parts.Premake, "premake", generate.DefaultPremake, "make so many partitions ahead")
-	flags.BoolVar(&parts.DropUnread, "drop-unread", false, "drop what nobody settled, too")
-	flags.StringVar(&notify, "notify", "", "announce messages, once in such as 250ms")
-	flags.StringArrayVar(&q.Topics, "topic", nil, "get what is sent to such as 'orders.*'")
+	flags.IntVar(&parts.Premake, "premake", generate.DefaultPremake, "how many partitions to make ahead")
+	flags.BoolVar(&parts.DropUnread, "drop-unread", false, "drop partitions with messages in them, too")
+	flags.StringVar(&notify, "notify", "", "notify of messages, at most once in such as 250ms")
+	flags.StringArrayVar(&q.Topics, "topic", nil, "get messages sent to such as 'orders.*'")
 	return migration
 }

@@ -6,7 +6,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
-	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 )
 
 func queuePurge(t *target) *cobra.Command {
@@ -21,16 +21,16 @@ func queuePurge(t *target) *cobra.Command {
 		ValidArgsFunction: completeQueues(t, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withPool(cmd, t, func(pool *pgxpool.Pool) error {
-				stats, err := queue.Stats(cmd.Context(), pool, args[0])
+				stats, err := admin.Stats(cmd.Context(), pool, args[0])
 				if err != nil {
 					return err
 				}
 				if err := confirm(cmd, yes, "delete all of queue %q: %s", args[0], count(stats.Length, "message")); err != nil {
 					return err
 				}
-				job := job{doing: "purging", done: "deleted %s from queue %q", key: "deleted", json: asJSON}
-				return job.run(cmd, args[0], 0, func(ctx context.Context, _ queue.Progress) (int64, error) {
-					return queue.Purge(ctx, pool, args[0])
+				work := bulk{doing: "purging", done: "deleted %s from queue %q", args: []any{args[0]}, key: "deleted", json: asJSON}
+				return work.run(cmd, 0, func(ctx context.Context, _ admin.Progress) (int64, error) {
+					return admin.Purge(ctx, pool, args[0])
 				})
 			})
 		},

@@ -2,15 +2,19 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"charm.land/lipgloss/v2"
+
+	"github.com/pgmq-go/pgmq/internal/inspect"
+	"github.com/pgmq-go/pgmq/queue/admin"
 )
 
-// sheet is a list of labels and what there is to say; a label is empty when the
-// line belongs to the one above.
+// sheet is a list of labels and texts; a label is empty when the line belongs to
+// the one above.
 type sheet [][2]string
 
 func (s *sheet) add(label, format string, args ...any) {
@@ -35,12 +39,12 @@ func (s sheet) lines() []string {
 	return lines
 }
 
-// sheet lays the details out for people.
-func (d *details) sheet() sheet {
+// detailsSheet lays the details of a queue out for people.
+func detailsSheet(d *inspect.Details) sheet {
 	var s sheet
 	s.add("queue", "%s", visible([]byte(d.Name)))
-	s.add("kind", "%s, made %s", d.Kind, timeText(d.CreatedAt))
-	d.addMessages(&s)
+	s.add("kind", "%s, created %s", d.Kind, timeText(d.CreatedAt))
+	s.addMessages(d)
 	for _, o := range d.DeadLetters {
 		s.add("from", "%s of the first 1,000 died in queue %q", count(o.Messages, "message"), o.Queue)
 	}
@@ -52,24 +56,28 @@ func (d *details) sheet() sheet {
 	}
 	switch {
 	case d.Notify != nil:
-		s.add("notify", "at most every %v, last %s", time.Duration(d.Notify.ThrottleMs)*time.Millisecond, ago(unlessNever(d.Notify.LastAt)))
-	case !slices.Contains(d.Unreadable, "announcements"):
+		notified := "never"
+		if last := d.Notify.LastAt; last.Unix() != 0 {
+			notified = ago(&last)
+		}
+		s.add("notify", "at most every %v, last %s", time.Duration(d.Notify.ThrottleMs)*time.Millisecond, notified)
+	case !slices.Contains(d.Unreadable, "notifications"):
 		s.add("notify", "off")
 	}
-	d.Queue.addTo(&s, "table", "")
+	s.addTable("table", "", d.Table)
 	archived := ""
 	if d.ArchiveEstimate != nil {
 		archived = fmt.Sprintf("about %s, ", count(*d.ArchiveEstimate, "message"))
 	}
-	d.Archive.addTo(&s, "archive", archived)
+	s.addTable("archive", archived, d.Archive)
 	if len(d.Unreadable) > 0 {
 		s.add("unreadable", "%s", strings.Join(d.Unreadable, ", "))
 	}
 	return s
 }
 
-func (d *details) addMessages(s *sheet) {
-	m := d.metrics
+func (s *sheet) addMessages(d *inspect.Details) {
+	m := d.Messages
 	if m == nil {
 		s.add("messages", "%s", d.Problem)
 		return
@@ -88,39 +96,48 @@ func (d *details) addMessages(s *sheet) {
 	s.add("", "%s drawn so far", count(m.LastID, "id"))
 }
 
-// addTo adds the lines about a table.
-func (r *relation) addTo(s *sheet, label, prefix string) {
-	if r == nil {
+// addTable adds the lines about a table, which is nil when it is gone.
+func (s *sheet) addTable(label, prefix string, t *admin.Table) {
+	if t == nil {
 		s.add(label, "gone")
 		return
 	}
-	s.add(label, "pgmq.%s, %s%s and %s of indexes, of role %s", visible([]byte(r.Table)), prefix, size(r.Bytes), size(r.IndexBytes), r.Owner)
-	if p := r.Partitioning; p != nil {
+	s.add(label, "pgmq.%s, %s%s and %s of indexes, of role %s", visible([]byte(t.Name)), prefix, size(t.Bytes), size(t.IndexBytes), t.Owner)
+	if p := t.Partitioning; p != nil {
 		unread := ""
 		if p.DropUnread {
 			unread = " even with messages in it"
 		}
-		s.add("", "%s, one for each %s, dropped%s behind %s, %d made ahead", count(r.Partitions, "partition"), p.Interval, unread, p.Retention, p.Premake)
-	} else if r.Partitions > 0 {
-		s.add("", "%s, which pgmq does not make", count(r.Partitions, "partition"))
+		s.add("", "%s, one for each %s, dropped%s after %s, %d made ahead", count(t.Partitions, "partition"), p.Interval, unread, p.Retention, p.Premake)
+	} else if t.Partitions > 0 {
+		s.add("", "%s, which pgmq does not maintain", count(t.Partitions, "partition"))
 	}
-	for _, i := range r.Indexes {
+	for _, i := range t.Indexes {
 		broken := ""
 		if !i.Valid {
-			broken = ", invalid: drop it and make it again"
+			broken = ", invalid: drop it and create it again"
 		}
 		s.add("  index", "%s, %s, %s%s", i.Name, size(i.Bytes), i.Definition, broken)
 	}
-	storage := r.Storage
+	storage := t.Storage
 	if storage == "" {
 		storage = "the server's defaults"
 	}
 	s.add("  storage", "%s", storage)
-	s.add("  vacuum", "by itself %s, by hand %s, analyzed %s; %s", ago(r.AutovacuumedAt), ago(r.VacuumedAt), ago(r.AnalyzedAt), count(r.DeadRows, "dead row"))
-	s.add("  written", "%s inserted, %s updated, %s deleted", number(r.Inserted), number(r.Updated), number(r.Deleted))
-	for _, role := range r.grantees {
-		s.add("  grant", "%s: %s", role, r.Grants[role])
+	s.add("  vacuum", "by itself %s, by hand %s, analyzed %s; %s", ago(t.AutovacuumedAt), ago(t.VacuumedAt), ago(t.AnalyzedAt), count(t.DeadRows, "dead row"))
+	s.add("  written", "%s inserted, %s updated, %s deleted", number(t.Inserted), number(t.Updated), number(t.Deleted))
+	for _, role := range grantees(t) {
+		s.add("  grant", "%s: %s", role, t.Grants[role])
 	}
+}
+
+// grantees returns the roles with grants, PUBLIC first.
+func grantees(t *admin.Table) []string {
+	roles := slices.Sorted(maps.Keys(t.Grants))
+	if i := slices.Index(roles, "PUBLIC"); i > 0 {
+		roles = slices.Insert(slices.Delete(roles, i, i+1), 0, "PUBLIC")
+	}
+	return roles
 }
 
 // ago writes how long ago something was; nil is never.

@@ -9,16 +9,16 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
-	"github.com/pgmq-go/pgmq/db"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 )
 
 const jsonHelp = `
-Output is a line of JSON for each message, with the names of PGMQ's columns, and
-at a terminal something to read, unless --json is given. Exit code 3 says that
-there was no message.`
+The output is a line of JSON for each message, with the names of PGMQ's columns.
+At a terminal it is text, unless --json is given. The exit code is 3 when there
+was no message.`
 
-// inMemory is how many messages a command has in hand.
+// inMemory is how many messages a command holds at once.
 const inMemory = 100
 
 func readCommand(t *target) *cobra.Command {
@@ -38,7 +38,7 @@ come back unless they are deleted or archived by then.
 		ValidArgsFunction: completeQueues(t, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if vt <= 0 || wait < 0 {
-				return usage(cmd, errors.New("--vt is above 0s, and --wait not below it"))
+				return usage(cmd, errors.New("--vt must be positive; --wait must not be negative"))
 			}
 			return withQueue(cmd, t, args[0], func(q *queue.Queue[body]) error {
 				out, all := newPrinter(cmd, asJSON), 0
@@ -63,14 +63,14 @@ come back unless they are deleted or archived by then.
 				if all == 0 {
 					return partly("queue %q: %v", args[0], queue.ErrEmpty)
 				}
-				return say(cmd, true, "read %s of queue %q, hidden for %v", count(int64(all), "message"), args[0], vt)
+				return printResult(cmd, true, "read %s of queue %q, hidden for %v", count(int64(all), "message"), args[0], vt)
 			})
 		},
 	}
-	read.Flags().IntVarP(&n, "number", "n", 1, "read up to so many messages")
-	read.Flags().DurationVar(&vt, "vt", 30*time.Second, "hide them for so long, their VT")
-	read.Flags().DurationVar(&wait, "wait", 0, "wait so long for a first message")
-	jsonFlag(read, &asJSON, "write lines of JSON also to a terminal")
+	read.Flags().IntVarP(&n, "number", "n", 1, "read at most this many messages")
+	read.Flags().DurationVar(&vt, "vt", 30*time.Second, "how long to hide them: their visibility timeout")
+	read.Flags().DurationVar(&wait, "wait", 0, "how long to wait for a first message")
+	jsonFlag(read, &asJSON, "write lines of JSON to a terminal, too")
 	return read
 }
 
@@ -80,8 +80,9 @@ func popCommand(t *target) *cobra.Command {
 	pop := &cobra.Command{
 		Use:   "pop QUEUE",
 		Short: "Read messages and delete them at once",
-		Long: `Read the oldest visible messages and delete them. What gets lost behind this
-command is lost for good: read and delete them where that matters.
+		Long: `Read the oldest visible messages and delete them. A message that is lost after
+this command has written it is lost for good: where that matters, use read and
+delete.
 ` + jsonHelp,
 		Example: `  pgmq pop orders
   pgmq pop orders -n 100 > orders.jsonl`,
@@ -90,7 +91,7 @@ command is lost for good: read and delete them where that matters.
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withQueue(cmd, t, args[0], func(q *queue.Queue[body]) error {
 				out, popped := newPrinter(cmd, asJSON), 0
-				// One by one: no more is gone than was written.
+				// One by one: no more are deleted than were written.
 				for popped < n && cmd.Context().Err() == nil {
 					m, err := popOne(cmd.Context(), q)
 					if errors.Is(err, queue.ErrEmpty) {
@@ -107,18 +108,18 @@ command is lost for good: read and delete them where that matters.
 				if popped == 0 && cmd.Context().Err() == nil {
 					return partly("queue %q: %v", args[0], queue.ErrEmpty)
 				}
-				err := say(cmd, true, "popped %s from queue %q", count(int64(popped), "message"), args[0])
+				err := printResult(cmd, true, "popped %s from queue %q", count(int64(popped), "message"), args[0])
 				return errors.Join(err, cmd.Context().Err())
 			})
 		},
 	}
-	pop.Flags().IntVarP(&n, "number", "n", 1, "pop up to so many messages")
-	jsonFlag(pop, &asJSON, "write lines of JSON also to a terminal")
+	pop.Flags().IntVarP(&n, "number", "n", 1, "pop at most this many messages")
+	jsonFlag(pop, &asJSON, "write lines of JSON to a terminal, too")
 	return pop
 }
 
 func popOne(ctx context.Context, q *queue.Queue[body]) (*queue.Message[body], error) {
-	ctx, cancel := finishing(ctx)
+	ctx, cancel := withGrace(ctx)
 	defer cancel()
 	return q.Pop(ctx)
 }
@@ -129,9 +130,9 @@ func peekCommand(t *target) *cobra.Command {
 	var asJSON bool
 	peek := &cobra.Command{
 		Use:   "peek QUEUE",
-		Short: "Look at messages, also hidden ones, without touching them",
-		Long: `Look at the oldest messages of a queue, hidden or not. Nothing changes: no
-message is hidden, and no read is counted.
+		Short: "Show messages, also hidden ones, and change nothing",
+		Long: `Show the oldest messages of a queue, hidden or not. Peek changes nothing: it hides
+no message and counts no read.
 ` + jsonHelp,
 		Example: `  pgmq peek orders
   pgmq peek orders -n 100 --from 4200
@@ -146,7 +147,7 @@ message is hidden, and no read is counted.
 				}
 				out, all := newPrinter(cmd, asJSON), 0
 				for all < n {
-					now, err := db.New().Now(cmd.Context(), pool)
+					now, err := admin.Now(cmd.Context(), pool)
 					if err != nil {
 						return err
 					}
@@ -174,13 +175,13 @@ message is hidden, and no read is counted.
 			})
 		},
 	}
-	peek.Flags().IntVarP(&n, "number", "n", 10, "look at up to so many messages")
+	peek.Flags().IntVarP(&n, "number", "n", 10, "show at most this many messages")
 	peek.Flags().Int64Var(&from, "from", 0, "begin with this `ID`")
-	jsonFlag(peek, &asJSON, "write lines of JSON also to a terminal")
+	jsonFlag(peek, &asJSON, "write lines of JSON to a terminal, too")
 	return peek
 }
 
-// visibility says whether a message is hidden, which ends in so long.
+// visibility says whether a message is hidden that becomes visible in that time.
 func visibility(in time.Duration) string {
 	if in <= 0 {
 		return "visible"
@@ -188,11 +189,11 @@ func visibility(in time.Duration) string {
 	return "hidden for " + in.Round(time.Second).String()
 }
 
-// positive asks for n above 0 besides.
+// positive checks the arguments, and that n is at least 1.
 func positive(args cobra.PositionalArgs, n *int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, given []string) error {
 		if *n < 1 {
-			return usage(cmd, errors.New("-n is 1 or more"))
+			return usage(cmd, errors.New("-n must be at least 1"))
 		}
 		return args(cmd, given)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 )
 
 // reasons are those that a message can be a dead letter for.
@@ -19,66 +20,97 @@ var reasons = []string{
 	string(queue.ReasonMaxReads), string(queue.ReasonUndecodable), string(queue.ReasonDeadLetter), string(queue.ReasonDiscarded),
 }
 
+// redriving is what the flags of redrive say.
+type redriving struct {
+	to, containing, reason string
+	ids                    []int64
+	rate                   float64
+	json                   bool
+}
+
 func redriveCommand(t *target) *cobra.Command {
-	var only struct {
-		ids                []int64
-		containing, reason string
-		rate               float64
-	}
-	var asJSON bool
+	var r redriving
 	redrive := &cobra.Command{
-		Use:   "redrive FROM TO",
+		Use:   "redrive FROM [TO]",
 		Short: "Move dead letters back to where they are worked on",
 		Long: strings.TrimSpace(`
-Move every visible message of the queue FROM to the queue TO, as a new message,
-oldest first: all that were there when it began, or those that all flags name.
-It goes in steps, each in one statement: whatever stops it, no message is lost
-or doubled, and running it again goes on.
+Move every visible message of the queue FROM back to the queue that it died in,
+or all of them to the queue TO. Each becomes a new message, oldest first. With
+flags it moves the messages that all of them name.
+
+It moves what was in FROM when it began, in steps of one statement each. When it
+is interrupted no message is lost or doubled, and running it again goes on.
+
+Without TO a message stays when it names no other queue that it died in, or when
+that queue is gone. The command moves the others, says so, and exits with 1.
 
 The reasons are max reads, undecodable, dead letter and discarded.`),
 		Example: `  pgmq peek orders_dead
-  pgmq redrive orders_dead orders --id 41,42
+  pgmq redrive orders_dead --id 41,42
   pgmq redrive orders_dead orders --containing '{"customer": "ada"}'
-  pgmq redrive orders_dead orders --reason "max reads" --rate 50`,
+  pgmq redrive orders_dead --to orders --reason "max reads" --rate 50`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			switch {
-			case only.reason != "" && !slices.Contains(reasons, only.reason):
-				return usage(cmd, fmt.Errorf("no --reason %q, only %s", only.reason, strings.Join(reasons, ", ")))
-			case only.containing != "" && !json.Valid([]byte(only.containing)):
-				return usage(cmd, errors.New(`--containing is no JSON, such as {"customer": "ada"}`))
-			case !(only.rate >= 0):
-				return usage(cmd, errors.New("--rate is messages a second, and not below 0"))
+			if err := r.check(args); err != nil {
+				return usage(cmd, err)
 			}
-			return exactly("FROM", "TO")(cmd, args)
+			if len(args) != 1 && len(args) != 2 {
+				return exactly("FROM", "[TO]")(cmd, args)
+			}
+			return nil
 		},
 		ValidArgsFunction: completeQueues(t, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			slices.Sort(only.ids)
-			only.ids = slices.Compact(only.ids)
-			opts := []queue.RedriveOption{queue.Rate(only.rate)}
-			if len(only.ids) > 0 {
-				opts = append(opts, queue.IDs(only.ids))
-			}
-			if only.containing != "" {
-				opts = append(opts, queue.Containing(only.containing))
-			}
-			if only.reason != "" {
-				opts = append(opts, queue.Reason(only.reason))
+			if len(args) == 2 {
+				r.to = args[1]
 			}
 			return withPool(cmd, t, func(pool *pgxpool.Pool) error {
-				job := job{doing: "redriving", done: "redrove %s to queue %q", key: "redriven", json: asJSON}
-				return job.run(cmd, args[1], int64(len(only.ids)), func(ctx context.Context, p queue.Progress) (int64, error) {
-					return queue.Redrive(ctx, pool, args[0], args[1], append(opts, p)...)
+				work := bulk{doing: "redriving", done: "redrove %s to the queues that they died in", key: "redriven", json: r.json}
+				if r.to != "" {
+					work.done, work.args = "redrove %s to queue %q", []any{r.to}
+				}
+				return work.run(cmd, int64(len(r.ids)), func(ctx context.Context, p admin.Progress) (int64, error) {
+					return admin.Redrive(ctx, pool, args[0], append(r.options(), p)...)
 				})
 			})
 		},
 	}
 	flags := redrive.Flags()
-	flags.Int64SliceVar(&only.ids, "id", nil, "only these ids, in FROM")
-	flags.StringVar(&only.containing, "containing", "", "only bodies that contain this JSON, as @> does")
-	flags.StringVar(&only.reason, "reason", "", "only what died for this reason")
-	flags.Float64Var(&only.rate, "rate", 0, "so many messages a second at most; 0 is no limit")
-	jsonFlag(redrive, &asJSON, `write {"redriven": N}`)
+	flags.StringVar(&r.to, "to", "", "the queue TO")
+	flags.Int64SliceVar(&r.ids, "id", nil, "only these ids, in FROM")
+	flags.StringVar(&r.containing, "containing", "", "only bodies that contain this JSON, as @> does")
+	flags.StringVar(&r.reason, "reason", "", "only messages that died for this reason")
+	flags.Float64Var(&r.rate, "rate", 0, "at most this many messages a second; 0 is no limit")
+	jsonFlag(redrive, &r.json, `write {"redriven": N}`)
+	_ = redrive.RegisterFlagCompletionFunc("to", completeQueues(t, 2))
 	_ = redrive.RegisterFlagCompletionFunc("reason", cobra.FixedCompletions(reasons, cobra.ShellCompDirectiveNoFileComp))
 	return redrive
+}
+
+// check checks the flags, and puts the ids in order.
+func (r *redriving) check(args []string) error {
+	slices.Sort(r.ids)
+	r.ids = slices.Compact(r.ids)
+	switch {
+	case r.reason != "" && !slices.Contains(reasons, r.reason):
+		return fmt.Errorf("--reason must be one of %s, not %q", strings.Join(reasons, ", "), r.reason)
+	case r.containing != "" && !json.Valid([]byte(r.containing)):
+		return errors.New(`--containing must be JSON, such as {"customer": "ada"}`)
+	case !(r.rate >= 0):
+		return errors.New("--rate must not be negative")
+	case r.to != "" && len(args) == 2:
+		return errors.New("TO and --to exclude each other")
+	}
+	return nil
+}
+
+// options returns what is not asked for as well: that is their default.
+func (r *redriving) options() []admin.RedriveOption {
+	opts := []admin.RedriveOption{admin.To(r.to), admin.Rate(r.rate), admin.ForReason(r.reason)}
+	if len(r.ids) > 0 {
+		opts = append(opts, admin.IDs(r.ids))
+	}
+	if r.containing != "" {
+		opts = append(opts, admin.Containing(r.containing))
+	}
+	return opts
 }

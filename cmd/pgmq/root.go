@@ -15,19 +15,18 @@ func rootCommand() *cobra.Command {
 		Long: strings.TrimSpace(`
 A message queue on plain Postgres.
 
-The database is the one that --database-url names, else DATABASE_URL, else the
-usual PG* variables.
+The database is that of --database-url, else of DATABASE_URL, else of the usual
+PG* variables.
 
 Exit codes, for scripts:
   0    done
   1    failed
   2    wrong usage
-  3    done in part, or nothing was there
+  3    done in part, or there was nothing to do it to
   4    pgmq doctor found problems
   130  interrupted by ctrl-C or SIGTERM
   141  nobody reads the output any more`),
-		Example: `  pgmq demo
-  pgmq migrate up --database-url postgres://app@localhost/app
+		Example: `  pgmq migrate up --database-url postgres://app@localhost/app
   pgmq queue create orders
   pgmq send orders '{"order_id": 42}'
   pgmq read orders --vt 5m`,
@@ -40,13 +39,13 @@ Exit codes, for scripts:
 	root.SetFlagErrorFunc(usage)
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp) // files are the exception
 	root.AddCommand(migrateCommand(&target), apiCommand(&target), queueCommand(&target), maintainCommand(&target))
-	root.AddCommand(statsCommand(&target), benchCommand(&target), doctorCommand(&target), generateCommand(&target), demoCommand(&target))
+	root.AddCommand(statsCommand(&target), benchCommand(&target), doctorCommand(&target), generateCommand(&target))
 	root.AddCommand(sendCommand(&target), readCommand(&target), popCommand(&target), peekCommand(&target))
 	root.AddCommand(deleteCommand(&target), archiveCommand(&target), setVTCommand(&target), redriveCommand(&target))
 	return root
 }
 
-// usageError is a command line that cannot be run.
+// usageError is the error of a command line that cannot be run.
 type usageError struct{ text string }
 
 func (e usageError) Error() string { return e.text }
@@ -63,7 +62,7 @@ func noCommand(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// exactly asks for as many arguments as there are names.
+// exactly requires as many arguments as there are names.
 func exactly(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) != len(names) {
@@ -71,13 +70,13 @@ func exactly(names ...string) cobra.PositionalArgs {
 			if len(names) > 0 {
 				want = strings.Join(names, " ")
 			}
-			return usage(cmd, fmt.Errorf("%d argument(s) given, wanted %s", len(args), want))
+			return usage(cmd, fmt.Errorf("got %d argument(s), expected %s", len(args), want))
 		}
 		return nil
 	}
 }
 
-// atLeast asks for as many arguments as there are names, or more.
+// atLeast requires as many arguments as there are names, or more.
 func atLeast(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) < len(names) {

@@ -19,16 +19,18 @@ func sendCommand(t *target) *cobra.Command {
 		Use:   "send QUEUE [BODY | -]",
 		Short: "Send a message, or a message for each line of a file or pipe",
 		Long: strings.TrimSpace(`
-Send BODY, which is JSON, or else each line of --file or of what is piped in.
+Send BODY, which must be JSON, or else each line of --file or of standard input.
 
 Lines go in batches of up to 1,000, each in one statement, so a file may be of
-any length. A line that is no JSON, that Postgres cannot store or that is longer
-than 16 MiB is left out and told by its number; blank lines are nothing. When it
-stops on the way, it says up to which line all is sent: --skip goes on there.
+any length. A line is left out and reported by its number when it is not JSON,
+when Postgres cannot store it, or when it is longer than 16 MiB. Blank lines are
+ignored. When the command stops early, it says up to which line all is sent:
+--skip goes on there.
 
-With --envelope a line is {"message": …, "headers": {…}, "delay": 5}, of which
-only message must be there; delay is in seconds. What read, peek and archive
-list write is such a line, too. The flags are for what it does not say.`),
+With --envelope a line is {"message": …, "headers": {…}, "delay": 5}. Only
+message is required; delay is in seconds. The lines that read, peek and archive
+list write are envelopes, too. The flags are defaults for what a line leaves
+out.`),
 		Example: `  pgmq send orders '{"order_id": 42}'
   pgmq send reminders '"stand up"' --delay 20m
   pgmq send orders --file orders.jsonl
@@ -40,8 +42,8 @@ list write is such a line, too. The flags are for what it does not say.`),
 				return exactly("QUEUE", "[BODY | -]")(cmd, args)
 			case s.file != "" && len(args) == 2:
 				return usage(cmd, errors.New("a body and --file exclude each other"))
-			case s.file == "" && len(args) == 1 && !piped():
-				return usage(cmd, errors.New("nothing to send: give a body, --file, or lines in a pipe"))
+			case s.file == "" && len(args) == 1 && !inputIsPiped():
+				return usage(cmd, errors.New("nothing to send: give a body, --file, or lines on standard input"))
 			}
 			return s.prepare(cmd)
 		},
@@ -56,16 +58,16 @@ list write is such a line, too. The flags are for what it does not say.`),
 	flags := send.Flags()
 	flags.StringVar(&s.file, "file", "", "send the lines of this file; - is standard input")
 	flags.BoolVar(&s.envelope, "envelope", false, "lines are objects with message, headers and delay")
-	flags.IntVar(&s.skip, "skip", 0, "leave out the first `N` lines, which are done")
-	flags.DurationVar(&s.delay, "delay", 0, "hide messages for so long, such as 90s or 2h")
-	flags.StringVar(&s.rawHeaders, "headers", "", "a JSON object that travels beside the body")
+	flags.IntVar(&s.skip, "skip", 0, "leave out the first `N` lines")
+	flags.DurationVar(&s.delay, "delay", 0, "how long to hide messages, such as 90s or 2h")
+	flags.StringVar(&s.rawHeaders, "headers", "", "a JSON object that goes with the body")
 	flags.StringVar(&s.group, "group", "", "the group within which messages keep their order")
 	jsonFlag(send, &s.json, "write the id of each message as a line of JSON")
 	completeFiles(send, "file")
 	return send
 }
 
-// sending is what the flags of send say.
+// sending are the flags of send.
 type sending struct {
 	file, rawHeaders, group string
 	envelope, json          bool
@@ -80,7 +82,7 @@ func (s *sending) prepare(cmd *cobra.Command) (err error) {
 		return usage(cmd, err)
 	}
 	if s.delay < 0 || s.skip < 0 {
-		return usage(cmd, errors.New("--delay and --skip cannot be below 0"))
+		return usage(cmd, errors.New("--delay and --skip must not be negative"))
 	}
 	if s.group != "" {
 		s.headers = merged(s.headers, queue.Headers{"x-pgmq-group": s.group})
@@ -88,7 +90,7 @@ func (s *sending) prepare(cmd *cobra.Command) (err error) {
 	return nil
 }
 
-// merged returns the headers of both; the second one's count.
+// merged returns the headers of both; those of b win.
 func merged(a, b queue.Headers) queue.Headers {
 	if a == nil && b == nil {
 		return nil
@@ -111,7 +113,7 @@ func (s *sending) parse(text []byte) (queue.Outgoing[body], error) {
 	delay := s.delay
 	switch seconds := e.Delay; {
 	case seconds < 0 || seconds >= math.MaxInt64/float64(time.Second):
-		return queue.Outgoing[body]{}, errors.New("its delay is below 0, or above 292 years")
+		return queue.Outgoing[body]{}, errors.New("its delay must not be negative, or above 292 years")
 	case seconds > 0:
 		delay = time.Duration(seconds * float64(time.Second))
 	}
@@ -126,7 +128,7 @@ func (s *sending) outgoing(b body, headers queue.Headers, delay time.Duration) q
 func (s *sending) one(cmd *cobra.Command, t *target, name string, text []byte) error {
 	m, err := s.parse(text)
 	if err != nil {
-		return usage(cmd, fmt.Errorf(`the body cannot be sent: %w (it is JSON: a string has quotes of its own, '"text"')`, err))
+		return usage(cmd, fmt.Errorf(`the body cannot be sent: %w (it must be JSON: a string needs its quotes, '"text"')`, err))
 	}
 	return withQueue(cmd, t, name, func(q *queue.Queue[body]) error {
 		ids, err := q.SendEach(cmd.Context(), []queue.Outgoing[body]{m})
@@ -137,6 +139,6 @@ func (s *sending) one(cmd *cobra.Command, t *target, name string, text []byte) e
 			out := newPrinter(cmd, true)
 			return errors.Join(out.ids(ids), out.flush())
 		}
-		return say(cmd, false, "sent message %d to queue %q", ids[0], name)
+		return printResult(cmd, false, "sent message %d to queue %q", ids[0], name)
 	})
 }

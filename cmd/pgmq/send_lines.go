@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
 
+	"github.com/pgmq-go/pgmq/internal/feed"
 	"github.com/pgmq-go/pgmq/queue"
 )
 
@@ -18,19 +19,19 @@ const atOnce = 1000
 // feeder sends a message for each line.
 type feeder struct {
 	*sending
-	delivery[queue.Outgoing[body]]
+	feed.Sender[queue.Outgoing[body]]
 	bar *progress
 
 	messages, bad int64
-	done          int // number of the last line that is done with
-	begun         int // number of the last line that was given to the server
+	done          int // number of the last line that is done
+	begun         int // number of the last line that was passed to the server
 }
 
 func (s *sending) lines(cmd *cobra.Command, t *target, name string) error {
 	if s.file == "" {
 		s.file = "-"
 	}
-	in, err := openLines(s.file)
+	in, err := feed.Open(s.file)
 	if err != nil {
 		return err
 	}
@@ -38,25 +39,25 @@ func (s *sending) lines(cmd *cobra.Command, t *target, name string) error {
 	return withQueue(cmd, t, name, func(q *queue.Queue[body]) error {
 		f := feeder{sending: s, bar: newProgress(cmd, "sending")}
 		out := newPrinter(cmd, true)
-		f.send = q.SendEach
-		f.sent = func(part []parcel[queue.Outgoing[body]], ids []int64) {
+		f.Send = q.SendEach
+		f.Sent = func(items []feed.Item[queue.Outgoing[body]], ids []int64) {
 			f.messages += int64(len(ids))
-			f.done = part[len(part)-1].number
+			f.done = items[len(items)-1].Number
 			f.bar.at(f.messages)
 			if s.json {
-				_ = out.ids(ids) // said by the next flush
+				_ = out.ids(ids) // the next flush reports it
 			}
 		}
-		f.leftOut = func(number int, err error) {
+		f.LeftOut = func(number int, err error) {
 			f.bad++
 			f.bar.note("line %d was left out: %v", number, err)
 		}
-		err := f.feed(cmd.Context(), in, out)
+		err := f.all(cmd.Context(), in, out)
 		f.bar.end()
 		if err != nil {
 			return f.stopped(cmd.Context(), err)
 		}
-		if err := say(cmd, s.json, "sent %s to queue %q", count(f.messages, "message"), name); err != nil {
+		if err := printResult(cmd, s.json, "sent %s to queue %q", count(f.messages, "message"), name); err != nil {
 			return err
 		}
 		if f.bad > 0 {
@@ -66,31 +67,31 @@ func (s *sending) lines(cmd *cobra.Command, t *target, name string) error {
 	})
 }
 
-func (f *feeder) feed(ctx context.Context, in io.Reader, out *printer) error {
-	for lines := range batches(ctx, in, atOnce) {
-		var batch []parcel[queue.Outgoing[body]]
+func (f *feeder) all(ctx context.Context, in io.Reader, out *printer) error {
+	for lines := range feed.Batches(ctx, in, atOnce) {
+		var batch []feed.Item[queue.Outgoing[body]]
 		var broken error // the input itself
 		for _, l := range lines {
-			if l.number <= f.skip {
+			if l.Number <= f.skip {
 				continue
 			}
-			m, err := f.parse(l.text)
+			m, err := f.parse(l.Text)
 			switch {
-			case l.err != nil && !errors.Is(l.err, errLongLine):
-				broken = fmt.Errorf("line %d: %w", l.number, l.err)
+			case l.Err != nil && !errors.Is(l.Err, feed.ErrLongLine):
+				broken = fmt.Errorf("line %d: %w", l.Number, l.Err)
 				continue
-			case l.err != nil:
-				err = l.err
+			case l.Err != nil:
+				err = l.Err
 			}
 			if err != nil {
-				f.leftOut(l.number, err)
+				f.LeftOut(l.Number, err)
 				continue
 			}
-			batch = append(batch, parcel[queue.Outgoing[body]]{l.number, m})
-			f.begun = l.number
+			batch = append(batch, feed.Item[queue.Outgoing[body]]{Number: l.Number, Body: m})
+			f.begun = l.Number
 		}
-		sending, cancel := finishing(ctx)
-		err := f.deliver(sending, batch)
+		sending, cancel := withGrace(ctx)
+		err := f.Deliver(sending, batch)
 		cancel()
 		if err != nil {
 			return err
@@ -98,12 +99,12 @@ func (f *feeder) feed(ctx context.Context, in io.Reader, out *printer) error {
 		if err := errors.Join(broken, out.flush()); err != nil {
 			return err
 		}
-		f.done = lines[len(lines)-1].number
+		f.done = lines[len(lines)-1].Number
 	}
 	return ctx.Err()
 }
 
-// stopped says where to go on after what ended the sending too early.
+// stopped adds to the error that ended the sending where to go on.
 func (f *feeder) stopped(ctx context.Context, err error) error {
 	if f.begun == 0 {
 		return err
@@ -113,5 +114,5 @@ func (f *feeder) stopped(ctx context.Context, err error) error {
 	if !definite {
 		done += fmt.Sprintf(", but lines %d to %d may have been sent or not", f.done+1, f.begun)
 	}
-	return early(ctx, err, done)
+	return stoppedEarly(ctx, err, done)
 }

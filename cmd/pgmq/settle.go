@@ -41,7 +41,7 @@ func archiveCommand(t *target) *cobra.Command {
 		Short: "Archive messages by their ids; list, replay and prune an archive",
 		Long: "Move messages from a queue to its archive." + idsHelp + `
 
-A queue that is called list, replay or prune goes behind a --.`,
+For a queue that is called list, replay or prune write -- before its name.`,
 		Example: `  pgmq archive orders 41 42
   pgmq archive list orders --since 24h
   pgmq archive replay orders 41
@@ -67,10 +67,10 @@ func setVTCommand(t *target) *cobra.Command {
 	var asJSON bool
 	setVT := &cobra.Command{
 		Use:   "set-vt QUEUE DURATION [ID... | -]",
-		Short: "Hide messages by their ids for a while from now on, or show them",
+		Short: "Hide messages by their ids for a while, or make them visible",
 		Long: strings.TrimSpace(`
-Hide messages from readers for DURATION from now on, such as 90s or 2h; 0s shows
-them at once. Whoever holds one keeps it.` + idsHelp),
+Hide messages from readers for DURATION from now on, such as 90s or 2h; 0s makes
+them visible at once. A consumer that holds one keeps it.` + idsHelp),
 		Example: `  pgmq set-vt orders 10m 42
   pgmq set-vt orders 0s 41 42`,
 		Args:              atLeast("QUEUE", "DURATION"),
@@ -78,7 +78,7 @@ them at once. Whoever holds one keeps it.` + idsHelp),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			vt, err := time.ParseDuration(args[1])
 			if err != nil || vt < 0 {
-				return usage(cmd, errors.New("DURATION is a time such as 90s or 2h, and 0s or more"))
+				return usage(cmd, errors.New("DURATION must be a time such as 90s or 2h, and not negative"))
 			}
 			done := "hid %s of queue %q for " + vt.String() + " from now on"
 			if vt == 0 {

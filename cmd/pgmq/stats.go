@@ -9,6 +9,9 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
+
+	"github.com/pgmq-go/pgmq/internal/dial"
+	"github.com/pgmq-go/pgmq/internal/inspect"
 )
 
 func statsCommand(t *target) *cobra.Command {
@@ -16,31 +19,32 @@ func statsCommand(t *target) *cobra.Command {
 	var interval time.Duration
 	stats := &cobra.Command{
 		Use:   "stats [QUEUE]...",
-		Short: "Show what is in the queues, and what moves",
+		Short: "Show what is in the queues, and how fast it moves",
 		Long: strings.TrimSpace(`
 Show what is in all queues, or in those that are named:
 
   TOTAL    messages: visible, in flight and delayed
-  FLIGHT   hidden after a read: being handled, or waiting for another try
+  FLIGHT   hidden after a read: being handled, or waiting for a retry
   DELAYED  hidden and never read
   OLDEST   how long ago the oldest visible message was sent
   NEWEST   how long ago the newest message was sent
   READS    the most reads that a message had
   SIZE     of the table with its indexes; ARCHIVE is that of the archive
-  SENT/S   with --watch: sent, and DONE/S deleted or archived, in a second
+  SENT/S   with --watch: messages sent a second
+  DONE/S   with --watch: messages deleted or archived a second
 
-Up to 32 MB of a queue is counted. Beyond, 32 MB of it are, and what is
-concluded from them has a ~ in front. Of a queue that this role may not read
-the command says so, and ends with exit code 3.
+A queue of up to 32 MB is counted. Of a longer one 32 MB are counted, and the
+numbers are estimates, with a ~ in front. For a queue that this role may not
+read the command says so, and exits with 3.
 
-With --watch it looks again and again until ctrl-C. When the server is away it
-says so, and goes on when it is back.`),
+With --watch it repeats until ctrl-C. While the server is away it says so, and
+goes on when the server is back.`),
 		Example: `  pgmq stats
   pgmq stats orders orders_dead --watch
   pgmq stats --json | jq 'select(.queue_length > 1000)'`,
 		Args: func(cmd *cobra.Command, _ []string) error {
 			if interval < leastInterval {
-				return usage(cmd, fmt.Errorf("--interval is %v or more", leastInterval))
+				return usage(cmd, fmt.Errorf("--interval must be at least %v", leastInterval))
 			}
 			return nil
 		},
@@ -50,37 +54,37 @@ says so, and goes on when it is back.`),
 				if watch {
 					return watchStats(cmd, pool, args, interval, asJSON)
 				}
-				looks, err := takeLooks(cmd.Context(), pool, args, nil)
+				queues, err := inspect.Queues(cmd.Context(), pool, args, nil)
 				if err != nil {
 					return err
 				}
-				if len(looks) == 0 {
-					return partly(noQueues)
+				if len(queues) == 0 {
+					return partly("no queues: create one with pgmq queue create NAME")
 				}
-				if err := showStats(newBoard(cmd, false), newPrinter(cmd, true), looks, 0, asJSON); err != nil {
+				if err := showStats(newDisplay(cmd, false), newPrinter(cmd, true), queues, 0, asJSON); err != nil {
 					return err
 				}
-				return unread(looks)
+				return unreadable(queues)
 			})
 		},
 	}
-	stats.Flags().BoolVarP(&watch, "watch", "w", false, "look again and again")
-	stats.Flags().DurationVar(&interval, "interval", 2*time.Second, "look so often, with --watch")
+	stats.Flags().BoolVarP(&watch, "watch", "w", false, "repeat until ctrl-C")
+	stats.Flags().DurationVar(&interval, "interval", 2*time.Second, "with --watch: the time between two looks")
 	jsonFlag(stats, &asJSON, "write a line of JSON for each queue")
 	return stats
 }
 
 const (
-	noQueues      = "no queues: pgmq queue create NAME makes one"
 	leastInterval = 100 * time.Millisecond
-	lookTimeout   = 10 * time.Second // then the server counts as away
+	statsTimeout  = 10 * time.Second // then the server counts as away
 )
 
-// unread is the end of a look at queues of which some could not be read.
-func unread(looks []look) error {
+// unreadable is the error for queues of which some could not be read; nil if all
+// could.
+func unreadable(queues []inspect.Queue) error {
 	n := int64(0)
-	for _, l := range looks {
-		if l.Problem != "" {
+	for _, q := range queues {
+		if q.Problem != "" {
 			n++
 		}
 	}
@@ -90,40 +94,40 @@ func unread(looks []look) error {
 	return nil
 }
 
-// showStats shows looks on a board, or as lines of JSON.
-func showStats(b *board, p *printer, looks []look, every time.Duration, asJSON bool) error {
+// showStats shows queues on a display, or as lines of JSON.
+func showStats(d *display, p *printer, queues []inspect.Queue, every time.Duration, asJSON bool) error {
 	if !asJSON {
-		return b.show(statsText(looks, every))
+		return d.show(statsText(queues, every))
 	}
-	for _, l := range looks {
-		if err := p.line(l); err != nil {
+	for _, q := range queues {
+		if err := p.line(q); err != nil {
 			return err
 		}
 	}
 	return p.flush()
 }
 
-// watchStats shows look after look until ctx ends. An error ends it at the first
-// look only.
+// watchStats shows the queues again and again until ctx ends. An error ends it the
+// first time only.
 func watchStats(cmd *cobra.Command, pool *pgxpool.Pool, names []string, interval time.Duration, asJSON bool) (err error) {
-	b, p := newBoard(cmd, !asJSON), newPrinter(cmd, true)
-	defer func() { err = errors.Join(err, b.end()) }()
+	d, p := newDisplay(cmd, !asJSON), newPrinter(cmd, true)
+	defer func() { err = errors.Join(err, d.end()) }()
 	ctx := cmd.Context()
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
-	var before []look // nil until there was one
+	var before []inspect.Queue // nil until there was one
 	for {
-		limited, cancel := context.WithTimeout(ctx, lookTimeout)
-		looks, err := takeLooks(limited, pool, names, before)
+		limited, cancel := context.WithTimeout(ctx, statsTimeout)
+		queues, err := inspect.Queues(limited, pool, names, before)
 		cancel()
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err == nil:
-			before = looks
-			err = showStats(b, p, looks, interval, asJSON)
+			before = queues
+			err = showStats(d, p, queues, interval, asJSON)
 		case before != nil:
-			err = b.complain(timeText(time.Now()) + "  " + away(err))
+			err = d.warn(timeText(time.Now()) + "  " + away(err))
 		}
 		if err != nil {
 			return err
@@ -136,10 +140,10 @@ func watchStats(cmd *cobra.Command, pool *pgxpool.Pool, names []string, interval
 	}
 }
 
-// away says why a look failed.
+// away returns the line for a server that did not answer.
 func away(err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
-		return "no answer within " + lookTimeout.String()
+		return "no answer within " + statsTimeout.String()
 	}
-	return "no answer: " + plain(cause(err))
+	return "no answer: " + explain(dial.Cause(err))
 }

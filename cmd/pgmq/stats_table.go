@@ -5,40 +5,43 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/pgmq-go/pgmq/internal/inspect"
 )
 
-// statsText lays looks out for the screen. When somebody watches, it says when
-// that was, and rates take the place of what changes slowly.
-func statsText(looks []look, every time.Duration) []string {
+// statsText lays queues out for the screen. With --watch it adds the time, and
+// shows rates in place of figures that change slowly.
+func statsText(queues []inspect.Queue, every time.Duration) []string {
 	watching := every > 0
 	heading := "QUEUE TOTAL VISIBLE FLIGHT DELAYED OLDEST NEWEST READS SIZE ARCHIVE"
 	var text, problems []string
 	if watching {
 		heading = "QUEUE TOTAL VISIBLE FLIGHT DELAYED OLDEST READS SIZE SENT/S DONE/S"
-		text = []string{fmt.Sprintf("%s  %s, every %v", timeText(time.Now()), count(int64(len(looks)), "queue"), every)}
+		text = []string{fmt.Sprintf("%s  %s, every %v", timeText(time.Now()), count(int64(len(queues)), "queue"), every)}
 	}
-	g := grid{strings.Fields(heading)}
-	for _, l := range looks {
-		name := visible([]byte(l.Name))
-		g = append(g, append([]string{name}, l.cells(watching)...))
-		if l.Problem != "" {
-			problems = append(problems, name+": "+l.Problem)
+	table := columns{strings.Fields(heading)}
+	for _, q := range queues {
+		name := visible([]byte(q.Name))
+		table = append(table, append([]string{name}, cells(q, watching)...))
+		if q.Problem != "" {
+			problems = append(problems, name+": "+q.Problem)
 		}
 	}
 	width, _ := screenSize()
-	return slices.Concat(text, g.lines(width), problems)
+	return slices.Concat(text, table.lines(width), problems)
 }
 
 const unknown = "-"
 
-func (l *look) cells(rates bool) []string {
-	m := l.metrics
+// cells returns the columns of a queue behind its name.
+func cells(q inspect.Queue, rates bool) []string {
+	m := q.Messages
 	if m == nil {
 		cells := []string{unknown, unknown, unknown, unknown, unknown, unknown}
 		if rates {
-			return append(cells, size(l.TableBytes), unknown, unknown)
+			return append(cells, size(q.TableBytes), unknown, unknown)
 		}
-		return append(cells, unknown, size(l.TableBytes), size(l.ArchiveBytes))
+		return append(cells, unknown, size(q.TableBytes), size(q.ArchiveBytes))
 	}
 	about := ""
 	if m.Estimated {
@@ -47,9 +50,9 @@ func (l *look) cells(rates bool) []string {
 	number := func(n int64) string { return about + short(float64(n)) }
 	cells := []string{number(m.Length), number(m.Visible), number(m.InFlight), number(m.Delayed), ageOf(m.OldestVisible)}
 	if rates {
-		return append(cells, short(float64(m.MaxReads)), size(l.TableBytes), rate(m.Sent), rate(m.Settled))
+		return append(cells, short(float64(m.MaxReads)), size(q.TableBytes), rate(m.Sent), rate(m.Settled))
 	}
-	return append(cells, ageOf(m.Newest), short(float64(m.MaxReads)), size(l.TableBytes), size(l.ArchiveBytes))
+	return append(cells, ageOf(m.Newest), short(float64(m.MaxReads)), size(q.TableBytes), size(q.ArchiveBytes))
 }
 
 func ageOf(seconds *int64) string {

@@ -4,21 +4,15 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
-	"net"
 	"os"
-	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/spf13/cobra"
 
-	"github.com/pgmq-go/pgmq/internal/postgres"
+	"github.com/pgmq-go/pgmq/internal/dial"
+	"github.com/pgmq-go/pgmq/queue"
 )
-
-// dialTimeout is how long a server may take to answer at first.
-const dialTimeout = 10 * time.Second
 
 // target is the database that a command is pointed at.
 type target struct {
@@ -39,16 +33,7 @@ func (t target) config() (*pgxpool.Config, error) {
 	if url == "" && os.Getenv("PGHOST")+os.Getenv("PGDATABASE")+os.Getenv("PGSERVICE") == "" {
 		return nil, errors.New("no database: pass --database-url or set DATABASE_URL")
 	}
-	return parse(url)
-}
-
-func parse(url string) (*pgxpool.Config, error) {
-	config, err := pgxpool.ParseConfig(url)
-	if err != nil {
-		// pgx redacts too, but what does not parse it cannot redact for sure.
-		return nil, fmt.Errorf("%q is no database URL; it looks like postgres://user:password@host:5432/database", postgres.Redact(url))
-	}
-	return config, nil
+	return dial.Parse(url)
 }
 
 // pool returns a pool whose server has answered.
@@ -57,25 +42,11 @@ func (t target) pool(ctx context.Context) (*pgxpool.Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	return dial(ctx, config)
+	return dial.Pool(ctx, config)
 }
 
-func dial(ctx context.Context, config *pgxpool.Config) (*pgxpool.Pool, error) {
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		return nil, err
-	}
-	answered, cancel := context.WithTimeout(ctx, dialTimeout)
-	defer cancel()
-	if err := pool.Ping(answered); err != nil {
-		pool.Close()
-		return nil, fmt.Errorf("no answer from %s: %w", place(config.ConnConfig), cause(err))
-	}
-	return pool, nil
-}
-
-// db is pool for goose, which speaks database/sql. settings are for its sessions.
-func (t target) db(ctx context.Context, settings map[string]string) (db *sql.DB, closeAll func(), err error) {
+// sqlDB is pool for goose, which speaks database/sql. settings are for its sessions.
+func (t target) sqlDB(ctx context.Context, settings map[string]string) (db *sql.DB, closeAll func(), err error) {
 	config, err := t.config()
 	if err != nil {
 		return nil, nil, err
@@ -83,7 +54,7 @@ func (t target) db(ctx context.Context, settings map[string]string) (db *sql.DB,
 	for name, value := range settings {
 		config.ConnConfig.RuntimeParams[name] = value
 	}
-	pool, err := dial(ctx, config)
+	pool, err := dial.Pool(ctx, config)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -91,27 +62,22 @@ func (t target) db(ctx context.Context, settings map[string]string) (db *sql.DB,
 	return db, func() { db.Close(); pool.Close() }, nil
 }
 
-// place names a database without its password.
-func place(c *pgx.ConnConfig) string {
-	return fmt.Sprintf("database %q on %s:%d as %q", c.Database, c.Host, c.Port, c.User)
+func withPool(cmd *cobra.Command, t *target, do func(*pgxpool.Pool) error) error {
+	pool, err := t.pool(cmd.Context())
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	return do(pool)
 }
 
-// cause returns the reason at the bottom of a failure to connect: pgx tells of
-// every address that it tried, with and without TLS. The last one counts.
-func cause(err error) error {
-	for {
-		switch e := err.(type) { //nolint:errorlint // walks down the chain itself
-		case interface{ Unwrap() []error }:
-			all := e.Unwrap()
-			err = all[len(all)-1]
-		case *net.OpError, *net.DNSError, *pgconn.PgError:
+// withQueue opens a queue with bodies as they are stored.
+func withQueue(cmd *cobra.Command, t *target, name string, do func(*queue.Queue[body]) error) error {
+	return withPool(cmd, t, func(pool *pgxpool.Pool) error {
+		q, err := queue.New[body](pool, name)
+		if err != nil {
 			return err
-		default:
-			below := errors.Unwrap(err)
-			if below == nil {
-				return err
-			}
-			err = below
 		}
-	}
+		return do(q)
+	})
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 )
 
 // topics says what each queue wants: * is any word, or a part of one, and # any
@@ -41,7 +42,7 @@ func publish(ctx context.Context, pool *pgxpool.Pool, topic, event string) error
 // consumer makes a queue and binds it, which may be repeated, and consumes it.
 func consumer(pool *pgxpool.Pool, name, topic string) func(context.Context) error {
 	return func(ctx context.Context) error {
-		if err := queue.Create(ctx, pool, name); err != nil {
+		if err := admin.Create(ctx, pool, name); err != nil {
 			return err
 		}
 		if _, err := pool.Exec(ctx, "SELECT pgmq.bind_topic($1, $2)", topic, name); err != nil {

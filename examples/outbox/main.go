@@ -27,6 +27,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 )
 
 type order struct {
@@ -99,7 +100,7 @@ func run() error {
 		return err
 	}
 	defer pool.Close() // last, when nobody needs it any more
-	if err := queue.Create(ctx, pool, "orders"); err != nil {
+	if err := admin.Create(ctx, pool, "orders"); err != nil {
 		return err
 	}
 	_, err = pool.Exec(ctx, "CREATE TABLE IF NOT EXISTS orders (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, customer text NOT NULL)")

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 )
 
 // send sends n payments.
@@ -32,7 +32,7 @@ func (p pipeline) done(ctx context.Context) error {
 				return nil
 			case <-time.After(100 * time.Millisecond):
 			}
-			stats, err := queue.Stats(ctx, p.pool, name)
+			stats, err := admin.Stats(ctx, p.pool, name)
 			if err != nil {
 				return err
 			}

@@ -20,6 +20,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 )
 
 type payment struct {
@@ -80,7 +81,7 @@ func run() error {
 
 // made makes a queue and a table, unless they exist.
 func made(ctx context.Context, pool *pgxpool.Pool, name, table string) (*queue.Queue[payment], error) {
-	if err := queue.Create(ctx, pool, name); err != nil {
+	if err := admin.Create(ctx, pool, name); err != nil {
 		return nil, err
 	}
 	if _, err := pool.Exec(ctx, "CREATE TABLE IF NOT EXISTS "+table); err != nil {

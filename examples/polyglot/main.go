@@ -20,6 +20,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 )
 
 type question struct {
@@ -40,7 +41,7 @@ func run() error {
 	}
 	defer pool.Close()
 	for _, name := range []string{"questions", "answers"} {
-		if err := queue.Create(ctx, pool, name); err != nil {
+		if err := admin.Create(ctx, pool, name); err != nil {
 			return err
 		}
 	}

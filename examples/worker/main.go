@@ -28,6 +28,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 )
 
 type webhook struct {
@@ -73,12 +74,12 @@ func run() error {
 	}
 	defer pool.Close()
 	for _, name := range []string{"webhooks", "webhooks_dead"} {
-		if err := queue.Create(ctx, pool, name); err != nil {
+		if err := admin.Create(ctx, pool, name); err != nil {
 			return err
 		}
 	}
 	if len(os.Args) == 2 && os.Args[1] == "redrive" {
-		moved, err := queue.Redrive(ctx, pool, "webhooks_dead", "webhooks")
+		moved, err := admin.Redrive(ctx, pool, "webhooks_dead")
 		log.Printf("%d messages go back", moved)
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 // Parse refuses a declaration with a line for each problem, or the declaration
 // becomes formatted Go and a migration with the declared queues.
 func FuzzDeclaration(f *testing.F) {
-	sample, err := os.ReadFile("../../tests/testdata/generate/pgmq.yaml")
+	sample, err := os.ReadFile("../../tests/migrate/testdata/generate/pgmq.yaml")
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -27,6 +27,12 @@ func Explain(err error) error {
 	return err
 }
 
+// NoTable reports whether a table is missing.
+func NoTable(err error) bool { return code(err) == "42P01" }
+
+// Forbidden reports whether this role lacks a privilege.
+func Forbidden(err error) bool { return code(err) == "42501" }
+
 // Refused reports whether the server refused the values that it was sent.
 func Refused(err error) bool {
 	switch class(err) {

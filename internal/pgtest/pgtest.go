@@ -16,6 +16,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/postgres"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/schema"
 )
 
@@ -85,18 +86,18 @@ func Name() string {
 }
 
 // Queue makes a fresh queue with bodies T. It is dropped when the test ends.
-func Queue[T any](t testing.TB, opts ...queue.CreateOption) *queue.Queue[T] {
+func Queue[T any](t testing.TB, opts ...admin.CreateOption) *queue.Queue[T] {
 	t.Helper()
 	return Named[T](t, Name(), opts...)
 }
 
 // Named is Queue with a name of the test's choice.
-func Named[T any](t testing.TB, name string, opts ...queue.CreateOption) *queue.Queue[T] {
+func Named[T any](t testing.TB, name string, opts ...admin.CreateOption) *queue.Queue[T] {
 	t.Helper()
-	if err := queue.Create(t.Context(), pool, name, opts...); err != nil {
+	if err := admin.Create(t.Context(), pool, name, opts...); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = queue.Drop(context.Background(), pool, name) })
+	t.Cleanup(func() { _ = admin.Drop(context.Background(), pool, name) })
 	q, err := queue.New[T](pool, name)
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +138,7 @@ func migrate(ctx context.Context, p *pgxpool.Pool) error {
 
 func createDatabase(ctx context.Context, options ...string) (name string, drop func(), err error) {
 	name = fmt.Sprintf("pgmq_test_%d_%d_%d", os.Getpid(), time.Now().UnixNano(), sequence.Add(1))
-	admin := func(ctx context.Context, sql string) error {
+	onServer := func(ctx context.Context, sql string) error {
 		conn, err := pgx.Connect(ctx, server)
 		if err != nil {
 			return err
@@ -147,13 +148,13 @@ func createDatabase(ctx context.Context, options ...string) (name string, drop f
 		return err
 	}
 	id := pgx.Identifier{name}.Sanitize()
-	if err := admin(ctx, "CREATE DATABASE "+id+" "+strings.Join(options, " ")); err != nil {
+	if err := onServer(ctx, "CREATE DATABASE "+id+" "+strings.Join(options, " ")); err != nil {
 		return "", nil, err
 	}
 	return name, func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
-		_ = admin(ctx, "DROP DATABASE IF EXISTS "+id+" WITH (FORCE)")
+		_ = onServer(ctx, "DROP DATABASE IF EXISTS "+id+" WITH (FORCE)")
 	}, nil
 }
 

@@ -11,8 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pgmq-go/pgmq/internal/postgres"
-	"github.com/pgmq-go/pgmq/tests/faults"
 	"github.com/pgmq-go/pgmq/tests/history"
+	"github.com/pgmq-go/pgmq/tests/internal/netfault"
 )
 
 // failoverCells promote a standby. The clients know both servers, by a DSN with two
@@ -33,7 +33,7 @@ type failover struct {
 	sync    bool
 	standby *postgres.Server
 	primary int // of proxies, the one of the arena's server
-	proxies [2]*faults.Proxy
+	proxies [2]*netfault.Proxy
 }
 
 func (f *failover) connect(ctx context.Context, a *arena) (err error) {

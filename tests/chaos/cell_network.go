@@ -8,12 +8,12 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/pgmq-go/pgmq/tests/faults"
+	"github.com/pgmq-go/pgmq/tests/internal/netfault"
 )
 
 // networkCells do things to what is between the clients and the server.
 func networkCells() []*cell {
-	var p *faults.Proxy
+	var p *netfault.Proxy
 	connect := func(_ context.Context, a *arena) (err error) {
 		p, err = a.proxy(a.server.URL)
 		if err == nil {
@@ -21,7 +21,7 @@ func networkCells() []*cell {
 		}
 		return err
 	}
-	var b *faults.Bouncer
+	var b *netfault.Bouncer
 	return []*cell{
 		{
 			name: "cut", about: "every connection is cut, and none can be made for a while", start: own, connect: connect,
@@ -62,7 +62,7 @@ func networkCells() []*cell {
 				if err != nil {
 					return err
 				}
-				if b, err = faults.NewBouncer(&server.Config, "transaction"); err != nil {
+				if b, err = netfault.NewBouncer(&server.Config, "transaction"); err != nil {
 					return err
 				}
 				a.cleanup(func() error {
@@ -85,12 +85,12 @@ func networkCells() []*cell {
 }
 
 // proxy opens a proxy of a server.
-func (a *arena) proxy(url string) (*faults.Proxy, error) {
+func (a *arena) proxy(url string) (*netfault.Proxy, error) {
 	at, err := pgx.ParseConfig(url)
 	if err != nil {
 		return nil, err
 	}
-	p := faults.NewProxy("tcp", net.JoinHostPort(at.Host, strconv.Itoa(int(at.Port))))
+	p := netfault.NewProxy("tcp", net.JoinHostPort(at.Host, strconv.Itoa(int(at.Port))))
 	a.cleanup(func() error {
 		p.Speak()
 		p.Close()

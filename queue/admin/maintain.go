@@ -1,0 +1,56 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/pgmq-go/pgmq/internal/pgerr"
+	"github.com/pgmq-go/pgmq/internal/table"
+	"github.com/pgmq-go/pgmq/queue"
+)
+
+// Maintain makes the partitions that a partitioned queue lacks. It moves the
+// messages that came before their partition existed into it, and drops partitions
+// older than the queue's retention. Every program may call it, as often as it
+// likes; without partitions it does nothing. conn must not be a transaction.
+//
+// Long transactions can keep a table from being maintained. The server then sends
+// a WARNING, there is no error, and the next call tries again. Errors:
+// [queue.ErrInvalidName], [queue.ErrNoSchema], and what pgx returns.
+func Maintain(ctx context.Context, conn queue.DB, name string) error {
+	b, err := table.Open(conn, name)
+	if err != nil {
+		return err
+	}
+	if err := queries.Maintain(ctx, conn, pgtype.Text{String: name, Valid: true}); err != nil {
+		return b.Fail("maintain", err)
+	}
+	return nil
+}
+
+// MaintainAll is Maintain for every queue.
+func MaintainAll(ctx context.Context, conn queue.DB) error {
+	if conn == nil {
+		return fmt.Errorf("maintain queues: %w", errNoDB)
+	}
+	if err := queries.Maintain(ctx, conn, pgtype.Text{}); err != nil {
+		return fmt.Errorf("maintain queues: %w", pgerr.Explain(err))
+	}
+	return nil
+}
+
+// Now returns the time by the server's clock, which is the one that delays, leases
+// and archives go by. It needs no schema.
+func Now(ctx context.Context, conn queue.DB) (time.Time, error) {
+	if conn == nil {
+		return time.Time{}, fmt.Errorf("server's clock: %w", errNoDB)
+	}
+	now, err := queries.Now(ctx, conn)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("server's clock: %w", err)
+	}
+	return now, nil
+}

@@ -1,0 +1,110 @@
+package api
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/pgmq-go/pgmq/internal/pgtest"
+	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/tests/internal/check"
+)
+
+func TestMessagesLoopsInOrderAndLeavingGivesTheRestBack(t *testing.T) {
+	t.Parallel()
+	q := pgtest.Queue[check.Order](t)
+	sent := check.SendBatch(t, q, make([]check.Order, 25))
+	i := 0
+	for m, err := range q.Messages(t.Context(), queue.VT(time.Hour)) {
+		check.OK(t, err)
+		check.Equal(t, "the next", m.ID, sent[i])
+		check.OK(t, q.Delete(t.Context(), m))
+		if i++; i == 13 {
+			break
+		}
+	}
+	left := check.Read(t, q, 100)
+	check.Equal(t, "left", len(left), 12)
+	for _, m := range left {
+		check.Equal(t, "reads", m.Reads, 1)
+	}
+}
+
+func TestMessagesPassesOverWhatAnotherHasTaken(t *testing.T) {
+	t.Parallel()
+	q := pgtest.Queue[check.Order](t)
+	sent := check.SendBatch(t, q, make([]check.Order, 3))
+	var got []int64
+	for m, err := range q.Messages(t.Context(), queue.VT(time.Second)) {
+		check.OK(t, err)
+		if got = append(got, m.ID); m.ID == sent[0] {
+			check.Steal(t, q.Name(), sent[1])
+			time.Sleep(time.Second) // its lease cannot be extended meanwhile
+		}
+		check.OK(t, q.Delete(t.Context(), m))
+		if m.ID == sent[2] {
+			break
+		}
+	}
+	check.EqualAll(t, "messages", got, []int64{sent[0], sent[2]})
+}
+
+func TestMessagesKeepsTheLeasesOfWhatItHasInHand(t *testing.T) {
+	t.Parallel()
+	q := pgtest.Queue[check.Order](t)
+	check.SendBatch(t, q, make([]check.Order, 3))
+	i := 0
+	for m, err := range q.Messages(t.Context(), queue.VT(400*time.Millisecond)) {
+		check.OK(t, err)
+		check.Equal(t, "reads", m.Reads, 1)
+		time.Sleep(time.Second)
+		check.OK(t, q.Delete(t.Context(), m))
+		if i++; i == 3 {
+			break
+		}
+	}
+	check.Equal(t, "messages", check.Length(t, q), 0)
+}
+
+func TestMessagesWaitsForNewOnes(t *testing.T) {
+	t.Parallel()
+	q := pgtest.Queue[time.Time](t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		for range 5 {
+			time.Sleep(50 * time.Millisecond)
+			_, _ = q.Send(ctx, time.Now())
+		}
+	}()
+	n := 0
+	for m, err := range q.Messages(ctx, queue.Wait(3*time.Second)) {
+		check.OK(t, err)
+		check.OK(t, q.Delete(ctx, m))
+		n++
+	}
+	check.Equal(t, "messages until nothing came for 3 s", n, 5)
+
+	go func() { time.Sleep(50 * time.Millisecond); cancel() }()
+	for _, err := range q.Messages(ctx) {
+		t.Fatal("the loop goes on without a context", err)
+	}
+}
+
+func TestMessagesGoesOnAfterOneThatDoesNotDecode(t *testing.T) {
+	t.Parallel()
+	q := pgtest.Queue[int](t)
+	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `INSERT INTO {Q} (vt, message) VALUES (now(), '1'), (now(), '"two"'), (now(), '3')`))
+	sum := 0
+	for m, err := range q.Messages(t.Context(), queue.Wait(100*time.Millisecond)) {
+		if err != nil {
+			_, err = q.ArchiveID(t.Context(), check.As[*queue.DecodeError](t, err).ID)
+			check.OK(t, err)
+			continue
+		}
+		sum += m.Body
+		check.OK(t, q.Delete(t.Context(), m))
+	}
+	check.Equal(t, "sum", sum, 4)
+	check.Equal(t, "messages", check.Length(t, q), 0)
+}

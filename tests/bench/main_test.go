@@ -1,0 +1,10 @@
+// Package bench measures single functions.
+package bench
+
+import (
+	"testing"
+
+	"github.com/pgmq-go/pgmq/tests/internal/check"
+)
+
+func TestMain(m *testing.M) { check.Main(m) }

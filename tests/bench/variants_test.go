@@ -1,0 +1,136 @@
+package bench
+
+import (
+	"fmt"
+	"testing"
+)
+
+// A variant is a way to do what queues do: a table, and the statements on it. What
+// it leaves empty is as it is today.
+type variant struct {
+	name    string
+	setup   string // changes the table
+	session string // settings of the connections
+	along   string // goes along in the round trip, and the transaction, of each claim and settle
+	first   string // goes before each claim in its transaction
+	send    string
+	claim   string
+	settle  string
+	// together settles in the round trip, and the transaction, of the next claim.
+	together bool
+}
+
+// asItLikes leaves the planner its choice: nothing goes along.
+const asItLikes = "-"
+
+// today is what queue.Queue[T] does, in short.
+var today = variant{
+	along: `SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
+		set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)`,
+	send: `INSERT INTO {Q} (vt, message, headers)
+		SELECT coalesce(nullif(b.visible_at, '0001-01-01 00:00:00+00'), statement_timestamp() + b.delay * interval '1 second'), b.message, b.headers
+		FROM ROWS FROM (
+			unnest(@messages::jsonb[]), unnest(@headers::jsonb[]), unnest(@visible_ats::timestamptz[]), unnest(@delays::float8[])
+		) WITH ORDINALITY AS b (message, headers, visible_at, delay, ord)
+		ORDER BY b.ord RETURNING msg_id`,
+	claim: claim(`WHERE q.msg_id = ANY (ARRAY(` + oldest("msg_id") + ` FOR UPDATE SKIP LOCKED))`),
+	settle: `DELETE FROM {Q} AS q WHERE q.msg_id = ANY (@ids::bigint[])
+		AND q.read_ct = (@read_cts::int[])[width_bucket(q.msg_id, @ids::bigint[])]
+		AND q.last_read_at = (@last_read_ats::timestamptz[])[width_bucket(q.msg_id, @ids::bigint[])]`,
+}
+
+// claim is the UPDATE of a claim; from is what finds its rows.
+func claim(from string) string {
+	return `UPDATE {Q} AS q
+		SET vt = statement_timestamp() + interval '30 seconds', read_ct = q.read_ct + 1, last_read_at = statement_timestamp()
+		` + from + `
+		RETURNING q.ctid, q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers`
+}
+
+// oldest finds the visible rows that are first.
+func oldest(column string) string {
+	return `SELECT ` + column + ` FROM {Q} WHERE msg_id >= @first::bigint AND vt <= statement_timestamp() ORDER BY msg_id LIMIT @n::int`
+}
+
+const (
+	settleByJoin = `DELETE FROM {Q} AS q
+		USING unnest(@ids::bigint[], @read_cts::int[], @last_read_ats::timestamptz[]) AS r (msg_id, read_ct, last_read_at)
+		WHERE q.msg_id = r.msg_id AND q.read_ct = r.read_ct AND q.last_read_at = r.last_read_at`
+	settleByCtid = `DELETE FROM {Q} AS q WHERE q.ctid = ANY (@ctids::tid[]) AND q.msg_id = ANY (@ids::bigint[])
+		AND q.read_ct = (@read_cts::int[])[width_bucket(q.msg_id, @ids::bigint[])]
+		AND q.last_read_at = (@last_read_ats::timestamptz[])[width_bucket(q.msg_id, @ids::bigint[])]`
+	sendPlain = `INSERT INTO {Q} (vt, message) SELECT statement_timestamp(), b.message
+		FROM ROWS FROM (unnest(@messages::jsonb[])) WITH ORDINALITY AS b (message, ord)
+		ORDER BY b.ord RETURNING msg_id`
+	lockQueue = `SELECT pg_advisory_xact_lock('{Q}'::regclass::oid::bigint)`
+)
+
+var (
+	claimByCtid = claim(`WHERE q.ctid = ANY (ARRAY(` + oldest("ctid") + ` FOR UPDATE SKIP LOCKED))`)
+	claimByJoin = `WITH next AS MATERIALIZED (` + oldest("msg_id") + ` FOR UPDATE SKIP LOCKED) ` + claim(`FROM next WHERE q.msg_id = next.msg_id`)
+	// Nobody else claims meanwhile, so no row needs a lock.
+	claimAlone = claim(`WHERE q.msg_id = ANY (ARRAY(` + oldest("msg_id") + `))`)
+)
+
+// A question is what variants are an answer to. The first is what it is today.
+type question struct {
+	asks     string
+	readers  int
+	variants []variant
+}
+
+var questions = []question{
+	{"Which indexes?", 1, []variant{
+		{name: "on msg_id and on groups"},
+		{name: "on vt as well", setup: `CREATE INDEX ON {Q} (vt)`},
+		{name: "not on groups", setup: `DROP INDEX {Q}_coalesce_msg_id_idx`},
+		{name: "on vt, not on groups", setup: `CREATE INDEX ON {Q} (vt); DROP INDEX {Q}_coalesce_msg_id_idx`},
+	}},
+	{"How full a page?", 1, []variant{
+		{name: "fillfactor 50"},
+		{name: "fillfactor 100", setup: `ALTER TABLE {Q} SET (fillfactor = 100)`},
+		{name: "fillfactor 70", setup: `ALTER TABLE {Q} SET (fillfactor = 70)`},
+		{name: "fillfactor 60", setup: `ALTER TABLE {Q} SET (fillfactor = 60)`},
+	}},
+	{"By what are rows found?", 1, []variant{
+		{name: "an array of ids"},
+		{name: "claimed by ctid", claim: claimByCtid},
+		{name: "claimed and settled by ctid", claim: claimByCtid, settle: settleByCtid},
+		{name: "joins", claim: claimByJoin, settle: settleByJoin},
+		{name: "an array of ids, as the planner likes", along: asItLikes},
+		{name: "joins, as the planner likes", along: asItLikes, claim: claimByJoin, settle: settleByJoin},
+	}},
+	{"Who waits for whom, with one reader?", 1, []variant{
+		{name: "SKIP LOCKED"},
+		{name: "one lock for the queue", first: lockQueue, claim: claimAlone},
+	}},
+	{"Who waits for whom, with four readers?", 4, []variant{
+		{name: "SKIP LOCKED"},
+		{name: "one lock for the queue", first: lockQueue, claim: claimAlone},
+	}},
+	{"What goes in one round trip?", 1, []variant{
+		{name: "the planner's settings and a claim or a settle"},
+		{name: "settles with the next claim", together: true},
+		{name: "without settings, which the connection has", along: asItLikes, session: `SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off; SET plan_cache_mode = force_generic_plan`},
+	}},
+	{"Which arrays are sent?", 1, []variant{
+		{name: "messages, headers, times and delays"},
+		{name: "messages", send: sendPlain},
+	}},
+	{"What waits for the disk?", 1, []variant{
+		{name: "every commit"},
+		{name: "all but claims", first: `SELECT set_config('synchronous_commit', 'off', true)`},
+		{name: "nothing", session: `SET synchronous_commit = off`},
+	}},
+}
+
+// BenchmarkVariants compares tables and statements, in turn, and prints a table
+// of medians for each question. A round sends 10,000 messages by each variant, and
+// claims and settles them by the hundred. Run it with -benchtime 7x.
+func BenchmarkVariants(b *testing.B) {
+	var report string
+	for _, q := range questions {
+		b.Run(q.asks, func(b *testing.B) { report += q.answer(b) })
+	}
+	fmt.Print(report)
+}

@@ -1,0 +1,10 @@
+// Package cli tests the command.
+package cli
+
+import (
+	"testing"
+
+	"github.com/pgmq-go/pgmq/tests/internal/check"
+)
+
+func TestMain(m *testing.M) { check.Main(m) }

@@ -1,0 +1,199 @@
+package consume
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgmq-go/pgmq/internal/pgtest"
+	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/tests/internal/check"
+)
+
+func nothing(context.Context, *queue.Message[check.Order]) error { return nil }
+
+func TestConsumeRefusesBadOptions(t *testing.T) {
+	t.Parallel()
+	q := pgtest.Queue[check.Order](t)
+	for name, opt := range map[string]queue.ConsumeOption{
+		"nil":              nil,
+		"workers":          queue.Workers(-1),
+		"prefetch":         queue.Prefetch(-1),
+		"max reads":        queue.MaxReads(-1),
+		"a short VT":       queue.VT(99 * time.Millisecond),
+		"a negative VT":    queue.VT(-time.Second),
+		"max lease":        queue.MaxLease(-1),
+		"grace":            queue.Grace(-1),
+		"poll":             queue.Poll(-1),
+		"backoff":          queue.Backoff(nil),
+		"empty batches":    queue.Batch{},
+		"batches that lag": queue.Batch{N: 10, Wait: 15 * time.Second},
+		"itself":           queue.DeadLetterTo(q.Name()),
+	} {
+		err := q.Consume(t.Context(), nothing, opt)
+		if err == nil {
+			t.Errorf("%s: it was accepted", name)
+			continue
+		}
+		check.Is(t, err, queue.ErrOption)
+	}
+	check.Is(t, q.Consume(t.Context(), nothing, queue.DeadLetterTo("a;b")), queue.ErrName)
+}
+
+func TestConsumeNeedsAPool(t *testing.T) {
+	t.Parallel()
+	q := pgtest.Queue[check.Order](t)
+	tx, err := pgtest.Pool().Begin(t.Context())
+	check.OK(t, err)
+	defer func() { _ = tx.Rollback(context.Background()) }()
+	check.Is(t, q.WithTx(tx).Consume(t.Context(), nothing), queue.ErrOption)
+	for _, err := range q.WithTx(tx).Messages(t.Context()) {
+		check.Is(t, err, queue.ErrOption)
+	}
+	conn := check.Connection(t, pgtest.Pool())
+	check.Is(t, check.Open[check.Order](t, conn, q.Name()).Consume(t.Context(), nothing), queue.ErrOption)
+}
+
+func TestConsumeOfWhatIsNotThereEnds(t *testing.T) {
+	t.Parallel()
+	check.Is(t, check.Open[check.Order](t, pgtest.Pool(), "no such").Consume(t.Context(), nothing), queue.ErrNoQueue)
+	q := pgtest.Queue[check.Order](t)
+	check.Is(t, q.Consume(t.Context(), nothing, queue.DeadLetterTo("no such")), queue.ErrNoQueue)
+	empty := pgtest.Database(t)
+	check.Is(t, check.Open[check.Order](t, empty, "orders").Consume(t.Context(), nothing), queue.ErrNoQueue)
+	for _, err := range check.Open[check.Order](t, pgtest.Pool(), "no such").Messages(t.Context()) {
+		check.Is(t, err, queue.ErrNoQueue)
+	}
+
+	c := check.Consume(t, q, nothing)
+	check.Send(t, q, check.Order{})
+	check.Eventually(t, "it works", func() bool { return check.Length(t, q) == 0 })
+	check.OK(t, queue.Drop(t.Context(), pgtest.Pool(), q.Name()))
+	check.Exec(t, pgtest.Pool(), `SELECT pg_notify('pgmq.wake', $1)`, "q_"+q.Name())
+	check.Is(t, c.Returned(), queue.ErrNoQueue)
+}
+
+func TestConsumeWithoutPermissionEnds(t *testing.T) {
+	t.Parallel()
+	q := pgtest.Queue[check.Order](t)
+	err := check.Open[check.Order](t, check.Role(t, "stranger", "GRANT USAGE ON SCHEMA pgmq"), q.Name()).Consume(t.Context(), nothing)
+	check.Forbidden(t, "consume", err)
+}
+
+func TestConsumeNeedsNoMoreThanTheDocumentedGrants(t *testing.T) {
+	t.Parallel()
+	q, dead := pgtest.Queue[check.Order](t), pgtest.Queue[check.Order](t)
+	pool := check.Documented(t, q.Name(), "Consumer")
+	check.Exec(t, pgtest.Pool(), check.Tables(dead.Name(), `GRANT INSERT (vt, message, headers) ON {Q} TO `+pool.Config().ConnConfig.RuntimeParams["role"]))
+	c := check.Consume(t, check.Open[check.Order](t, pool, q.Name()), func(_ context.Context, m *queue.Message[check.Order]) error {
+		if m.Body.ID == 1 {
+			return check.ErrWork
+		}
+		return nil
+	}, queue.MaxReads(2), queue.DeadLetterTo(dead.Name()), atOnce, queue.KeepArchive{})
+	check.Send(t, q, check.Order{ID: 1})
+	check.Send(t, q, check.Order{ID: 2})
+	check.Eventually(t, "one is dead", func() bool { return check.Length(t, dead) == 1 })
+	archived(t, q.Name())
+	check.OK(t, c.End())
+	check.Equal(t, "messages", check.Length(t, q), 0)
+}
+
+func TestConsumeWithAWrongPasswordEnds(t *testing.T) {
+	t.Parallel()
+	q := pgtest.Queue[check.Order](t)
+	pool := check.NewPool(t, func(c *pgxpool.Config) { c.ConnConfig.User = "nobody_of_that_name" })
+	done := make(chan error, 1)
+	go func() { done <- check.Open[check.Order](t, pool, q.Name()).Consume(t.Context(), nothing) }()
+	select {
+	case err := <-done:
+		if err == nil {
+			t.Fatal("no error")
+		}
+	case <-time.After(check.Patience):
+		t.Fatal("it tries for ever")
+	}
+}
+
+func TestConsumeEndsWithItsContextAndLetsHandlersFinish(t *testing.T) {
+	t.Parallel()
+	q := pgtest.Queue[check.Order](t)
+	bodies := make([]check.Order, 2000)
+	for i := 1000; i < len(bodies); i++ {
+		bodies[i].ID = 1 // slow; by then a batch is fetched ahead
+	}
+	check.SendBatch(t, q, bodies)
+	var started, finished atomic.Int64
+	c := check.Consume(t, q, func(ctx context.Context, m *queue.Message[check.Order]) error {
+		if m.Body.ID == 0 {
+			return nil
+		}
+		started.Add(1)
+		time.Sleep(500 * time.Millisecond)
+		if ctx.Err() == nil {
+			finished.Add(1)
+		}
+		return nil
+	}, queue.Workers(4), queue.VT(time.Hour))
+	check.Eventually(t, "handlers run", func() bool { return started.Load() == 4 })
+	check.OK(t, c.End())
+	check.Equal(t, "finished", finished.Load(), started.Load())
+	// The others can be read at once, as if they had not been.
+	check.Equal(t, "were fetched and given back", len(c.Of(queue.Returned)) > 0, true)
+	left := check.Read(t, q, 2000)
+	check.Equal(t, "left", int64(len(left)), 1000-finished.Load())
+	for _, m := range left {
+		check.Equal(t, "reads", m.Reads, 1)
+	}
+}
+
+func TestHandlersThatDoNotEndAreToldAndGivenUp(t *testing.T) {
+	t.Parallel()
+	q := pgtest.Queue[check.Order](t)
+	check.SendBatch(t, q, make([]check.Order, 2))
+	began := make(chan struct{}, 2)
+	release := make(chan struct{})
+	defer close(release)
+	told := make(chan error, 2)
+	c := check.Consume(t, q, func(ctx context.Context, m *queue.Message[check.Order]) error {
+		began <- struct{}{}
+		<-ctx.Done()
+		told <- context.Cause(ctx)
+		if m.ID == 1 {
+			<-release // deaf
+		}
+		return ctx.Err()
+	}, queue.Grace(time.Second))
+	<-began
+	<-began
+	start := time.Now()
+	check.Is(t, c.End(), queue.ErrStopped)
+	if took := time.Since(start); took < 900*time.Millisecond || took > 2*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	check.Is(t, <-told, queue.ErrStopped)
+	check.Is(t, <-told, queue.ErrStopped)
+	check.Equal(t, "the one that listened is back at once", check.ReadOne(t, q).ID, 2)
+}
+
+func TestRunEndsAllWhenOneFails(t *testing.T) {
+	t.Parallel()
+	a, b := pgtest.Queue[check.Order](t), check.Open[check.Order](t, pgtest.Pool(), "no such")
+	err := queue.Run(t.Context(),
+		func(ctx context.Context) error { return a.Consume(ctx, nothing) },
+		func(ctx context.Context) error { return b.Consume(ctx, nothing) },
+	)
+	check.Is(t, err, queue.ErrNoQueue)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	check.OK(t, queue.Run(ctx,
+		func(ctx context.Context) error { return a.Consume(ctx, nothing) },
+		func(ctx context.Context) error {
+			return a.ConsumeTx(ctx, func(context.Context, pgx.Tx, *queue.Message[check.Order]) error { return nil })
+		},
+	))
+}

@@ -1,0 +1,140 @@
+package consume
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/pgmq-go/pgmq/internal/pgtest"
+	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/tests/internal/check"
+)
+
+func TestAHandlerThatOutlivesItsVTKeepsItsMessage(t *testing.T) {
+	t.Parallel()
+	q := pgtest.Queue[check.Order](t)
+	check.Send(t, q, check.Order{})
+	var deliveries atomic.Int64
+	handle := func(ctx context.Context, _ *queue.Message[check.Order]) error {
+		deliveries.Add(1)
+		select {
+		case <-time.After(2500 * time.Millisecond):
+		case <-ctx.Done():
+			t.Error(context.Cause(ctx))
+		}
+		return nil
+	}
+	vt := queue.VT(500 * time.Millisecond)
+	check.Consume(t, q, handle, vt)
+	check.Consume(t, q, handle, vt)
+	check.Eventually(t, "it is done", func() bool { return check.Length(t, q) == 0 })
+	check.Equal(t, "deliveries", deliveries.Load(), 1)
+}
+
+func TestALostLeaseEndsTheHandlersContextAndNothingIsRecorded(t *testing.T) {
+	t.Parallel()
+	q := pgtest.Queue[check.Order](t)
+	id := check.Send(t, q, check.Order{})
+	began := make(chan struct{})
+	c := check.Consume(t, q, func(ctx context.Context, _ *queue.Message[check.Order]) error {
+		close(began)
+		<-ctx.Done()
+		if !errors.Is(context.Cause(ctx), queue.ErrLeaseLost) {
+			t.Error(context.Cause(ctx))
+		}
+		return nil // as if it were done
+	}, queue.VT(6*time.Second))
+	<-began
+	check.Steal(t, q.Name(), id)
+	start := time.Now()
+	check.Eventually(t, "it is told", func() bool { return len(c.Of(queue.LeaseLost)) == 1 })
+	if took := time.Since(start); took > 4*time.Second {
+		t.Errorf("the loss was noticed after %v, not with the next extension", took)
+	}
+	check.Is(t, c.Of(queue.LeaseLost)[0].Err, queue.ErrLeaseLost)
+	check.Equal(t, "messages", check.Length(t, q), 1)
+	check.Equal(t, "settled", len(c.Of(queue.Settled)), 0)
+}
+
+func TestAResultThatComesTooLateIsNotRecorded(t *testing.T) {
+	t.Parallel()
+	q := pgtest.Queue[check.Order](t)
+	var late atomic.Int64
+	c := check.Consume(t, q, func(_ context.Context, m *queue.Message[check.Order]) error {
+		if m.Reads == 1 && m.Body.ID == 1 {
+			check.Steal(t, q.Name(), m.ID)
+			late.Add(1)
+		}
+		return nil
+	})
+	bodies := make([]check.Order, 100)
+	bodies[50].ID = 1
+	sent := check.SendBatch(t, q, bodies)
+	check.Eventually(t, "the others are settled", func() bool { return len(c.Of(queue.Settled)) == 99 })
+	check.Eventually(t, "it is told", func() bool { return len(c.Of(queue.LeaseLost)) == 1 })
+	check.Equal(t, "the one that was too late", c.Of(queue.LeaseLost)[0].ID, sent[50])
+	check.Equal(t, "messages", check.Length(t, q), 1)
+}
+
+func TestMaxLeaseEndsALeaseThatIsKept(t *testing.T) {
+	t.Parallel()
+	q := pgtest.Queue[check.Order](t)
+	check.Send(t, q, check.Order{})
+	start := time.Now()
+	var first, second time.Duration
+	done := make(chan struct{})
+	check.Consume(t, q, func(ctx context.Context, m *queue.Message[check.Order]) error {
+		if m.Reads == 2 {
+			second = time.Since(start)
+			close(done)
+			return nil
+		}
+		<-ctx.Done()
+		first = time.Since(start)
+		if !errors.Is(context.Cause(ctx), queue.ErrLeaseLost) {
+			t.Error(context.Cause(ctx))
+		}
+		return nil // too late: nobody else has the message yet, but that is luck
+	}, queue.VT(600*time.Millisecond), queue.MaxLease(time.Second))
+	select {
+	case <-done:
+	case <-time.After(check.Patience):
+		t.Fatal("the message did not come back")
+	}
+	// The last extension may have been just before.
+	if first < 900*time.Millisecond || first > 2*time.Second || second > 3*time.Second {
+		t.Errorf("the lease ended after %v, and the message came back after %v", first, second)
+	}
+}
+
+// What a slow handler leaves no room for is not kept from others.
+func TestMessagesThatWaitForASlowHandlerAreGivenBack(t *testing.T) {
+	t.Parallel()
+	q := pgtest.Queue[check.Order](t)
+	bodies := make([]check.Order, 2000)
+	for i := 400; i < len(bodies); i++ {
+		bodies[i].ID = 1 // slow
+	}
+	check.SendBatch(t, q, bodies)
+	release := make(chan struct{})
+	var slow atomic.Int64
+	c := check.Consume(t, q, func(_ context.Context, m *queue.Message[check.Order]) error {
+		if m.Body.ID == 1 {
+			slow.Add(1)
+			<-release
+		}
+		return nil
+	}, queue.Workers(4), queue.VT(600*time.Millisecond))
+	defer close(release)
+	check.Eventually(t, "the slow ones have begun", func() bool { return slow.Load() == 4 })
+	check.Eventually(t, "all others can be read", func() bool {
+		stats, err := queue.Stats(t.Context(), pgtest.Pool(), q.Name())
+		check.OK(t, err)
+		return stats.Visible == 1596
+	})
+	for _, e := range c.Of(queue.Returned) {
+		check.Equal(t, "reads of a message that had no handler", e.Reads, 0)
+	}
+}

@@ -1,0 +1,149 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/tests/internal/check"
+)
+
+func TestTerminatedBackendsUnderLoadLoseNothing(t *testing.T) {
+	t.Parallel()
+	pool := check.OwnDatabase(t)
+	q := check.OwnQueue[int64](t, pool, "q")
+	admin := adminOf(t, pool)
+	l := check.SendLoad(t, q, 8, 5*time.Millisecond)
+	other := check.PoolLike(t, pool, func(c *pgxpool.Config) { c.MaxConns = 16 })
+	consumers := []*check.Consuming{
+		check.Consume(t, q, l.Handle, queue.Workers(16), queue.VT(3*time.Second)),
+		check.Consume(t, check.Open[int64](t, other, "q"), l.Handle, queue.Workers(16), queue.VT(3*time.Second)),
+	}
+	l.Resumed(t)
+	rounds, killed := 0, 0
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); rounds++ {
+		killed += terminate(t, admin, "true")
+		time.Sleep(300 * time.Millisecond)
+	}
+	t.Logf("%d backends killed in %d rounds; at work %v later", killed, rounds, l.Resumed(t))
+	l.Settled(t, pool, "q")
+	check.EndAll(t, consumers...)
+	outages(t, 0, 2*rounds, consumers...) // a connection that is cut and made anew is none
+}
+
+// asleep waits until a consumer waits for an announcement, on a connection that
+// was not there before, and returns that connection's backend.
+func asleep(t testing.TB, db check.Querier, before int) (pid int) {
+	t.Helper()
+	check.Eventually(t, "the consumer waits for an announcement", func() bool {
+		waiting := check.Values[int](t, db, `SELECT l.pid FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+			WHERE l.locktype = 'advisory' AND l.mode = 'ShareLock' AND l.granted AND a.datname = current_database()`)
+		waiting = slices.DeleteFunc(waiting, func(one int) bool { return one == before })
+		if len(waiting) > 0 {
+			pid = waiting[0]
+		}
+		return len(waiting) == 1
+	})
+	return pid
+}
+
+// latency sends a message, waits for its handling, and returns the time between.
+func latency(t testing.TB, q *queue.Queue[int64], handled chan time.Time) time.Duration {
+	t.Helper()
+	began := time.Now()
+	check.Send(t, q, 1)
+	select {
+	case at := <-handled:
+		return at.Sub(began)
+	case <-time.After(check.Patience):
+		t.Fatal("the message was not handled")
+		return 0
+	}
+}
+
+// stamp is a handler that tells when it was called.
+func stamp(handled chan time.Time) queue.Handler[int64] {
+	return func(context.Context, *queue.Message[int64]) error {
+		handled <- time.Now()
+		return nil
+	}
+}
+
+func TestALostListeningConnectionIsReplacedAndNothingWaitsLong(t *testing.T) {
+	t.Parallel()
+	pool := check.OwnDatabase(t)
+	q := check.OwnQueue[int64](t, pool, "q")
+	admin := adminOf(t, pool)
+	handled := make(chan time.Time, 1)
+	c := check.Consume(t, q, stamp(handled))
+	pid := asleep(t, admin, 0)
+	for range 3 {
+		check.Equal(t, "killed", terminate(t, admin, "pid = $1", pid), 1)
+		polled := latency(t, q, handled)
+		pid = asleep(t, admin, pid)
+		woken := latency(t, q, handled)
+		t.Logf("latency %v without, %v with the connection", polled, woken)
+		if polled > 2*time.Second || woken > 500*time.Millisecond {
+			t.Errorf("a message waited %v without the listening connection, %v with it", polled, woken)
+		}
+		check.Equal(t, "the listening connection", asleep(t, admin, 0), pid)
+	}
+	check.EndAll(t, c)
+	check.Equal(t, "outages", len(c.Of(queue.Outage)), 0)
+}
+
+// refuse fails connecting while shut is true.
+func refuse(shut *atomic.Bool) func(context.Context, *pgx.ConnConfig) error {
+	return func(context.Context, *pgx.ConnConfig) error {
+		if shut.Load() {
+			return errors.New("no more connections")
+		}
+		return nil
+	}
+}
+
+func TestMessagesAreFoundByPollingWhileNobodyCanListen(t *testing.T) {
+	t.Parallel()
+	pool := check.OwnDatabase(t)
+	direct := check.OwnQueue[int64](t, pool, "q")
+	admin := adminOf(t, pool)
+	// The listening connection is the one that is made beside the pool; those of
+	// the pool are all there by then.
+	var shut atomic.Bool
+	few := check.PoolLike(t, pool, func(c *pgxpool.Config) {
+		c.MaxConns, c.MinConns = 2, 2
+		c.BeforeConnect = refuse(&shut)
+	})
+	handled := make(chan time.Time, 1)
+	c := check.Consume(t, check.Open[int64](t, few, "q"), stamp(handled), queue.Poll(200*time.Millisecond))
+	pid := asleep(t, admin, 0)
+	check.Eventually(t, "the pool is full", func() bool { return few.Stat().TotalConns() == 2 })
+	shut.Store(true)
+	check.Equal(t, "killed", terminate(t, admin, "pid = $1", pid), 1)
+	check.Eventually(t, "it is told that it polls", func() bool { return len(c.Of(queue.Polling)) > 0 })
+	for range 5 {
+		time.Sleep(rand.N(400 * time.Millisecond)) // idle
+		if polled := latency(t, direct, handled); polled > time.Second {
+			t.Errorf("a message waited %v, with a Poll of 200 ms", polled)
+		}
+	}
+	check.Equal(t, "tellings of the polling", len(c.Of(queue.Polling)), 1)
+	check.Equal(t, "outages", len(c.Of(queue.Outage)), 0)
+	shut.Store(false)
+	began := time.Now()
+	asleep(t, admin, pid)
+	check.Eventually(t, "it is told that it listens", func() bool { return len(c.Of(queue.Listening)) == 1 })
+	t.Logf("listening %v after that was possible again", time.Since(began))
+	if woken := latency(t, direct, handled); woken > 500*time.Millisecond {
+		t.Errorf("a message waited %v for a wake-up", woken)
+	}
+	check.EndAll(t, c)
+}

@@ -1,0 +1,116 @@
+package check
+
+import (
+	"bytes"
+	"os"
+	osexec "os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Command builds cmd/pgmq once for a test and returns it, to be run with no
+// database in its environment.
+func Command(t testing.TB) func(args ...string) *osexec.Cmd {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "pgmq")
+	Run(t, osexec.CommandContext(t.Context(), "go", "-C", Root(), "build", "-o", binary, "./cmd/pgmq"))
+	var env []string
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "PG") && !strings.HasPrefix(v, "DATABASE_URL") {
+			env = append(env, v)
+		}
+	}
+	return func(args ...string) *osexec.Cmd {
+		cmd := osexec.CommandContext(t.Context(), binary, args...)
+		cmd.Env = slices.Clip(env) // so that whoever appends to it has a copy
+		return cmd
+	}
+}
+
+// Output runs a command that must succeed, and returns its standard output.
+func Output(t testing.TB, cmd *osexec.Cmd) string {
+	t.Helper()
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s%s", strings.Join(cmd.Args[1:], " "), err, out, stderr.String())
+	}
+	return string(out)
+}
+
+// Failure runs a command that must fail with an exit code and one line about it.
+func Failure(t testing.TB, cmd *osexec.Cmd, code int, words ...string) {
+	t.Helper()
+	out, err := cmd.CombinedOutput()
+	exit := As[*osexec.ExitError](t, err)
+	Equal(t, "the exit code", exit.ExitCode(), code)
+	text := string(out)
+	if strings.Count(text, "\n") != 1 {
+		t.Fatalf("%q is not one line", text)
+	}
+	for _, word := range words {
+		if !strings.Contains(text, word) {
+			t.Fatalf("%q does not say %q", text, word)
+		}
+	}
+	if strings.Contains(text, "s3cret") {
+		t.Fatalf("%q shows the password", text)
+	}
+}
+
+// Tools are the two commands, built once for a test and its subtests.
+type Tools struct {
+	Pgmq  func(args ...string) *osexec.Cmd
+	Goose string
+}
+
+// BuiltTools builds both commands.
+func BuiltTools(t testing.TB) Tools {
+	t.Helper()
+	return Tools{Pgmq: Command(t), Goose: gooseCommand(t)}
+}
+
+// gooseCommand builds goose itself, with Postgres alone: the other drivers
+// would take minutes.
+func gooseCommand(t testing.TB) string {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "goose")
+	Run(t, osexec.CommandContext(t.Context(), "go", "-C", Root("tools"), "build", "-o", binary,
+		"-tags=no_clickhouse,no_mssql,no_azuresql,no_mysql,no_sqlite3,no_vertica,no_ydb,no_turso,no_libsql",
+		"github.com/pressly/goose/v3/cmd/goose"))
+	return binary
+}
+
+// Run runs a command and returns what it printed.
+func Run(t testing.TB, cmd *osexec.Cmd) string {
+	t.Helper()
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%s: %v\n%s", strings.Join(cmd.Args, " "), err, out)
+	}
+	return string(out)
+}
+
+// GooseOn returns goose for a directory and a version table of a database.
+func GooseOn(t testing.TB, pool *pgxpool.Pool, dir, table string) func(args ...string) string {
+	t.Helper()
+	cmd := GooseWith(t, gooseCommand(t), pool, dir, table)
+	return func(args ...string) string {
+		t.Helper()
+		return Run(t, cmd(args...))
+	}
+}
+
+// GooseWith is GooseOn for a goose that was built, and to be run by the caller.
+func GooseWith(t testing.TB, binary string, pool *pgxpool.Pool, dir, table string) func(args ...string) *osexec.Cmd {
+	return func(args ...string) *osexec.Cmd {
+		cmd := osexec.CommandContext(t.Context(), binary, args...)
+		cmd.Env = append(os.Environ(), "GOOSE_DRIVER=postgres", "GOOSE_DBSTRING="+DSN(pool), "GOOSE_MIGRATION_DIR="+dir, "GOOSE_TABLE="+table)
+		return cmd
+	}
+}

@@ -1,0 +1,108 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pgmq-go/pgmq/queue"
+)
+
+// Seen collects what an observer is told.
+type Seen struct {
+	mu     sync.Mutex
+	events []queue.Event
+}
+
+// Observe is the observer.
+func (s *Seen) Observe(_ context.Context, e queue.Event) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.events = append(s.events, e)
+}
+
+// All returns the events so far.
+func (s *Seen) All() []queue.Event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.events)
+}
+
+// Of returns the events of a kind so far.
+func (s *Seen) Of(kind queue.EventKind) []queue.Event {
+	var found []queue.Event
+	for _, e := range s.All() {
+		if e.Kind == kind {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+// Consuming is a Consume in the background.
+type Consuming struct {
+	Seen
+	t    testing.TB
+	stop context.CancelFunc
+	done chan error
+}
+
+// Returned waits for it to end by itself, and returns what it returned.
+func (c *Consuming) Returned() error {
+	c.t.Helper()
+	select {
+	case err := <-c.done:
+		c.done <- err // for others that ask
+		return err
+	case <-time.After(Patience):
+		c.t.Fatal("Consume does not return")
+		return nil
+	}
+}
+
+// End stops it and returns what it returned.
+func (c *Consuming) End() error {
+	c.t.Helper()
+	c.stop()
+	return c.Returned()
+}
+
+// Background runs a consumer of q until the test ends, or End is called.
+func Background[T any](t testing.TB, q *queue.Queue[T], run func(context.Context, *queue.Queue[T]) error) *Consuming {
+	t.Helper()
+	c := &Consuming{t: t, done: make(chan error, 1)}
+	var ctx context.Context
+	ctx, c.stop = context.WithCancel(context.Background())
+	observed := q.Observe(c.Observe)
+	go func() { c.done <- run(ctx, observed) }()
+	t.Cleanup(func() { _ = c.End() })
+	return c
+}
+
+// Consume runs Consume in the background.
+func Consume[T any](t testing.TB, q *queue.Queue[T], handle queue.Handler[T], opts ...queue.ConsumeOption) *Consuming {
+	t.Helper()
+	return Background(t, q, func(ctx context.Context, q *queue.Queue[T]) error { return q.Consume(ctx, handle, opts...) })
+}
+
+// EndAll ends consumers, which must not have ended by themselves, when their
+// outages are over.
+func EndAll(t testing.TB, consumers ...*Consuming) {
+	t.Helper()
+	for i, c := range consumers {
+		select {
+		case err := <-c.done:
+			t.Fatalf("consumer %d ended by itself: %v", i+1, err)
+		default:
+		}
+		Eventually(t, "an outage is over", func() bool {
+			return len(c.Of(queue.Outage)) == len(c.Of(queue.Recovered))
+		})
+		if err := c.End(); err != nil {
+			t.Error(fmt.Errorf("consumer %d: %w", i+1, err))
+		}
+	}
+}

@@ -1,0 +1,6 @@
+//go:build race
+
+package check
+
+// RaceDetector tells whether this binary has it.
+const RaceDetector = true

@@ -1,0 +1,181 @@
+package migrate
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pgmq-go/pgmq/internal/pgtest"
+	"github.com/pgmq-go/pgmq/tests/internal/check"
+)
+
+var update = flag.Bool("update", false, "write golden files anew")
+
+// golden compares a text with a file in testdata.
+func golden(t testing.TB, file, got string) {
+	t.Helper()
+	file = filepath.Join("testdata", file)
+	if *update {
+		check.OK(t, os.WriteFile(file, []byte(got), 0o600))
+	}
+	if want := check.File(t, file); got != want {
+		t.Fatalf("this is not as in %s; if that is meant, run the test with -update:\n%s", file, got)
+	}
+}
+
+func TestGenerateWritesWhatIsDeclared(t *testing.T) {
+	t.Parallel()
+	shop := newShop(t, check.Tools{Pgmq: check.Command(t)})
+	check.Equal(t, "the output", check.Output(t, shop.pgmq("generate")), "wrote internal/queues/queues.go\nwrote migrations/00042_pgmq_queues.sql\n")
+	golden(t, "generate/queues.go.txt", check.File(t, shop.dir, "internal/queues/queues.go"))
+	golden(t, "generate/00042_pgmq_queues.sql", check.File(t, shop.dir, "migrations/00042_pgmq_queues.sql"))
+	check.Run(t, check.GoIn(t, shop.dir, "vet", "./..."))
+
+	before := shop.migrations()
+	check.Equal(t, "the second time", check.Output(t, shop.pgmq("generate")), "nothing to do\n")
+	check.Same(t, "migrations", shop.migrations(), before)
+	check.Equal(t, "the check", check.Output(t, shop.pgmq("generate", "--check")), "all is as declared\n")
+
+	// As well from elsewhere, and in another order.
+	root := shop.pgmq("generate", "--file", filepath.Join(shop.dir, "pgmq.yaml"))
+	root.Dir = filepath.Dir(shop.dir)
+	check.Equal(t, "from elsewhere", check.Output(t, root), "nothing to do\n")
+	shop.edit("  raw:\n    type: encoding/json.RawMessage\n", "")
+	shop.edit("queues:\n", "queues:\n  raw:\n    type: encoding/json.RawMessage\n")
+	check.Equal(t, "in another order", check.Output(t, shop.pgmq("generate")), "wrote internal/queues/queues.go\n")
+}
+
+// What each change of a setting becomes, all the way to the database and back.
+func TestEveryChangeIsOneMigrationThatDoesItAndTakesItBack(t *testing.T) {
+	t.Parallel()
+	tools := check.BuiltTools(t)
+	for _, change := range []struct {
+		from, to string // in the declaration
+		file     string // that is written
+		sql      string // on its way up
+		says     string // --check
+		risky    bool
+	}{
+		{
+			"notify: 250ms", "notify: 1s", "00043_pgmq_orders.sql",
+			"SELECT pgmq.enable_notify_insert('orders', throttle_interval_ms => 1000);", `queue "orders": notify: 250ms -> 1s`, false,
+		},
+		{
+			"    notify: 250ms\n", "", "00043_pgmq_orders.sql",
+			"SELECT pgmq.disable_notify_insert('orders');", `queue "orders": notify: 250ms -> none`, false,
+		},
+		{
+			"    keep_archive: true\n", "    notify: 0s\n", "00043_pgmq_mail_out_1.sql",
+			"SELECT pgmq.enable_notify_insert('Mail-Out.1', throttle_interval_ms => 0);", `queue "Mail-Out.1": notify: none -> 0s`, false,
+		},
+		{
+			`["orders.*", "a.#"]`, `["a.#", "b"]`, "00043_pgmq_orders.sql",
+			"SELECT pgmq.unbind_topic('orders.*', 'orders');\nSELECT pgmq.bind_topic('b', 'orders');", `queue "orders": topics: a.# orders.* -> a.# b`, false,
+		},
+		{
+			"keep: 30 days", "keep: 7 days", "00043_pgmq_clicks.sql",
+			"SELECT pgmq.set_partition_retention('clicks', '7 days', drop_unread => true);", `queue "clicks": partitions.keep: 30 days -> 7 days`, false,
+		},
+		{
+			", drop_unread: true", "", "00043_pgmq_clicks.sql",
+			"SELECT pgmq.set_partition_retention('clicks', '30 days', drop_unread => false);", `queue "clicks": partitions.drop_unread: true -> false`, false,
+		},
+		{
+			"premake: 2", "premake: 3", "00043_pgmq_clicks.sql",
+			"UPDATE pgmq.partitioned_tables SET premake = 3 WHERE", `queue "clicks": partitions.premake: 2 -> 3`, false,
+		},
+		{
+			"storage: unlogged", "storage: logged", "00043_pgmq_mail_out_1.sql",
+			"SET LOGGED", `queue "Mail-Out.1": storage: unlogged -> logged`, false,
+		},
+		{
+			"queues:\n", "queues:\n  more:\n    type: string\n    storage: unlogged\n", "00043_pgmq_more.sql",
+			"SELECT pgmq.create_unlogged('more');", `queue "more": new`, false,
+		},
+		{
+			"dead_letters: orders_dead", "dead_letters: raw", "00043_pgmq_orders_dead.sql",
+			"drop_queue", `queue "orders_dead": no longer declared`, true,
+		},
+		{
+			"  raw:\n", "  raw:\n    storage: unlogged\n", "00043_pgmq_raw.sql",
+			"SET UNLOGGED", `queue "raw": storage: logged -> unlogged`, true,
+		},
+		{
+			"every: 1 day", "every: 1 week", "00043_pgmq_clicks.sql",
+			"create_partitioned('clicks', '1 week'", `queue "clicks": partitions.every: 1 day -> 1 week`, true,
+		},
+	} {
+		t.Run(change.says, func(t *testing.T) {
+			t.Parallel()
+			shop, pool := newShop(t, tools), pgtest.Database(t)
+			pgtest.Migrate(t, pool)
+			goose := func(direction string) { check.Run(t, shop.goose(pool)(direction)) }
+			checked := func() string {
+				out, _ := shop.pgmq("generate", "--check", "--database-url", check.DSN(pool)).CombinedOutput()
+				return string(out)
+			}
+			check.Output(t, shop.pgmq("generate"))
+			goose("up")
+			check.Equal(t, "the check at first", checked(), "all is as declared\n")
+			before, old := shop.migrations(), check.File(t, shop.dir, "pgmq.yaml")
+
+			shop.edit(change.from, change.to)
+			// What is no longer declared is nobody's in the database.
+			gone := strings.HasSuffix(change.says, "no longer declared")
+			check.Contains(t, checked(), "migrations  "+change.says, "run pgmq generate")
+			check.Equal(t, "the database differs", strings.Contains(checked(), "database    "+change.says), !gone)
+			out := check.Output(t, shop.pgmq("generate"))
+			check.Contains(t, out, "wrote migrations/"+change.file)
+			check.Equal(t, "what is commented out is said", strings.Contains(out, "commented out"), change.risky)
+			after := append(slices.Clone(before), change.file)
+			slices.Sort(after)
+			check.Same(t, "migrations", shop.migrations(), after)
+			sql := check.File(t, shop.dir, "migrations", change.file)
+			check.Contains(t, sql, "--   "+change.says+"\n", change.sql)
+
+			goose("up")
+			if change.risky {
+				if !gone {
+					check.Contains(t, checked(), "database  "+change.says, "run goose up on migrations, and what is commented out there by hand")
+				}
+				goose("down")
+				check.WriteFiles(t, shop.dir, map[string]string{"migrations/" + change.file: uncommented(sql)})
+				goose("up")
+			}
+			check.Equal(t, "the check after up", checked(), "all is as declared\n")
+
+			goose("down")
+			check.WriteFiles(t, shop.dir, map[string]string{"pgmq.yaml": old})
+			check.OK(t, os.Remove(filepath.Join(shop.dir, "migrations", change.file)))
+			check.Output(t, shop.pgmq("generate"))
+			check.Equal(t, "the check after down", checked(), "all is as declared\n")
+		})
+	}
+}
+
+// uncommented puts in what a migration has commented out: blocks of SQL that begin
+// with a comment, behind the lines that explain them.
+func uncommented(migration string) string {
+	head, body, _ := strings.Cut(migration, "-- +goose Up\n")
+	var b strings.Builder
+	inside := false
+	for line := range strings.Lines(body) {
+		sql, commented := strings.CutPrefix(line, "-- ")
+		switch {
+		case !commented || strings.HasPrefix(sql, "+goose "):
+			inside = false
+			b.WriteString(line)
+		case strings.HasPrefix(sql, "-- "):
+			inside = true
+			fallthrough
+		case inside:
+			b.WriteString(sql)
+		default:
+			b.WriteString(line)
+		}
+	}
+	return head + "-- +goose Up\n" + b.String()
+}

@@ -1,0 +1,10 @@
+// Package sql tests the SQL functions, and who may do what with them.
+package sql
+
+import (
+	"testing"
+
+	"github.com/pgmq-go/pgmq/tests/internal/check"
+)
+
+func TestMain(m *testing.M) { check.Main(m) }

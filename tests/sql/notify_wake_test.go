@@ -1,0 +1,333 @@
+package sql
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgmq-go/pgmq/internal/pgtest"
+	"github.com/pgmq-go/pgmq/tests/internal/check"
+)
+
+// slowCommits has every transaction that sends to a queue commit some time
+// after it decided whether to announce.
+func slowCommits(t testing.TB, name, seconds string) {
+	t.Helper()
+	check.Exec(t, pgtest.Pool(), check.Tables(name, strings.ReplaceAll(`
+		CREATE FUNCTION public."slow @"() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(`+seconds+`); RETURN NULL; END';
+		CREATE CONSTRAINT TRIGGER z_slow AFTER INSERT ON {Q} DEFERRABLE INITIALLY DEFERRED
+			FOR EACH ROW EXECUTE FUNCTION public."slow @"()`, "@", name)))
+	t.Cleanup(func() {
+		_, _ = pgtest.Pool().Exec(context.Background(), strings.ReplaceAll(check.Tables(name, `DROP TRIGGER z_slow ON {Q}; DROP FUNCTION public."slow @"()`), "@", name))
+	})
+}
+
+// readAll reads n at a time until there is less than that, as a listener does
+// when it was woken, and returns how many messages there were.
+func readAll(t testing.TB, db check.Querier, name, read string, n int) int {
+	t.Helper()
+	total := 0
+	for {
+		got := check.Value[int](t, db, `SELECT count(*)::int FROM pgmq.`+read, name, n)
+		total += got
+		if got < n {
+			return total
+		}
+	}
+}
+
+func TestAListenerHearsOfTheLastMessageOfEveryBurst(t *testing.T) {
+	t.Parallel()
+	for _, burst := range []struct {
+		what, read, slow      string
+		rounds, senders, each int
+	}{
+		{"long bursts", `read($1, 3600, $2)`, "", 5, 4, 50},
+		{"long bursts, slow commits", `read($1, 3600, $2)`, "0.001 * random()", 3, 4, 50},
+		{"short bursts", `read($1, 3600, $2)`, "", 500, 4, 1},
+		{"short bursts, slow commits", `read($1, 3600, $2)`, "0.002 * random()", 300, 4, 1},
+		{"short bursts, very slow commits", `read($1, 3600, $2)`, "0.03 * random()", 20, 4, 1},
+		{"pop", `pop($1, $2)`, "0.002 * random()", 100, 4, 1},
+		{"read_grouped_head", `read_grouped_head($1, 3600, $2)`, "0.002 * random()", 100, 4, 1},
+	} {
+		t.Run(burst.what, func(t *testing.T) {
+			// An interval that hides nothing: who was not told once is never told.
+			name := announced(t, hour)
+			if burst.slow != "" {
+				slowCommits(t, name, burst.slow)
+			}
+			l, conn := listen(t, name), check.Connection(t, pgtest.Pool())
+			senders := make([]*pgx.Conn, burst.senders)
+			for i := range senders {
+				senders[i] = check.Connection(t, pgtest.Pool())
+			}
+			wakes := 0
+			for round := range burst.rounds {
+				var wg sync.WaitGroup
+				for _, sender := range senders {
+					wg.Go(func() {
+						for range burst.each {
+							if _, err := sender.Exec(t.Context(), `SELECT pgmq.send($1, '1', jsonb_build_object('x-pgmq-group', gen_random_uuid()))`, name); err != nil {
+								t.Error(err)
+							}
+						}
+					})
+				}
+				for total := readAll(t, conn, name, burst.read, 10); total < burst.senders*burst.each; wakes++ {
+					if !l.wakes(t, 10*time.Second) {
+						t.Fatalf("round %d: nobody told of message %d", round, total+1)
+					}
+					total += readAll(t, conn, name, burst.read, 10)
+				}
+				wg.Wait()
+			}
+			t.Logf("woken %d times for %d messages", wakes, burst.rounds*burst.senders*burst.each)
+		})
+	}
+}
+
+// wakes waits for an announcement; false when there is none for a while.
+func (l listener) wakes(t testing.TB, patience time.Duration) bool {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	_, err := l.WaitForNotification(ctx)
+	if err != nil && ctx.Err() == nil {
+		t.Fatal(err)
+	}
+	return err == nil
+}
+
+// gated is a gate that connections wait at, and that the test opens.
+type gated struct{ *pgx.Conn }
+
+func gate(t testing.TB, pool *pgxpool.Pool, name string) gated {
+	t.Helper()
+	g := gated{check.Connection(t, pool)}
+	g.shut(t, name)
+	return g
+}
+
+func (g gated) shut(t testing.TB, name string) {
+	check.Exec(t, g, `SELECT pg_advisory_lock(hashtext('q_' || $1))`, name)
+}
+
+func (g gated) open(t testing.TB) {
+	check.Exec(t, g, `SELECT pg_advisory_unlock_all()`)
+}
+
+// until sends a message, and returns when the sender waits at the gate.
+func (g gated) until(t testing.TB, sender *pgx.Conn, name string) <-chan error {
+	t.Helper()
+	sent := make(chan error, 1)
+	go func() {
+		_, err := sender.Exec(context.WithoutCancel(t.Context()), `SELECT pgmq.send($1, '1')`, name)
+		sent <- err
+	}()
+	check.Eventually(t, "it waits", func() bool {
+		return check.Value[bool](t, g, `SELECT wait_event_type = 'Lock' IS TRUE FROM pg_stat_activity WHERE pid = $1`, sender.PgConn().PID())
+	})
+	return sent
+}
+
+func TestAListenerHearsOfASenderThatKeptQuietAndCommitsLate(t *testing.T) {
+	t.Parallel()
+	pool, name := pgtest.Pool(), announced(t, hour)
+	l, sender, reader := listen(t, name), check.Connection(t, pool), check.Connection(t, pool)
+	slowCommits(t, name, `0) FROM pg_advisory_xact_lock_shared(hashtext(TG_TABLE_NAME)`)
+	g := gate(t, pool, name)
+	g.open(t)
+
+	for round := range 10 {
+		sendSQL(t, pool, name)
+		l.heard(t)
+		// The next keeps quiet, as nobody came up short since, and cannot commit yet.
+		g.shut(t, name)
+		sent := g.until(t, sender, name)
+		// It commits after the reader looked, or while it does.
+		found := make(chan int, 1)
+		if round%2 == 0 {
+			found <- readSQL(t, reader, name, 9)
+		} else {
+			go func() {
+				var n int
+				if err := reader.QueryRow(context.WithoutCancel(t.Context()), `SELECT count(*) FROM pgmq.read($1, 3600, 9)`, name).Scan(&n); err != nil {
+					t.Error(err)
+				}
+				found <- n
+			}()
+			for !check.Value[bool](t, pool, `SELECT pg_sequence_last_value(pgmq._announcer($1)) = 1`, name) {
+				time.Sleep(100 * time.Microsecond)
+			}
+		}
+		g.open(t)
+		check.OK(t, <-sent)
+		for total := <-found; total < 2; total += readSQL(t, reader, name, 9) {
+			check.Equal(t, "whether the listener looks again", l.wakes(t, 10*time.Second), true)
+		}
+	}
+}
+
+func TestASenderThatIsAboutToKeepQuietSeesAReaderComeUpShort(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Database(t)
+	pgtest.Migrate(t, pool)
+	check.Exec(t, pool, `SELECT pgmq.create('q'), pgmq.enable_notify_insert('q', $1)`, hour)
+	l, sender := listenIn(t, pool, "q"), check.Connection(t, pool)
+	sendSQL(t, pool, "q")
+	check.Equal(t, "announcements", l.heard(t), 1)
+
+	// The sender halts between its first look at the readers and the lock.
+	check.Exec(t, pool, `
+		ALTER FUNCTION pgmq._announcement_key RENAME TO _key;
+		CREATE FUNCTION pgmq._announcement_key(queue_name text) RETURNS bigint LANGUAGE plpgsql AS $$
+		BEGIN
+			IF current_setting('application_name') = 'halts' THEN
+				PERFORM pg_advisory_xact_lock_shared(hashtext('q_q'));
+			END IF;
+			RETURN pgmq._key($1);
+		END $$`)
+	check.Exec(t, sender, `SET application_name = 'halts'`)
+	g := gate(t, pool, "q")
+	sent := g.until(t, sender, "q")
+	check.Equal(t, "messages", readSQL(t, pool, "q", 9), 1)
+	g.open(t)
+	check.OK(t, <-sent)
+	check.Equal(t, "announcements", l.heard(t), 1)
+}
+
+func TestAReaderThatCameUpShortHearsOfTheNextMessage(t *testing.T) {
+	t.Parallel()
+	pool := pgtest.Pool()
+	for _, read := range []string{
+		`read($1, 3600, $2)`, `read($1, 0, $2)`, `read($1, 3600, $2, '{"a": 1}')`, `pop($1, $2)`, `read_with_poll($1, 3600, $2, 1, 1000)`,
+		`read_grouped($1, 3600, $2)`, `read_grouped_rr($1, 3600, $2)`, `read_grouped_head($1, 3600, $2)`,
+	} {
+		name := announced(t, hour)
+		l := listen(t, name)
+		sendSQL(t, pool, name)
+		sendSQL(t, pool, name)
+		check.Equal(t, "announcements before "+read, l.heard(t), 1)
+		readAll(t, pool, name, read, 9)
+		sendSQL(t, pool, name)
+		sendSQL(t, pool, name)
+		check.Equal(t, "announcements after "+read, l.heard(t), 1)
+	}
+}
+
+func TestAReaderThatFoundAllItAskedForIsNotTold(t *testing.T) {
+	t.Parallel()
+	pool, name := pgtest.Pool(), announced(t, hour)
+	l := listen(t, name)
+	check.Exec(t, pool, `SELECT pgmq.send_batch($1, array_fill('1'::jsonb, '{30}'))`, name)
+	for _, read := range []string{`read_grouped_head($1, 3600, $2)`, `read($1, 3600, $2)`, `pop($1, $2)`} {
+		check.Exec(t, pool, `SELECT pgmq.`+read, name, 1)
+		sendSQL(t, pool, name)
+	}
+	check.Equal(t, "announcements", l.heard(t), 1)
+}
+
+func TestPeekingReturnsNothingTwice(t *testing.T) {
+	t.Parallel()
+	name := announced(t, hour)
+	check.Exec(t, pgtest.Pool(), `SELECT pgmq.send_batch($1, '{1,2}', '{"{\"x-pgmq-group\": 1}","{\"x-pgmq-group\": 2}"}'::jsonb[])`, name)
+	for _, read := range []string{`read($1, 0, 9)`, `read($1, -1, 9)`, `read_grouped($1, 0, 9)`, `read_grouped_rr($1, 0, 9)`, `read_grouped_head($1, 0, 9)`, `pop($1, 9)`} {
+		check.Equal(t, read, check.Value[int](t, pgtest.Pool(), `SELECT count(*)::int FROM pgmq.`+read, name), 2)
+	}
+}
+
+func TestAnAnnouncementThatFailedDoesNotSilenceOthers(t *testing.T) {
+	t.Parallel()
+	pool, name := pgtest.Pool(), announced(t, hour)
+	l := listen(t, name)
+	sendSQL(t, pool, name)
+	check.Equal(t, "messages", readSQL(t, pool, name, 9), 1)
+	check.Equal(t, "announcements", l.heard(t), 1)
+	// It announces, and then its commit fails.
+	_, err := pool.Exec(t.Context(), check.Tables(name, `
+		BEGIN;
+		CREATE TEMP TABLE once (n int UNIQUE DEFERRABLE INITIALLY DEFERRED) ON COMMIT DROP;
+		INSERT INTO {Q} (vt, message) VALUES (now(), '1');
+		INSERT INTO once VALUES (1), (1);
+		COMMIT`))
+	check.SQLState(t, err, "23505")
+	check.Equal(t, "announcements of what failed", l.heard(t), 0)
+	sendSQL(t, pool, name)
+	check.Equal(t, "announcements of what came after", l.heard(t), 1)
+}
+
+func TestAnOpenTransactionThatSentBlocksNobody(t *testing.T) {
+	t.Parallel()
+	name := announced(t, 0)
+	begin := func() pgx.Tx {
+		conn := check.Connection(t, pgtest.Pool())
+		check.Exec(t, conn, `SET lock_timeout = '5s'; SET statement_timeout = '20s'`)
+		tx, err := conn.Begin(t.Context())
+		check.OK(t, err)
+		return tx
+	}
+	for _, early := range []string{"", `SET CONSTRAINTS ALL IMMEDIATE`} {
+		check.Exec(t, pgtest.Pool(), `SELECT pgmq.update_notify_insert($1, 0)`, name)
+		open := begin()
+		check.Exec(t, open, early)
+		sendSQL(t, open, name)
+		l := listen(t, name)
+		for range 3 {
+			tx := begin()
+			sendSQL(t, tx, name)
+			check.OK(t, tx.Commit(t.Context()))
+		}
+		check.Equal(t, "announcements of others", l.heard(t), 3)
+		check.Equal(t, "messages of others", readAll(t, pgtest.Pool(), name, `read($1, 3600, $2)`, 10), 3)
+		l.heard(t)
+		check.OK(t, open.Commit(t.Context()))
+		check.Equal(t, "announcements in the end", l.heard(t), 1)
+		check.Equal(t, "messages in the end", readAll(t, pgtest.Pool(), name, `pop($1, $2)`, 10), 1)
+	}
+}
+
+func TestSendersToTwoQueuesInOppositeOrderDoNotDeadlock(t *testing.T) {
+	t.Parallel()
+	a, b := announced(t, 0), announced(t, 0)
+	for _, early := range []string{"", `SET CONSTRAINTS ALL IMMEDIATE`} {
+		var txs []pgx.Tx
+		for range 2 {
+			tx, err := check.Connection(t, pgtest.Pool()).Begin(t.Context())
+			check.OK(t, err)
+			check.Exec(t, tx, `SET LOCAL lock_timeout = '5s'`)
+			check.Exec(t, tx, early)
+			txs = append(txs, tx)
+		}
+		sendSQL(t, txs[0], a)
+		sendSQL(t, txs[1], b)
+		sendSQL(t, txs[0], b)
+		sendSQL(t, txs[1], a)
+		check.OK(t, txs[0].Commit(t.Context()))
+		check.OK(t, txs[1].Commit(t.Context()))
+	}
+}
+
+func TestSendersInStricterIsolationDoNotFailForTheAnnouncement(t *testing.T) {
+	t.Parallel()
+	for _, level := range []pgx.TxIsoLevel{pgx.RepeatableRead, pgx.Serializable} {
+		name := announced(t, 0)
+		l := listen(t, name)
+		var txs []pgx.Tx
+		for range 3 {
+			tx, err := check.Connection(t, pgtest.Pool()).BeginTx(t.Context(), pgx.TxOptions{IsoLevel: level})
+			check.OK(t, err)
+			sendSQL(t, tx, name)
+			txs = append(txs, tx)
+		}
+		sendSQL(t, pgtest.Pool(), name)
+		for _, tx := range txs {
+			check.OK(t, tx.Commit(t.Context()))
+		}
+		check.Equal(t, "announcements", l.heard(t), 4)
+	}
+}
