@@ -6,11 +6,10 @@ import (
 	"log"
 	"time"
 
-	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
 )
 
-// Look without touching: hidden messages are shown, too, and stay as they are.
+// Peek shows hidden messages, too, and changes nothing.
 func ExampleQueue_Peek() {
 	ctx, tasks := context.Background(), fresh[string]("tasks")
 	if _, err := tasks.SendBatch(ctx, []string{"wash", "dry", "fold"}); err != nil {
@@ -33,20 +32,20 @@ func ExampleQueue_Peek() {
 }
 
 // Messages may differ in more than their bodies, and still go in one statement.
-func ExampleQueue_SendEach() {
+func ExampleQueue_SendMessages() {
 	ctx, alarms := context.Background(), fresh[string]("alarms")
 
-	ids, err := alarms.SendEach(ctx, []queue.Outgoing[string]{
-		{Body: "now"},
-		{Body: "later", Options: []queue.SendOption{queue.Delay(time.Hour), queue.Headers{"snooze": true}}},
-	})
+	ids, err := alarms.SendMessages(ctx,
+		queue.Outgoing[string]{Body: "now"},
+		queue.Outgoing[string]{Body: "later", Options: []queue.SendOption{queue.Delay(time.Hour), queue.Headers{"snooze": true}}},
+	)
 	fmt.Println(ids, err)
 	// Output: [1 2] <nil>
 }
 
-// An archive is read, replayed and pruned.
-func ExampleReplay() {
-	ctx, pool, bills := context.Background(), pgtest.Pool(), fresh[string]("bills")
+// The archive keeps messages until it is pruned.
+func ExampleQueue_Archived() {
+	ctx, bills := context.Background(), fresh[string]("bills")
 	sent, err := bills.SendBatch(ctx, []string{"rent", "power", "water"})
 	if err != nil {
 		log.Fatal(err)
@@ -55,19 +54,13 @@ func ExampleReplay() {
 		log.Fatal(err)
 	}
 
-	for m, err := range bills.Archived(ctx, queue.From(2)) {
+	for m, err := range bills.Archived(ctx, queue.FromID(2)) {
 		if err != nil {
 			log.Fatal(err)
 		}
 		fmt.Println("archived:", m.ID, m.Body)
 	}
-	replayed, err := queue.Replay(ctx, pool, "bills", queue.IDs{2})
-	fmt.Println("replayed", replayed, err)
-	pruned, err := queue.PruneArchive(ctx, pool, "bills", time.Now().Add(time.Hour))
-	fmt.Println("pruned", pruned, err)
 	// Output:
 	// archived: 2 power
 	// archived: 3 water
-	// replayed 1 <nil>
-	// pruned 2 <nil>
 }

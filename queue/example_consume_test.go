@@ -78,7 +78,7 @@ func ExampleQueue_ConsumeTx() {
 	// Output: 995 <nil>
 }
 
-// Messages that are cheaper by the dozen.
+// A batch handler takes several messages at once.
 func ExampleQueue_ConsumeBatch() {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
@@ -97,21 +97,21 @@ func ExampleQueue_ConsumeBatch() {
 		fmt.Println(len(msgs), "rows,", len(failed), "failed")
 		stop() // it is an example
 		return failed
-	}, queue.Batch{N: 100, Wait: 50 * time.Millisecond})
+	}, queue.BatchSize(100), queue.BatchWait(50*time.Millisecond))
 	if err != nil {
 		log.Fatal(err)
 	}
 	// Output: 5 rows, 1 failed
 }
 
-// A loop instead of a handler.
+// Messages is a loop in place of a handler.
 func ExampleQueue_Messages() {
 	ctx, notes := context.Background(), fresh[string]("notes")
 	if _, err := notes.SendBatch(ctx, []string{"one", "two"}); err != nil {
 		log.Fatal(err)
 	}
 
-	for m, err := range notes.Messages(ctx, queue.Wait(100*time.Millisecond)) {
+	for m, err := range notes.Messages(ctx, queue.WaitFor(100*time.Millisecond)) {
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -123,19 +123,6 @@ func ExampleQueue_Messages() {
 	// Output:
 	// one
 	// two
-}
-
-// When the cause is mended, dead letters go back.
-func ExampleRedrive() {
-	ctx, pool := context.Background(), pgtest.Pool()
-	letters, letterbox := fresh[string]("letters"), fresh[string]("letters_dead")
-	if _, err := letterbox.SendBatch(ctx, []string{"a", "b"}); err != nil {
-		log.Fatal(err)
-	}
-
-	moved, err := queue.Redrive(ctx, pool, letterbox.Name(), letters.Name(), queue.Rate(100))
-	fmt.Println("moved", moved, err)
-	// Output: moved 2 <nil>
 }
 
 // Several consumers, one shutdown, one error.
@@ -153,45 +140,61 @@ func ExampleRun() {
 	// Output: <nil>
 }
 
-// Middleware wraps a handler; an observer hears of everything.
-func ExampleChain() {
+// An interceptor runs around every operation: this one hands a trace on from the
+// context of a send to that of the handler, and times both.
+func ExampleIntercept() {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
-	parcels := fresh[string]("parcels").Observe(func(_ context.Context, e queue.Event) {
-		if e.Kind == queue.Settled {
-			fmt.Println(e.Queue, "settled message", e.ID)
-			stop() // it is an example
+	type traceKey struct{}
+	traced := func(ctx context.Context, op *queue.Operation, next func(context.Context) error) error {
+		if trace := ctx.Value(traceKey{}); trace != nil {
+			op.AddHeader("trace", trace)
 		}
-	})
-	traced := func(next queue.Handler[string]) queue.Handler[string] {
-		return func(ctx context.Context, m *queue.Message[string]) error {
-			fmt.Println("trace", m.Headers["trace"])
-			return next(ctx, m)
+		if len(op.Deliveries) == 1 {
+			ctx = context.WithValue(ctx, traceKey{}, op.Deliveries[0].Headers["trace"])
 		}
+		began := time.Now()
+		err := next(ctx)
+		fmt.Println(op.Kind, op.Queue, op.IDs, err, time.Since(began) > 0)
+		return err
 	}
-	if _, err := parcels.Send(ctx, "a book", queue.Headers{"trace": "4bf92f35"}); err != nil {
+	create("parcels")
+	parcels, err := queue.New[string](pgtest.Pool(), "parcels", queue.Intercept(traced))
+	if err != nil {
 		log.Fatal(err)
 	}
 
-	deliver := func(context.Context, *queue.Message[string]) error { return nil }
-	err := parcels.Consume(ctx, queue.Chain(deliver, traced, queue.Timeout[string](time.Minute)))
+	if _, err := parcels.Send(context.WithValue(ctx, traceKey{}, "4bf92f35"), "a book"); err != nil {
+		log.Fatal(err)
+	}
+	err = parcels.Consume(ctx, func(ctx context.Context, m *queue.Message[string]) error {
+		fmt.Println(m.Body, ctx.Value(traceKey{}))
+		stop() // it is an example
+		return nil
+	}, queue.HandlerTimeout(time.Minute))
 	if err != nil {
 		log.Fatal(err)
 	}
 	// Output:
-	// trace 4bf92f35
-	// parcels settled message 1
+	// send parcels [1] <nil> true
+	// a book 4bf92f35
+	// handle parcels [1] <nil> true
 }
 
-// The log of a consumer, as it is without an observer but where you want it.
-func ExampleLog() {
-	hides := &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+// A consumer logs to slog.Default(); an observer logs elsewhere, and sends as well.
+func ExampleLogObserver() {
+	withoutTime := &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {
 			return slog.Attr{} // so that the output of the example is known
 		}
 		return a
 	}}
-	pings := fresh[string]("pings").Observe(queue.Log(slog.New(slog.NewTextHandler(os.Stdout, hides))))
+	create("pings")
+	observer := queue.LogObserver(slog.New(slog.NewTextHandler(os.Stdout, withoutTime)))
+	pings, err := queue.New[string](pgtest.Pool(), "pings", queue.Observe(observer))
+	if err != nil {
+		log.Fatal(err)
+	}
 	if _, err := pings.Send(context.Background(), "ping"); err != nil {
 		log.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/schema"
 )
 
@@ -42,7 +43,7 @@ func Example() {
 	}
 
 	for _, name := range []string{"orders", "orders_dead"} {
-		if err := queue.Create(ctx, pool, name); err != nil {
+		if err := admin.Create(ctx, pool, name); err != nil {
 			log.Fatal(err)
 		}
 	}
@@ -79,11 +80,15 @@ func exec(ctx context.Context, sql string) {
 	}
 }
 
-// fresh makes the queue of an example.
-func fresh[T any](name string) *queue.Queue[T] {
-	if err := queue.Create(context.Background(), pgtest.Pool(), name); err != nil {
+func create(name string) {
+	if err := admin.Create(context.Background(), pgtest.Pool(), name); err != nil {
 		log.Fatal(err)
 	}
+}
+
+// fresh makes the queue of an example.
+func fresh[T any](name string) *queue.Queue[T] {
+	create(name)
 	q, err := queue.New[T](pgtest.Pool(), name)
 	if err != nil {
 		log.Fatal(err)
@@ -99,13 +104,13 @@ func Example_migrate() {
 	if err := schema.Migrate(ctx, db); err != nil {
 		log.Fatal(err)
 	}
-	if err := queue.Create(ctx, pool, "invoices"); err != nil {
+	if err := admin.Create(ctx, pool, "invoices"); err != nil {
 		log.Fatal(err)
 	}
 	// Output:
 }
 
-// A message can wait: for a while, or until a time.
+// A message can stay hidden at first: for a time, or until a time.
 func ExampleQueue_Send() {
 	ctx, reminders := context.Background(), fresh[string]("reminders")
 
@@ -131,7 +136,7 @@ func ExampleQueue_SendBatch() {
 	// Output: [1 2 3] <nil>
 }
 
-// A message whose body is no T does not hold up its neighbours.
+// A message that does not decode does not hold up its neighbours.
 func ExampleQueue_Read_undecodable() {
 	ctx, numbers := context.Background(), fresh[int]("mixed")
 	exec(ctx, `INSERT INTO pgmq.q_mixed (vt, message) VALUES (now(), '1'), (now(), '"two"'), (now(), '3')`)
@@ -152,27 +157,26 @@ func ExampleQueue_Read_undecodable() {
 	// read 3
 }
 
-// Take one off the queue when losing it would not matter.
+// Pop is for messages that may be lost.
 func ExampleQueue_Pop() {
 	ctx, jokes := context.Background(), fresh[string]("jokes")
 	if _, err := jokes.Send(ctx, "a UDP joke"); err != nil {
 		log.Fatal(err)
 	}
 
-	for {
-		m, err := jokes.Pop(ctx)
-		if errors.Is(err, queue.ErrEmpty) {
-			return
-		}
+	for range 2 {
+		msgs, err := jokes.Pop(ctx, 1)
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Println(m.Body)
+		for _, m := range msgs {
+			fmt.Println(m.Body)
+		}
 	}
 	// Output: a UDP joke
 }
 
-// Whoever comes too late is told, and does no harm.
+// A stale holder gets an error, and changes nothing.
 func ExampleQueue_Delete() {
 	ctx, jobs := context.Background(), fresh[string]("jobs")
 	if _, err := jobs.Send(ctx, "resize"); err != nil {
@@ -183,7 +187,7 @@ func ExampleQueue_Delete() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	other, err := jobs.Read(ctx, 1, queue.Wait(time.Second)) // the first lease has ended
+	other, err := jobs.Read(ctx, 1, queue.WaitFor(time.Second)) // the first lease has ended
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -240,29 +244,4 @@ func ExampleQueue_Archive() {
 	err = pgtest.Pool().QueryRow(ctx, "SELECT message->'cents' FROM pgmq.a_payments WHERE msg_id = $1", msgs[0].ID).Scan(&cents)
 	fmt.Println(cents, err)
 	// Output: 995 <nil>
-}
-
-func ExampleStats() {
-	ctx, pool := context.Background(), pgtest.Pool()
-	mail := fresh[string]("mail")
-	if _, err := mail.SendBatch(ctx, []string{"a", "b", "c"}); err != nil {
-		log.Fatal(err)
-	}
-	if _, err := mail.Read(ctx, 1); err != nil {
-		log.Fatal(err)
-	}
-
-	stats, err := queue.Stats(ctx, pool, "mail")
-	if err != nil {
-		log.Fatal(err)
-	}
-	fmt.Println(stats.Length, "messages,", stats.Visible, "to be read")
-
-	purged, err := queue.Purge(ctx, pool, "mail")
-	fmt.Println("purged", purged, err)
-	fmt.Println("dropped:", queue.Drop(ctx, pool, "mail"))
-	// Output:
-	// 3 messages, 2 to be read
-	// purged 3 <nil>
-	// dropped: <nil>
 }

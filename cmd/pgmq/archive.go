@@ -53,7 +53,7 @@ func archiveList(t *target) *cobra.Command {
 					return err
 				}
 				out, all := newPrinter(cmd, asJSON), 0
-				for m, err := range q.Archived(cmd.Context(), queue.From(from), queue.Since(since), queue.Until(until)) {
+				for m, err := range q.Archived(cmd.Context(), queue.FromID(from), queue.Since(since), queue.Until(until)) {
 					if err != nil {
 						return err
 					}

@@ -87,20 +87,19 @@ func (l load) run(cmd *cobra.Command, pool *pgxpool.Pool, name string) (r *resul
 	if err := r.measureBase(cmd.Context(), pool); err != nil {
 		return nil, err
 	}
-	q, err := queue.New[body](pool, name)
+	room := semaphore.NewWeighted(int64(l.waiting()))
+	q, err := queue.New[body](pool, name, queue.Observe(func(_ context.Context, e queue.Event) {
+		r.observe(e)
+		if e.Kind == queue.EventSettled {
+			room.Release(1)
+		}
+	}))
 	if err != nil {
 		return nil, err
 	}
 	message, mark := l.body()
 	defer func() { err = andLeftBehind(cmd.Context(), err, sweep(cmd.Context(), q, mark)) }()
 
-	room := semaphore.NewWeighted(int64(l.waiting()))
-	q = q.Observe(func(_ context.Context, e queue.Event) {
-		r.observe(e)
-		if e.Kind == queue.Settled {
-			room.Release(1)
-		}
-	})
 	bar := newProgress(cmd, "settled")
 	defer bar.end()
 	ctx, stop := context.WithCancelCause(cmd.Context())
@@ -196,7 +195,7 @@ func sweep(ctx context.Context, q *queue.Queue[body], mark []byte) error {
 	ctx, cancel := afterCtrlC(ctx)
 	defer cancel()
 	for from := int64(0); ; {
-		msgs, err := q.Peek(ctx, inMemory, queue.From(from))
+		msgs, err := q.Peek(ctx, inMemory, queue.FromID(from))
 		if err != nil || len(msgs) == 0 {
 			return err
 		}

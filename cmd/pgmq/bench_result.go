@@ -83,11 +83,11 @@ func (r *result) observe(e queue.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch e.Kind {
-	case queue.Sent:
+	case queue.EventSent:
 		r.sent += int64(e.Count)
-	case queue.Settled:
+	case queue.EventSettled:
 		r.settled++
-	case queue.Delivered:
+	case queue.EventDelivered:
 		if e.Reads == 1 {
 			recordIn(r.latency, e.Wait)
 		}

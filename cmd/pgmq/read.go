@@ -43,7 +43,7 @@ come back unless they are deleted or archived by then.
 			return withQueue(cmd, t, args[0], func(q *queue.Queue[body]) error {
 				out, all := newPrinter(cmd, asJSON), 0
 				for all < n {
-					msgs, err := q.Read(cmd.Context(), min(n-all, inMemory), queue.VT(vt), queue.Wait(wait))
+					msgs, err := q.Read(cmd.Context(), min(n-all, inMemory), queue.VT(vt), queue.WaitFor(wait))
 					if err != nil {
 						return err
 					}
@@ -61,7 +61,7 @@ come back unless they are deleted or archived by then.
 					wait = 0
 				}
 				if all == 0 {
-					return partly("queue %q: %v", args[0], queue.ErrEmpty)
+					return partly("queue %q: no message is visible", args[0])
 				}
 				return printResult(cmd, true, "read %s of queue %q, hidden for %v", count(int64(all), "message"), args[0], vt)
 			})
@@ -93,20 +93,20 @@ delete.
 				out, popped := newPrinter(cmd, asJSON), 0
 				// One by one: no more are deleted than were written.
 				for popped < n && cmd.Context().Err() == nil {
-					m, err := popOne(cmd.Context(), q)
-					if errors.Is(err, queue.ErrEmpty) {
-						break
-					}
+					msgs, err := popOne(cmd.Context(), q)
 					if err != nil {
 						return err
 					}
+					if len(msgs) == 0 {
+						break
+					}
 					popped++
-					if err := errors.Join(out.print(recordOf(m), "deleted"), out.flush()); err != nil {
-						return fmt.Errorf("message %d was deleted and could not be written: %w", m.ID, err)
+					if err := errors.Join(out.print(recordOf(msgs[0]), "deleted"), out.flush()); err != nil {
+						return fmt.Errorf("message %d was deleted and could not be written: %w", msgs[0].ID, err)
 					}
 				}
 				if popped == 0 && cmd.Context().Err() == nil {
-					return partly("queue %q: %v", args[0], queue.ErrEmpty)
+					return partly("queue %q: no message is visible", args[0])
 				}
 				err := printResult(cmd, true, "popped %s from queue %q", count(int64(popped), "message"), args[0])
 				return errors.Join(err, cmd.Context().Err())
@@ -118,10 +118,10 @@ delete.
 	return pop
 }
 
-func popOne(ctx context.Context, q *queue.Queue[body]) (*queue.Message[body], error) {
+func popOne(ctx context.Context, q *queue.Queue[body]) ([]*queue.Message[body], error) {
 	ctx, cancel := withGrace(ctx)
 	defer cancel()
-	return q.Pop(ctx)
+	return q.Pop(ctx, 1)
 }
 
 func peekCommand(t *target) *cobra.Command {
@@ -151,7 +151,7 @@ no message and counts no read.
 					if err != nil {
 						return err
 					}
-					msgs, err := q.Peek(cmd.Context(), min(n-all, inMemory), queue.From(from))
+					msgs, err := q.Peek(cmd.Context(), min(n-all, inMemory), queue.FromID(from))
 					if err != nil {
 						return err
 					}

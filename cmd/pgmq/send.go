@@ -131,7 +131,7 @@ func (s *sending) one(cmd *cobra.Command, t *target, name string, text []byte) e
 		return usage(cmd, fmt.Errorf(`the body cannot be sent: %w (it must be JSON: a string needs its quotes, '"text"')`, err))
 	}
 	return withQueue(cmd, t, name, func(q *queue.Queue[body]) error {
-		ids, err := q.SendEach(cmd.Context(), []queue.Outgoing[body]{m})
+		ids, err := q.SendMessages(cmd.Context(), m)
 		if err != nil {
 			return err
 		}

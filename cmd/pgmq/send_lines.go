@@ -39,7 +39,9 @@ func (s *sending) lines(cmd *cobra.Command, t *target, name string) error {
 	return withQueue(cmd, t, name, func(q *queue.Queue[body]) error {
 		f := feeder{sending: s, bar: newProgress(cmd, "sending")}
 		out := newPrinter(cmd, true)
-		f.Send = q.SendEach
+		f.Send = func(ctx context.Context, msgs []queue.Outgoing[body]) ([]int64, error) {
+			return q.SendMessages(ctx, msgs...)
+		}
 		f.Sent = func(items []feed.Item[queue.Outgoing[body]], ids []int64) {
 			f.messages += int64(len(ids))
 			f.done = items[len(items)-1].Number

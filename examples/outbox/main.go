@@ -115,7 +115,7 @@ func run() error {
 	mux.Handle("POST /orders", shop{pool, placed})
 	return queue.Run(ctx,
 		func(ctx context.Context) error { return serve(ctx, cmp.Or(os.Getenv("ADDR"), "localhost:8080"), mux) },
-		func(ctx context.Context) error { return placed.Consume(ctx, mail, queue.KeepArchive{}) },
+		func(ctx context.Context) error { return placed.Consume(ctx, mail, queue.ArchiveDone{}) },
 	)
 }
 

@@ -52,12 +52,14 @@ func (d *demo[T]) deliver(ctx context.Context, lines io.Reader) error {
 		ctx, stop := context.WithCancel(ctx)
 		defer stop()
 		var deliveries atomic.Int64
-		watched := d.queue.Observe(func(ctx context.Context, e queue.Event) {
-			d.tally.observe(ctx, e)
-			if e.Kind == queue.Delivered && deliveries.Add(1) == stopAfter {
+		watched, err := queue.New[T](d.pool, d.queue.Name(), queue.Observe(d.tally.observe), queue.Observe(func(_ context.Context, e queue.Event) {
+			if e.Kind == queue.EventDelivered && deliveries.Add(1) == stopAfter {
 				stop()
 			}
-		})
+		}))
+		if err != nil {
+			return err
+		}
 		return watched.Consume(ctx, d.earthquakes, options...)
 	}
 	return during(ctx, send, stay, leave)

@@ -78,11 +78,11 @@ func run(ctx context.Context, s *screen, url, input string) (err error) {
 // carry is the demo proper, for bodies of type T.
 func carry[T any](ctx context.Context, s *screen, pool *pgxpool.Pool, name, dead string, lines io.Reader, quake func(T) (quakes.Quake, bool)) error {
 	t := newTally()
-	q, err := queue.New[T](pool, name)
+	q, err := queue.New[T](pool, name, queue.Observe(t.observe))
 	if err != nil {
 		return err
 	}
-	d := demo[T]{pool: pool, queue: q.Observe(t.observe), dead: dead, quake: quake, tally: t}
+	d := demo[T]{pool: pool, queue: q, dead: dead, quake: quake, tally: t}
 
 	stopProgress := s.progress(t)
 	err = d.deliver(ctx, lines)

@@ -68,28 +68,28 @@ func (t *tally) observe(_ context.Context, e queue.Event) {
 	defer t.mu.Unlock()
 	t.latest = time.Now()
 	switch e.Kind {
-	case queue.Sent:
+	case queue.EventSent:
 		t.counts.sent += e.Count
 		t.sendEnd = t.latest
-	case queue.Delivered:
+	case queue.EventDelivered:
 		t.counts.delivered++
 		if e.Reads == 1 && t.counts.redriven == 0 {
 			t.firstEnd = t.latest
 			_ = t.latency.RecordValue(min(max(e.Wait.Microseconds(), 1), time.Hour.Microseconds()))
 		}
-	case queue.Retried:
+	case queue.EventRetried:
 		t.counts.retried++
-	case queue.Returned:
+	case queue.EventReturned:
 		t.counts.returned++
-	case queue.DeadLettered:
+	case queue.EventDeadLettered:
 		t.counts.dead++
 		t.move(e.ID, -1)
-	case queue.Settled:
+	case queue.EventSettled:
 		t.counts.deleted++
 		t.move(e.ID, -1)
-	case queue.Outage:
+	case queue.EventOutage:
 		t.outage = e.Err
-	case queue.Recovered:
+	case queue.EventRecovered:
 		t.outage = nil
 	}
 }

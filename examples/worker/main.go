@@ -87,7 +87,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	return webhooks.Consume(ctx, queue.Chain(deliver, queue.Timeout[webhook](10*time.Second)),
+	return webhooks.Consume(ctx, deliver, queue.HandlerTimeout(10*time.Second),
 		queue.Workers(16), queue.Backoff(soon), queue.MaxReads(5), queue.DeadLetterTo("webhooks_dead"))
 }
 

@@ -26,12 +26,12 @@ var settings = []setting{
 	{"delay", func(q *Queue, v string) error { return add(&q.Send, "queue.Delay", duration(1), v) }},
 	{"vt", consume("queue.VT", duration(100*time.Millisecond))},
 	{"workers", consume("queue.Workers", count(1))},
-	{"prefetch", consume("queue.Prefetch", count(0))},
+	{"prefetch", takePrefetch},
 	{"max_reads", consume("queue.MaxReads", count(1))},
 	{"max_lease", consume("queue.MaxLease", duration(1))},
-	{"grace", consume("queue.Grace", duration(1))},
+	{"shutdown_grace", consume("queue.ShutdownGrace", duration(1))},
 	{"dead_letters", takeDeadLetters},
-	{"keep_archive", takeKeepArchive},
+	{"archive_done", takeArchiveDone},
 }
 
 // keysOfQueue are the settings and the two keys with several values.
@@ -144,10 +144,19 @@ func takeDeadLetters(q *Queue, v string) error {
 	return nil
 }
 
-func takeKeepArchive(q *Queue, v string) error {
-	keep, err := flag(v)
-	if keep {
-		q.Consume = append(q.Consume, "queue.KeepArchive{}")
+// takePrefetch takes 0 for none, which Go's zero value is not.
+func takePrefetch(q *Queue, v string) error {
+	if v == "0" {
+		q.Consume = append(q.Consume, "queue.NoPrefetch")
+		return nil
+	}
+	return add(&q.Consume, "queue.Prefetch", count(0), v)
+}
+
+func takeArchiveDone(q *Queue, v string) error {
+	archive, err := flag(v)
+	if archive {
+		q.Consume = append(q.Consume, "queue.ArchiveDone{}")
 	}
 	return err
 }

@@ -68,7 +68,7 @@ func TestEveryChangeIsOneMigrationThatDoesItAndTakesItBack(t *testing.T) {
 			"SELECT pgmq.disable_notify_insert('orders');", `queue "orders": notify: 250ms -> none`, false,
 		},
 		{
-			"    keep_archive: true\n", "    notify: 0s\n", "00043_pgmq_mail_out_1.sql",
+			"    archive_done: true\n", "    notify: 0s\n", "00043_pgmq_mail_out_1.sql",
 			"SELECT pgmq.enable_notify_insert('Mail-Out.1', throttle_interval_ms => 0);", `queue "Mail-Out.1": notify: none -> 0s`, false,
 		},
 		{
