@@ -2,8 +2,6 @@ package table_test
 
 import (
 	"context"
-	"flag"
-	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -14,8 +12,6 @@ import (
 	"github.com/pgmq-go/pgmq/db"
 	"github.com/pgmq-go/pgmq/internal/table"
 )
-
-var update = flag.Bool("update", false, "write the golden file anew")
 
 // recorder notes the texts that would go to the server.
 type recorder struct{ texts []string }
@@ -61,22 +57,21 @@ func rewritten(t *testing.T, name string) []string {
 
 func TestEveryGeneratedQueryIsRewritten(t *testing.T) {
 	t.Parallel()
-	const golden = "testdata/rewritten.sql"
-	got := strings.Join(rewritten(t, `a"b`), "\n")
-	if strings.Contains(got, "template_") {
-		t.Error("a template table is left")
-	}
-	if *update {
-		if err := os.WriteFile(golden, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
+	of := rewritten(t, `a"b`)
+	own, archived := 0, 0
+	for _, text := range of {
+		if strings.Contains(text, "template_") {
+			t.Errorf("a template table is left in:\n%s", text)
+		}
+		if strings.Contains(text, `"pgmq"."q_a""b"`) {
+			own++
+		}
+		if strings.Contains(text, `"pgmq"."a_a""b"`) {
+			archived++
 		}
 	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("the queries are not as in %s; if that is meant, run the test with -update:\n%s", golden, got)
+	if own == 0 || archived == 0 {
+		t.Errorf("%d queries on the queue's table and %d on its archive, of %d", own, archived, len(of))
 	}
 }
 
