@@ -1,5 +1,6 @@
-// Deploy is the application that deploy.sh builds, migrates for, and starts: it
-// mails newsletters. It makes no table and no queue; they are there when it starts.
+// Deploy mails newsletters. The script deploy.sh builds this program, applies the
+// migrations and starts it. So its tables and queues exist before it runs, and it
+// creates none.
 //
 //	sh examples/deploy/deploy.sh
 //	go run ./cmd/pgmq send newsletters '{"subject": "hello"}'

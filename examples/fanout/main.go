@@ -1,11 +1,11 @@
-// Fanout gives each event to whoever asked for it: three queues, each bound to the
-// topics that it wants, and each with its own copy, its own pace and its own retries.
-// Whoever publishes knows none of them.
+// Fanout publishes events to three queues by topic. Each queue is bound to the
+// topics that it wants. It gets its own copy of an event, with its own pace and its
+// own retries. The publisher knows none of the queues.
 //
 //	go run ./examples/fanout
 //	go run ./examples/fanout orders.eu.placed '{"id": 1}'
 //
-// The first one consumes until it is stopped; the second publishes an event.
+// The first command consumes until you stop it. The second publishes an event.
 package main
 
 import (
@@ -22,8 +22,8 @@ import (
 	"github.com/pgmq-go/pgmq/queue/admin"
 )
 
-// topics says what each queue wants: * is any word, or a part of one, and # any
-// number of them.
+// topics maps each queue to its pattern: * matches within one word, # matches
+// anything.
 var topics = map[string]string{
 	"billing":  "orders.*.placed",
 	"europe":   "orders.eu.#",
@@ -39,7 +39,8 @@ func publish(ctx context.Context, pool *pgxpool.Pool, topic, event string) error
 	return nil
 }
 
-// consumer makes a queue and binds it, which may be repeated, and consumes it.
+// consumer creates and binds a queue, then consumes it. Creating and binding do
+// nothing if the queue and the binding exist.
 func consumer(pool *pgxpool.Pool, name, topic string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if err := admin.Create(ctx, pool, name); err != nil {

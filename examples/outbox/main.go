@@ -1,13 +1,13 @@
-// Outbox is an HTTP service that stores orders and has a mail sent for each. The
-// order and the message about it are one transaction, so neither exists without
-// the other: an outbox with no table to poll and nothing to relay.
+// Outbox is an HTTP service that stores orders and sends a mail for each. It writes
+// the order and its message in one transaction, so neither exists without the
+// other. It needs no outbox table, no polling and no relay.
 //
 //	go run ./examples/outbox
 //	curl --json '{"customer": "ada"}' localhost:8080/orders
 //
 // At SIGTERM it finishes the requests and the mails that it has begun, and then
-// closes the pool. Mails that are left wait in the queue for the next start. ADDR is
-// where it listens, localhost:8080 by default.
+// closes the pool. The other mails wait in the queue for the next start. ADDR is
+// the address to listen on (default: localhost:8080).
 package main
 
 import (
@@ -70,14 +70,14 @@ func (s shop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(o)
 }
 
-// mail stands for something outside of the database, which may happen twice when
-// the process dies right after it.
+// mail stands for an effect outside the database. If the process dies right after
+// it, the effect may happen twice.
 func mail(_ context.Context, m *queue.Message[order]) error {
 	log.Printf("mail to %s: we have your order %d", m.Body.Customer, m.Body.ID)
 	return nil
 }
 
-// serve answers requests until ctx ends, and then those that are under way.
+// serve answers requests until ctx ends, and then finishes those in progress.
 func serve(ctx context.Context, addr string, handler http.Handler) error {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -99,7 +99,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	defer pool.Close() // last, when nobody needs it any more
+	defer pool.Close() // last: requests and mails need it until they end
 	if err := admin.Create(ctx, pool, "orders"); err != nil {
 		return err
 	}

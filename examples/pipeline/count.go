@@ -23,7 +23,8 @@ func (p pipeline) send(ctx context.Context, n string) error {
 	return err
 }
 
-// done waits until both queues are empty, the first one first.
+// done waits until the first queue is empty and then the second, and prints the
+// counts.
 func (p pipeline) done(ctx context.Context) error {
 	for _, name := range []string{"payments", "receipts"} {
 		for left := int64(1); left > 0; {

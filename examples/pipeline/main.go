@@ -1,8 +1,8 @@
-// Pipeline books payments and then issues their receipts: two steps, with a queue
-// before each. A step takes its message, writes what it does and sends the message
-// of the next step in one transaction, so each payment is booked once and has one
-// receipt, although no table has a key that would refuse a second. Kill it as often
-// as you like; it ends by itself when all is done, and counts:
+// Pipeline books payments, and then issues their receipts: two steps, with a queue
+// before each. In one transaction, a step settles its message, writes its result
+// and sends the message for the next step. So each payment is booked once and has
+// one receipt, although no table has a unique key. You may kill the program at any
+// time and start it again. When all is done, it prints the counts and ends:
 //
 //	go build -o build/pipeline ./examples/pipeline && build/pipeline 10000
 //	until timeout -s KILL 1 build/pipeline; do echo killed; done
@@ -33,7 +33,7 @@ type pipeline struct {
 	payments, receipts *queue.Queue[payment]
 }
 
-// book is the first step. It commits with the end of its message.
+// book is the first step. ConsumeTx commits it together with the end of its message.
 func (p pipeline) book(ctx context.Context, tx pgx.Tx, m *queue.Message[payment]) error {
 	if _, err := tx.Exec(ctx, "INSERT INTO bookings VALUES ($1, $2)", m.Body.ID, m.Body.Cents); err != nil {
 		return err
@@ -42,7 +42,7 @@ func (p pipeline) book(ctx context.Context, tx pgx.Tx, m *queue.Message[payment]
 	return err
 }
 
-// issue is the second.
+// issue is the second step.
 func (p pipeline) issue(ctx context.Context, tx pgx.Tx, m *queue.Message[payment]) error {
 	_, err := tx.Exec(ctx, "INSERT INTO receipts VALUES ($1)", m.Body.ID)
 	return err
@@ -55,7 +55,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	config.MaxConns = 10 // each handler has one for its transaction
+	config.MaxConns = 10 // each handler needs one for its transaction
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return err
@@ -71,7 +71,7 @@ func run() error {
 	if len(os.Args) == 2 {
 		return p.send(ctx, os.Args[1])
 	}
-	vt := queue.VT(2 * time.Second) // so long waits what a killed process had in hand
+	vt := queue.VT(2 * time.Second) // a killed process' messages wait for this long
 	return queue.Run(ctx,
 		func(ctx context.Context) error { return p.payments.ConsumeTx(ctx, p.book, vt, queue.Workers(4)) },
 		func(ctx context.Context) error { return p.receipts.ConsumeTx(ctx, p.issue, vt, queue.Workers(4)) },
@@ -79,7 +79,7 @@ func run() error {
 	)
 }
 
-// made makes a queue and a table, unless they exist.
+// made creates a queue and a table, unless they exist.
 func made(ctx context.Context, pool *pgxpool.Pool, name, table string) (*queue.Queue[payment], error) {
 	if err := admin.Create(ctx, pool, name); err != nil {
 		return nil, err

@@ -1,5 +1,5 @@
--- Asks whether :number is a prime, waits for up to half a minute for the answer to
--- this question, and removes it when it is told.
+-- Asks whether :number is a prime. Waits up to half a minute for the answer to this
+-- question, prints the answer, and deletes it.
 \set ON_ERROR_STOP on
 SELECT jsonb_build_object('number', :number) AS question \gset
 SELECT pgmq.send('questions', :'question') AS asked \gset

@@ -1,10 +1,10 @@
-// Polyglot answers questions that SQL asks: psql sends a number to one queue, this
-// program says by another whether it is a prime, and psql reads that.
+// Polyglot answers questions from SQL. psql sends a number to one queue, this
+// program answers on another whether it is a prime, and psql reads the answer.
 //
 //	go run ./examples/polyglot
 //	psql "$DATABASE_URL" -v number=2305843009213693951 -f examples/polyglot/ask.sql
 //
-// What ask.sql does, any language with a Postgres driver can do, and PGMQ's clients do.
+// Any language with a Postgres driver can do what ask.sql does; PGMQ's clients do.
 package main
 
 import (
@@ -54,10 +54,11 @@ func run() error {
 		return err
 	}
 	log.Print("waiting for questions")
-	// A question ends with its answer, in one transaction: no answer is lost or given twice.
+	// One transaction settles the question and sends the answer: no answer is lost,
+	// and none is sent twice.
 	return questions.ConsumeTx(ctx, func(ctx context.Context, tx pgx.Tx, m *queue.Message[question]) error {
 		n := m.Body.Number
-		if n == nil { // anybody may send anything
+		if n == nil { // a sender in SQL may send any JSON
 			return queue.DeadLetter(errors.New("no number"))
 		}
 		_, err := answers.WithTx(tx).Send(ctx, answer{Number: n, Prime: n.ProbablyPrime(20)})

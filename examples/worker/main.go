@@ -1,12 +1,13 @@
-// Worker delivers webhooks, which fail all the time: it tries again, soon at first
-// and later and later, gives up what is in vain, and puts aside what failed five
-// times, for somebody to look at and send back.
+// Worker delivers webhooks, which often fail. It retries a failed delivery, each
+// time after a longer pause. A delivery that cannot succeed becomes a dead letter
+// at once, and any other after five failures. An operator inspects the dead letters
+// and sends them back.
 //
 //	go run ./examples/worker
 //	go run ./cmd/pgmq send webhooks '{"url": "http://localhost:9/", "event": "hello"}'
 //
-// Nobody answers there, so after some two seconds the message is dead. See why,
-// mend the cause, and send it back:
+// Nothing listens on that port, so after some two seconds the message becomes a
+// dead letter. See why, repair the cause, and send the message back:
 //
 //	go run ./cmd/pgmq peek webhooks_dead
 //	go run ./examples/worker redrive
@@ -36,16 +37,16 @@ type webhook struct {
 	Event json.RawMessage `json:"event"`
 }
 
-// deliver tells the queue by its error what is to become of the message.
+// deliver posts the webhook. Its error decides what becomes of the message.
 func deliver(ctx context.Context, m *queue.Message[webhook]) error {
 	post, err := http.NewRequestWithContext(ctx, http.MethodPost, m.Body.URL, bytes.NewReader(m.Body.Event))
 	if err != nil {
-		return queue.DeadLetter(err) // no URL: it will never be one
+		return queue.DeadLetter(err) // not a URL: a retry cannot succeed
 	}
 	post.Header.Set("Content-Type", "application/json")
 	answer, err := http.DefaultClient.Do(post)
 	if err != nil {
-		return err // again, after the Backoff
+		return err // retry after the Backoff
 	}
 	defer answer.Body.Close()
 	failed := fmt.Errorf("%s answers %s", m.Body.URL, answer.Status)
@@ -62,7 +63,8 @@ func deliver(ctx context.Context, m *queue.Message[webhook]) error {
 	return failed
 }
 
-// soon is for an example; the default begins with a second and ends at 5 minutes.
+// soon is a short backoff, for this example. The default backoff is 1 s, doubling up
+// to 5 minutes.
 func soon(reads int) time.Duration { return time.Duration(reads) * 200 * time.Millisecond }
 
 func run() error {
