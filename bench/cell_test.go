@@ -30,7 +30,7 @@ func TestCellsAreChosenByLetterOrName(t *testing.T) {
 	}
 }
 
-func TestEveryCellHasALetterAndANameOfItsOwn(t *testing.T) {
+func TestEveryCellHasItsLetterAndItsName(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{"": true, "none": true}
 	for _, c := range cells {
