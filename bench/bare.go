@@ -7,10 +7,10 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// bareTable is the floor: what a program writes that has no queue. One INSERT a
-// call, one INSERT … SELECT unnest a batch, and workers that repeat a DELETE with
-// SKIP LOCKED, 100 rows at a time. It cannot lease, retry, delay or archive: a
-// message that is taken is gone, whatever becomes of its worker.
+// bareTable is the baseline: what a program writes without a queue. It makes one
+// INSERT a call and one INSERT … SELECT unnest a batch. Its workers repeat a DELETE
+// of 100 rows with SKIP LOCKED. It cannot lease, retry, delay or archive: a worker
+// that fails loses the messages that it deleted.
 var bareTable = &system{
 	name:    "bare",
 	about:   "a table and pgx: INSERT, INSERT of unnest, DELETE of 100 with SKIP LOCKED RETURNING",
@@ -48,7 +48,7 @@ func (c bareClient) consume(ctx context.Context, workers int, handle func(body))
 	})
 }
 
-// takeRows runs a statement that returns messages, and hands them out.
+// takeRows runs a statement that returns messages, and passes each to handle.
 func takeRows(ctx context.Context, pool *pgxpool.Pool, handle func(body), sql string) (int, error) {
 	rows, err := pool.Query(ctx, sql)
 	if err != nil {

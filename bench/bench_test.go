@@ -15,7 +15,7 @@ import (
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 )
 
-// tiny is every cell in the smallest size that still does all that it does.
+// tiny is the smallest size in which every cell still does all its steps.
 var tiny = form{
 	seed:    1,
 	verify:  true,
@@ -52,8 +52,8 @@ func runTests(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
-// another returns the shared server with a connection of its own to control it,
-// and a system installed there.
+// another returns the shared server with another control connection, and a system
+// installed there.
 func another(t *testing.T, one *system) (*server, error) {
 	control, err := pgx.Connect(t.Context(), shared.URL)
 	if err != nil {
@@ -69,8 +69,8 @@ func another(t *testing.T, one *system) (*server, error) {
 	return s, s.install(t.Context(), one)
 }
 
-// TestEverySystemDeliversEachMessageOnceInEveryCell takes a variant of each cell,
-// and drains what the cell leaves.
+// TestEverySystemDeliversEachMessageOnceInEveryCell measures one variant of each cell,
+// and drains the messages that the cell leaves.
 func TestEverySystemDeliversEachMessageOnceInEveryCell(t *testing.T) {
 	t.Parallel()
 	var all sync.WaitGroup

@@ -5,23 +5,21 @@ import (
 	"strings"
 )
 
-// body is what every system carries: a number, by which it is missed or found
-// twice; the time that it was due to be sent, in nanoseconds since 1970; and
-// text that makes up the size.
+// body is the message that every system carries.
 type body struct {
-	Seq  int64  `json:"seq"`
-	Due  int64  `json:"due"`
-	Fill string `json:"fill"`
+	Seq  int64  `json:"seq"`  // by which the ledger finds lost and repeated messages
+	Due  int64  `json:"due"`  // when it was to be sent, in nanoseconds since 1970
+	Fill string `json:"fill"` // pads the message to its size
 }
 
-// overhead is the JSON of a body without its text, roughly.
+// overhead is about how many bytes the JSON of a body has without its text.
 const overhead = len(`{"seq":1000000,"due":1795536000000000000,"fill":""}`)
 
-// maxSize is the largest body there is.
+// maxSize is the size of the largest body, in bytes.
 const maxSize = 256 << 10
 
-// filler gives texts of one length. They are at random, so that compression
-// gains what it gains on real text that is already dense, and nothing more.
+// filler returns texts of one length. They are random, so that compression gains
+// no more on them than on real text that is already dense.
 type filler struct {
 	text   string
 	length int
@@ -37,7 +35,7 @@ func newFiller(seed uint64, size int) filler {
 	return filler{text.String(), max(size-overhead, 0)}
 }
 
-// of returns the text of the message with that number.
+// of returns the text of message number seq.
 func (f filler) of(seq int64) string {
 	start := int(seq*31) % (len(f.text) - f.length)
 	return f.text[start : start+f.length]

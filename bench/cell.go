@@ -7,26 +7,27 @@ import (
 	"time"
 )
 
-// form is how large the cells are.
+// form is the size of the cells.
 type form struct {
 	full    bool
-	rounds  int // unless another number is asked for
+	rounds  int // the default of -rounds
 	seed    uint64
-	verify  bool          // drain each piece to the end and check it, as tests do
-	send    time.Duration // how long is sent in (a), (b), (f) and (g)
-	backlog int           // messages to drain in (c)
-	drain   time.Duration // how long is drained at most
-	steady  time.Duration // how long the load is held in (d) and (h)
-	rates   []float64     // messages a second in (d)
-	held    [3]int        // seconds before, while, and after the horizon is held
-	heldAt  []float64     // messages a second in (e)
-	behind  []int         // messages that are there in (g)
-	queues  int           // in (h)
-	many    float64       // messages a second in (h)
+	verify  bool          // drain each piece to the end and check it; for tests
+	send    time.Duration // how long senders send, in sends, batches, large and backlog
+	backlog int           // messages to drain, in drain
+	drain   time.Duration // how long consumers drain at most
+	steady  time.Duration // how long the load lasts, in steady and queues
+	rates   []float64     // messages a second, in steady
+	held    [3]int        // seconds before, during and after the transaction, in horizon
+	heldAt  []float64     // messages a second, in horizon
+	behind  []int         // messages in the queue at the start, in backlog
+	queues  int           // in queues
+	many    float64       // messages a second, in queues
 	limit   time.Duration // for one piece
 }
 
-// fullForm is what the report's figures are from.
+// fullForm takes hours. The tables under "In full size" of docs/performance.md are
+// from it.
 var fullForm = form{
 	full:    true,
 	rounds:  3,
@@ -40,10 +41,10 @@ var fullForm = form{
 	behind:  []int{1_000_000, 10_000_000},
 	queues:  1000,
 	many:    1000,
-	limit:   40 * time.Minute, // ten million have to be sent first
+	limit:   40 * time.Minute, // it sends ten million messages first
 }
 
-// shortForm shows the same in a quarter of an hour.
+// shortForm asks the same questions in a quarter of an hour.
 var shortForm = form{
 	rounds:  2,
 	send:    time.Second,
@@ -61,50 +62,66 @@ var shortForm = form{
 
 // cell is one question, asked of all systems in the same way.
 type cell struct {
-	id, title string
-	reference string // the system that ratios are to
-	compared  metric // of which ratios are
+	id        string // a letter, for -cells and in tables
+	name      string // a word, for the same
+	title     string
+	reference string // the system that ratios compare with
+	compared  metric // the metric of the ratios
 	columns   []metric
 	once      bool // measured in one round only, because it takes long
 	variants  func(f form) []variant
 }
 
-// variant is one way to ask it.
+// label names the cell for readers.
+func (c *cell) label() string { return "(" + c.id + ") " + c.name }
+
+// variant is one way to ask a cell's question.
 type variant struct {
 	name   string
 	x      float64 // for charts
-	queues int     // 0 for one
-	size   int     // bytes of a message, 0 for 100
+	queues int     // 0 means 1
+	size   int     // bytes of a message; 0 means 100
 	run    func(ctx context.Context, p *piece) error
 }
 
-// cells are all that there are.
+// cells are all cells, in the order of the report.
 var cells = []*cell{sends, batches, drains, steady, horizon, payloads, backlogs, manyQueues}
 
-// cellsOf returns the cells of a list of ids; all of them for "", none for "none".
-func cellsOf(ids string) ([]*cell, error) {
-	switch ids {
+// cellsOf returns the cells of a comma-separated list of letters and names. It
+// returns all cells for "" and none for "none".
+func cellsOf(list string) ([]*cell, error) {
+	switch list {
 	case "":
 		return cells, nil
 	case "none":
 		return nil, nil
 	}
 	var chosen []*cell
-	for id := range strings.SplitSeq(ids, ",") {
-		c := cellOf(id)
+	for key := range strings.SplitSeq(list, ",") {
+		c := cellOf(key)
 		if c == nil {
-			return nil, fmt.Errorf("there is no cell %q; there are a to %s, and none", id, cells[len(cells)-1].id)
+			return nil, fmt.Errorf("unknown cell %q: use %s, or none", key, cellKeys())
 		}
 		chosen = append(chosen, c)
 	}
 	return chosen, nil
 }
 
-func cellOf(id string) *cell {
+// cellOf returns the cell with a letter or a name, or nil.
+func cellOf(key string) *cell {
 	for _, c := range cells {
-		if c.id == id {
+		if c.id == key || c.name == key {
 			return c
 		}
 	}
 	return nil
+}
+
+// cellKeys lists the letters and the names of all cells.
+func cellKeys() string {
+	var keys []string
+	for _, c := range cells {
+		keys = append(keys, c.id+" ("+c.name+")")
+	}
+	return strings.Join(keys, ", ")
 }

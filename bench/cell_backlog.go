@@ -6,13 +6,14 @@ import (
 	"fmt"
 )
 
-// backlogs is a queue with a great many messages behind, beside an empty one. Each
-// is measured alone, since what is free of one takes the processor from the
-// other; then both at once. With nobody behind, there is as much to read as was
-// sent before, and afterwards as is being sent.
+// backlogs compares a queue that holds many messages with an empty one. Sends and
+// reads are measured separately first, because they compete for the processor, and
+// then together. On the queue that starts empty, reads find what the sends before
+// them left, and then what is being sent.
 var backlogs = &cell{
 	id:        "g",
-	title:     "A backlog: sending from 16 goroutines, reading, and both at once",
+	name:      "backlog",
+	title:     "Backlog: sends from 16 goroutines, reads, and both at once, on a queue that already holds messages",
 	reference: bareTable.name,
 	compared:  readRate,
 	columns:   []metric{sendRate, readRate, bothSend, bothRead},
@@ -34,13 +35,13 @@ func (p *piece) measureBacklog(ctx context.Context, behind int) error {
 	if err := p.fillUp(ctx, behind, 1000); err != nil {
 		return err
 	}
-	if err := p.database.quieten(ctx); err != nil {
+	if err := p.database.vacuum(ctx); err != nil {
 		return err
 	}
 	if err := p.sendAlone(ctx, backlogSenders); err != nil {
 		return err
 	}
-	// As long as sending: then the backlog is still there for what follows.
+	// Reads stop after as long as the sends, so that messages are left for the rest.
 	short := *p
 	short.form.drain = p.form.send
 	if err := short.readAlone(ctx); err != nil {

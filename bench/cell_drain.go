@@ -5,11 +5,12 @@ import (
 	"fmt"
 )
 
-// drains is a backlog that is worked off. Its rate is of messages that were
-// handled and settled, from the start of the consumer until it has stopped.
+// drains measures how fast consumers empty a queue. Its rate counts messages that
+// were handled and settled, from the start of the consumer until it has stopped.
 var drains = &cell{
 	id:        "c",
-	title:     "Drain a backlog by 1, 16 and 128 workers with a no-op handler, and by as many as the system works best with",
+	name:      "drain",
+	title:     "Drain: a backlog, by 1, 16 and 128 workers with a no-op handler, and by the number of workers that suits each system best",
 	reference: riverQueue.name,
 	compared:  rate,
 	columns:   append([]metric{rate}, costs...),
@@ -37,7 +38,7 @@ func (p *piece) measureDrain(ctx context.Context, workers int) error {
 	if err := p.fillUp(ctx, p.form.backlog, 1000); err != nil {
 		return err
 	}
-	if err := p.database.quieten(ctx); err != nil {
+	if err := p.database.vacuum(ctx); err != nil {
 		return err
 	}
 	meter, err := p.database.startMeter(ctx)

@@ -9,12 +9,12 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// horizon is a steady load while somebody has an idle REPEATABLE READ
-// transaction: nothing that dies can be vacuumed. First the load is clean, then
-// the transaction is open, then it is gone.
+// horizon is a steady load before, during and after an idle REPEATABLE READ
+// transaction. While the transaction is open, vacuum may remove no dead row.
 var horizon = &cell{
 	id:        "e",
-	title:     "Held horizon: a steady load before, while and after an idle REPEATABLE READ transaction is open",
+	name:      "horizon",
+	title:     "Held horizon: a steady load before, during and after an idle REPEATABLE READ transaction",
 	reference: bareTable.name,
 	compared:  heldP99,
 	columns:   []metric{rate, p50, p99, heldRate, heldP50, heldP99, afterRate, afterP99, recovery, dead, size},
@@ -76,7 +76,7 @@ func (p *piece) measureHorizon(ctx context.Context, perSecond float64) error {
 	return nil
 }
 
-// hold opens a transaction with a snapshot in the database, and leaves it idle.
+// hold opens a transaction that has a snapshot, and leaves it idle.
 func (d *database) hold(ctx context.Context) (*pgx.Conn, error) {
 	conn, err := pgx.Connect(ctx, d.server.in(d.name))
 	if err != nil {
@@ -90,8 +90,9 @@ func (d *database) hold(ctx context.Context) (*pgx.Conn, error) {
 	return conn, nil
 }
 
-// recovered returns after how many seconds the load is as it was when it was
-// clean, for three seconds on end: 95 % of the rate, twice the p99 at most.
+// recovered returns after how many seconds the load is as it was before the
+// transaction: for three seconds in a row, at least 95 % of the rate and at most
+// twice the p99.
 func recovered(after []second, cleanRate, cleanP99 float64) (seconds float64, ok bool) {
 	good := 0
 	for i, s := range after {

@@ -4,10 +4,11 @@ import (
 	"context"
 )
 
-// payloads is small messages beside large ones: sent one a call, then drained.
+// payloads compares small messages with large ones: sent one a call, then drained.
 var payloads = &cell{
 	id:        "f",
-	title:     "Messages of 100 B, 1 KiB, 16 KiB and 256 KiB: sent one a call from 8 goroutines, then drained",
+	name:      "large",
+	title:     "Large messages: of 100 B, 1 KiB, 16 KiB and 256 KiB, sent one a call from 8 goroutines, then drained",
 	reference: bareTable.name,
 	compared:  sendRate,
 	columns:   []metric{sendRate, readRate},
@@ -32,7 +33,7 @@ func measurePayload(ctx context.Context, p *piece) error {
 	return p.readAlone(ctx)
 }
 
-// sendAlone measures sending one message a call while nobody reads.
+// sendAlone measures sends of one message a call without a consumer.
 func (p *piece) sendAlone(ctx context.Context, senders int) error {
 	if err := p.warm(ctx, senders); err != nil {
 		return err
@@ -42,9 +43,9 @@ func (p *piece) sendAlone(ctx context.Context, senders int) error {
 	return err
 }
 
-// readAlone measures consuming what is there while nobody sends.
+// readAlone measures how fast consumers drain the queue without senders.
 func (p *piece) readAlone(ctx context.Context) error {
-	if err := p.database.quieten(ctx); err != nil {
+	if err := p.database.vacuum(ctx); err != nil {
 		return err
 	}
 	n, took, err := p.drain(ctx, p.system.workers, p.form.drain)

@@ -5,12 +5,14 @@ import (
 	"fmt"
 )
 
+// costs are the metrics of what a message costs the server.
 var costs = []metric{cpuPer, walPer, commitsPer}
 
-// sends is a service that calls Send once a request.
+// sends is a service that calls Send once per request.
 var sends = &cell{
 	id:        "a",
-	title:     "Send one message a call, from 1, 8, 64 and 256 goroutines",
+	name:      "sends",
+	title:     "Sends: one message a call, from 1, 8, 64 and 256 goroutines",
 	reference: bareTable.name,
 	compared:  rate,
 	columns:   append([]metric{rate}, costs...),
@@ -25,10 +27,11 @@ var sends = &cell{
 	},
 }
 
-// batches is one goroutine that has many messages at once.
+// batches is one goroutine that sends many messages a call.
 var batches = &cell{
 	id:        "b",
-	title:     "Send in batches of 10, 100 and 1,000, from one goroutine",
+	name:      "batches",
+	title:     "Batches: of 10, 100 and 1,000 messages, sent by one goroutine",
 	reference: copyLimit.name,
 	compared:  rate,
 	columns:   append([]metric{rate}, costs...),
@@ -45,12 +48,12 @@ var batches = &cell{
 	},
 }
 
-// measureSends has senders repeat send, and sets the rate and the costs.
+// measureSends runs senders that repeat send, and sets the rate and the costs.
 func (p *piece) measureSends(ctx context.Context, senders int, send func() error) error {
 	if err := p.warm(ctx, senders); err != nil {
 		return err
 	}
-	if err := send(); err != nil { // the statement for batches, too
+	if err := send(); err != nil { // prepares the statement for batches too
 		return err
 	}
 	meter, err := p.database.startMeter(ctx)

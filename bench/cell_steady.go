@@ -9,11 +9,12 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// steady is a load that a service has all day: so many messages a second in and
-// out, whether or not the system keeps up.
+// steady is the load of a service: a fixed number of messages a second in and out,
+// even when the system does not keep up.
 var steady = &cell{
 	id:        "d",
-	title:     "Steady load: messages a second in and out, one a call, and the time from when each was due to its handler",
+	name:      "steady",
+	title:     "Steady load: messages a second in and out, one a call, and the time from when each was due until its handler began",
 	reference: bareTable.name,
 	compared:  p99,
 	columns:   append([]metric{rate, p50, p95, p99, slowest}, costs...),
@@ -28,10 +29,11 @@ var steady = &cell{
 	},
 }
 
-// manyQueues is the same load on one queue and spread over many in one database.
+// manyQueues is the same load on one queue, and spread over many in one database.
 var manyQueues = &cell{
 	id:        "h",
-	title:     "Many queues in one database: the same steady load on one and spread over all",
+	name:      "queues",
+	title:     "Many queues: the same steady load on one queue, and spread over all queues of one database",
 	reference: riverQueue.name,
 	compared:  p99,
 	columns:   append([]metric{rate, p50, p95, p99, slowest}, costs...),
@@ -47,8 +49,8 @@ var manyQueues = &cell{
 	},
 }
 
-// loadSenders is how many calls may be under way at once under a steady load:
-// more than a system needs that keeps up.
+// loadSenders is how many sends may run at once under a steady load. A system that
+// keeps up needs fewer.
 const loadSenders = 256
 
 func (p *piece) measureSteady(ctx context.Context, perSecond float64) error {
@@ -65,19 +67,19 @@ func (p *piece) measureSteady(ctx context.Context, perSecond float64) error {
 	return meter.stop(ctx, all.TotalCount(), p.values)
 }
 
-// load sends so many messages a second for a while, and consumes them. It is
-// open: each message has its time, and a system that is late finds the next ones
-// waiting; latencies count from those times. What a late system could not even send
-// in the end has none, and shows in the rate. What it sent and did not deliver gets
-// five more seconds. during, if not nil, is called each second.
+// load sends perSecond messages a second for length, and consumes them. The load is
+// open: each message has a due time, and latencies count from it, so that a late
+// system cannot slow the load down. Messages that were still not sent at the end
+// have no latency; the rate shows them. Messages that were sent get five more seconds
+// to arrive. load calls during each second, unless it is nil.
 //
-// The meter runs from the first message on, and is the caller's to stop.
+// The meter runs from the first message on. The caller must stop it.
 func (p *piece) load(ctx context.Context, perSecond float64, length time.Duration, during func(passed int) error) (*meter, *timeline, error) {
 	c := p.start(ctx, p.system.workers)
 	if err := p.warm(ctx, min(loadSenders, int(p.database.server.conns))); err != nil {
 		return nil, nil, errors.Join(err, c.stop(ctx))
 	}
-	if _, err := p.await(ctx, c, 10*time.Second); err != nil {
+	if _, err := p.waitForAll(ctx, c, 10*time.Second); err != nil {
 		return nil, nil, errors.Join(err, c.stop(ctx))
 	}
 	meter, err := p.database.startMeter(ctx)
@@ -88,14 +90,14 @@ func (p *piece) load(ctx context.Context, perSecond float64, length time.Duratio
 	line := &timeline{start: time.Now()}
 	p.ledger.record(line)
 	group, failed := errgroup.WithContext(ctx)
-	p.offer(failed, group, line.start, perSecond, length)
+	p.sendOnTime(failed, group, line.start, perSecond, length)
 	if during != nil {
 		group.Go(func() error { return eachSecond(failed, line.start, length, during) })
 	}
 	err = group.Wait()
 	whole := false
 	if err == nil {
-		whole, err = p.await(ctx, c, 5*time.Second)
+		whole, err = p.waitForAll(ctx, c, 5*time.Second)
 	}
 	p.ledger.record(nil)
 	if err = errors.Join(err, c.stop(ctx)); err == nil {
@@ -104,8 +106,8 @@ func (p *piece) load(ctx context.Context, perSecond float64, length time.Duratio
 	return meter, line, err
 }
 
-// offer sends each message at its time, or as soon after it as a sender is free.
-func (p *piece) offer(ctx context.Context, group *errgroup.Group, start time.Time, perSecond float64, length time.Duration) {
+// sendOnTime sends each message when it is due, or as soon after as a sender is free.
+func (p *piece) sendOnTime(ctx context.Context, group *errgroup.Group, start time.Time, perSecond float64, length time.Duration) {
 	var next atomic.Int64
 	for range loadSenders {
 		group.Go(func() error {

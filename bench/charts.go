@@ -17,9 +17,9 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// looks are how systems look in every chart, colours that the colour-blind can
-// tell apart.
-var looks = map[string]draw.LineStyle{
+// styles are the lines of systems in every chart. Colour-blind readers can tell the
+// colours apart.
+var styles = map[string]draw.LineStyle{
 	pgmqGo.name:     {Color: color.RGBA{0x00, 0x72, 0xb2, 0xff}, Width: 2.5},
 	pgmqSQL.name:    {Color: color.RGBA{0x56, 0xb4, 0xe9, 0xff}, Width: 1.5},
 	pgmqSQLOne.name: {Color: color.RGBA{0x00, 0x9e, 0x73, 0xff}, Width: 1.5},
@@ -30,34 +30,33 @@ var looks = map[string]draw.LineStyle{
 	copyLimit.name:  {Color: color.RGBA{0x00, 0x00, 0x00, 0xff}, Width: 1.5, Dashes: []vg.Length{4, 3}},
 }
 
-// figureOf is a chart of some panels, with one legend for all.
+// figureOf is a chart: panels with one legend.
 type figureOf struct {
 	name    string // of its file, without .svg
-	cell    string // under which the report shows it
+	about   string // what the report says above it
 	columns int
 	panels  []*plot.Plot
 	systems []string
 }
 
-// drawCharts draws the charts of the cells that there are, and returns the names
-// of the files by the cell that they belong to.
-func drawCharts(dir string, records []*record) (map[string][]string, error) {
-	names := map[string][]string{}
-	for _, f := range figures(records) {
+// drawCharts draws the charts of the records into dir, and returns them.
+func drawCharts(dir string, records []*record) ([]figureOf, error) {
+	all := figures(records)
+	for _, f := range all {
 		if err := f.save(filepath.Join(dir, f.name+".svg")); err != nil {
 			return nil, fmt.Errorf("draw %s: %w", f.name, err)
 		}
-		names[f.cell] = append(names[f.cell], f.name+".svg")
 	}
-	return names, nil
+	return all, nil
 }
 
-// figures returns the charts of the cells that there are.
+// figures returns the charts of the records: those that docs/performance.md shows.
+// Tables are enough for the other cells.
 func figures(records []*record) []figureOf {
 	var all []figureOf
 	for _, r := range records {
 		by := func(name, x string, metrics ...metric) {
-			f := figureOf{name: name, cell: r.Cell, columns: len(metrics), systems: r.systems()}
+			f := figureOf{name: name, about: r.about(), columns: len(metrics), systems: r.systems()}
 			for _, m := range metrics {
 				f.panels = append(f.panels, byVariant(r, m, x))
 			}
@@ -66,20 +65,14 @@ func figures(records []*record) []figureOf {
 		switch r.Cell {
 		case sends.id:
 			by("send", "goroutines, one message a call", rate)
-		case batches.id:
-			by("batch", "messages in a batch", rate)
 		case drains.id:
 			by("drain", "workers", rate)
 		case steady.id:
 			by("latency", "messages due; a cross: did not keep up", p50, p95, p99)
 		case horizon.id:
-			for _, variant := range r.variants() {
+			if variant := lastVariant(r); variant != "" {
 				all = append(all, overTime(r, variant))
 			}
-		case payloads.id:
-			by("payload", "size of a message", sendRate, readRate)
-		case backlogs.id:
-			by("backlog", "messages behind", sendRate, readRate)
 		case manyQueues.id:
 			by("queues", "queues", p50, p99)
 		}
@@ -88,6 +81,12 @@ func figures(records []*record) []figureOf {
 		all = append(all, f)
 	}
 	return all
+}
+
+// about returns the letter and the title of the record's cell.
+func (r *record) about() string {
+	c := cellOf(r.Cell)
+	return "(" + c.id + ") " + c.title
 }
 
 // systems returns the names of the systems that took part, in their order.
@@ -108,7 +107,7 @@ const (
 	gap         = vg.Length(10)
 )
 
-// save draws the panels side by side, in rows, and the legend at their right.
+// save draws the panels in rows, with the legend on the right.
 func (f figureOf) save(path string) error {
 	columns := min(f.columns, len(f.panels))
 	rows := (len(f.panels) + columns - 1) / columns
@@ -156,18 +155,18 @@ func (f figureOf) legend() plot.Legend {
 	legend.TextStyle.Font = sans
 	legend.TextStyle.Font.Size = 10
 	for _, name := range f.systems {
-		legend.Add(name, &plotter.Line{LineStyle: looks[name]})
+		legend.Add(name, &plotter.Line{LineStyle: styles[name]})
 	}
 	return legend
 }
 
-// sans is the font of everything; where it is not installed, one with the same
+// sans is the font of all text. Where it is not installed, one of fonts with the same
 // widths often is.
 var sans = font.Font{Typeface: "Liberation", Variant: "Sans"}
 
 const fonts = "font-family:Liberation Sans,Arial,Helvetica,sans-serif"
 
-// newPanel returns an empty plot in the style of all.
+// newPanel returns an empty plot in the common style.
 func newPanel(title, x string) *plot.Plot {
 	p := plot.New()
 	for _, style := range []*text.Style{

@@ -6,19 +6,19 @@ import (
 	"math"
 )
 
-// goal is a figure to reach: what is measured must be at least, or at most, that.
+// goal is a figure to reach: at least, or at most.
 type goal struct {
 	cell    string
 	text    string
-	atMost  bool // else at least
+	atMost  bool // otherwise at least
 	figure  float64
 	measure func(r *record) (float64, bool)
 }
 
-// goals are the figures that this project set itself before it was built.
+// goals are the figures that the project set itself at its beginning.
 var goals = []goal{
 	{
-		"a", "64 goroutines, Send: times a bare INSERT per call", false, 8,
+		"a", "64 goroutines, Send: times a bare INSERT", false, 8,
 		times(quantity{"64", "ours", rate}, quantity{"64", "bare", rate}),
 	},
 	{
@@ -26,7 +26,7 @@ var goals = []goal{
 		times(quantity{"64", "ours", rate}, quantity{"64", "river", rate}),
 	},
 	{
-		"a", "1 goroutine, Send: the time of a bare INSERT", true, 1.1,
+		"a", "1 goroutine, Send: time of a call, times a bare INSERT", true, 1.1,
 		times(quantity{"1", "bare", rate}, quantity{"1", "ours", rate}),
 	},
 	{
@@ -38,7 +38,7 @@ var goals = []goal{
 		times(quantity{"16", "ours", rate}, quantity{"16", "river", rate}),
 	},
 	{
-		"c", "drain by 16 workers: times River with the workers it works best with", false, 5,
+		"c", "drain by 16 workers: times River with its best number of workers", false, 5,
 		func(r *record) (float64, bool) {
 			ours, ok := r.median("16", "ours", rate)
 			best, measured := r.median("best", "river", rate)
@@ -50,7 +50,7 @@ var goals = []goal{
 		func(r *record) (float64, bool) { return r.median("16", "ours", cpuPer) },
 	},
 	{
-		"c", "drain by 16 workers: server CPU, of that of PGMQ's read(100) and delete(array) at its best", true, 12.0 / 37,
+		"c", "drain by 16 workers: server CPU, times PGMQ's read(100) and delete(array) with their best number of workers", true, 12.0 / 37,
 		func(r *record) (float64, bool) {
 			ours, ok := r.median("16", "ours", cpuPer)
 			pgmq, measured := r.median("best", "pgmq", cpuPer)
@@ -65,10 +65,10 @@ var goals = []goal{
 		"d", "5,000/s: p99, ms", true, 25,
 		func(r *record) (float64, bool) { return r.median("5,000/s", "ours", p99) },
 	},
-	{"e", "held horizon, at the heaviest load: throughput, of that of the clean minute", false, 0.95, last(heldRate, rate)},
-	{"e", "held horizon, at the heaviest load: p99, times that of the clean minute", true, 2, last(heldP99, p99)},
+	{"e", "held horizon, at the heaviest load: throughput, times that before", false, 0.95, last(heldRate, rate)},
+	{"e", "held horizon, at the heaviest load: p99, times that before", true, 2, last(heldP99, p99)},
 	{
-		"e", "held horizon, at the heaviest load: seconds until it is as before", true, 10,
+		"e", "held horizon, at the heaviest load: seconds to recover", true, 10,
 		func(r *record) (float64, bool) {
 			if x, ok := r.median(lastVariant(r), "ours", recovery); ok {
 				return x, true
@@ -77,16 +77,16 @@ var goals = []goal{
 			return math.Inf(1), measured
 		},
 	},
-	{"g", "the largest backlog: send, of that on an empty queue", false, 0.9, behind(sendRate)},
-	{"g", "the largest backlog: read, of that on an empty queue", false, 0.9, behind(readRate)},
+	{"g", "the largest backlog: sends, times those to an empty queue", false, 0.9, behind(sendRate)},
+	{"g", "the largest backlog: reads, times those from an empty queue", false, 0.9, behind(readRate)},
 }
 
-// times is one quantity of a cell as a multiple of another, round by round.
+// times returns one quantity of a cell as a multiple of another, round by round.
 func times(a, b quantity) func(*record) (float64, bool) {
 	return func(r *record) (float64, bool) { return r.ratio(a, b) }
 }
 
-// last is one metric as a multiple of another, of ours, in the cell's heaviest variant.
+// last returns one metric of ours as a multiple of another, in the heaviest variant.
 func last(a, b metric) func(*record) (float64, bool) {
 	return func(r *record) (float64, bool) {
 		v := lastVariant(r)
@@ -94,7 +94,7 @@ func last(a, b metric) func(*record) (float64, bool) {
 	}
 }
 
-// behind is a metric with the largest backlog as a multiple of that without one.
+// behind returns a metric with the largest backlog as a multiple of that without one.
 func behind(m metric) func(*record) (float64, bool) {
 	return func(r *record) (float64, bool) {
 		return r.ratio(quantity{lastVariant(r), "ours", m}, quantity{"0", "ours", m})
@@ -117,7 +117,7 @@ func (g goal) reached(x float64) bool {
 }
 
 func writeGoals(w io.Writer, records []*record) {
-	fmt.Fprint(w, "### The figures to reach\n\n")
+	fmt.Fprint(w, "### Goals\n\n")
 	row(w, "cell", "figure", "goal", "measured", "")
 	row(w, "---", "---", "---:", "---:", "---")
 	for _, g := range goals {
@@ -137,7 +137,7 @@ func writeGoals(w io.Writer, records []*record) {
 				}
 			}
 		}
-		row(w, "("+g.cell+")", g.text, bound+figure(g.figure), measured, verdict)
+		row(w, cellOf(g.cell).label(), g.text, bound+figure(g.figure), measured, verdict)
 	}
 	fmt.Fprintln(w)
 }

@@ -12,10 +12,10 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// gueQueue is gue: Enqueue, EnqueueBatch, and its pool of workers, each of which
-// holds a transaction while it handles one job. The poll strategy is by run_at,
-// whose index serves it; by priority, the default, each look sorts all jobs. The
-// poll interval, 5 s by default, is that of the other systems that poll.
+// gueQueue is gue: Enqueue, EnqueueBatch and its pool of workers. Each worker holds a
+// transaction while it handles one job. The poll strategy is by run_at, which an
+// index serves; the default, by priority, sorts all jobs at each poll. The poll
+// interval is that of the other systems that poll, and not gue's default of 5 s.
 var gueQueue = &system{
 	name:    "gue",
 	about:   "Enqueue, EnqueueBatch; worker pool, RunAtPollStrategy, poll interval 10 ms",
@@ -32,7 +32,7 @@ var gueQueue = &system{
 	},
 }
 
-// What gue's migrations/schema.sql says; the module does not embed it.
+// The statements of gue's migrations/schema.sql, which the module does not embed.
 const (
 	gueTable = `CREATE TABLE IF NOT EXISTS gue_jobs (
 		job_id      TEXT        NOT NULL PRIMARY KEY,
@@ -81,8 +81,8 @@ func gueJob(queue int, b body) (*gue.Job, error) {
 	return &gue.Job{Type: gueType, Queue: queueName(queue), Args: args}, err
 }
 
-// consume gives each queue its pool of workers, at least one for each. Workers
-// that wait for many queues wait longer, or their looks are all that happens.
+// consume gives each queue a pool of at least one worker. With many queues the poll
+// interval is longer; otherwise the polls alone would keep the server busy.
 func (c *gueClient) consume(ctx context.Context, workers int, handle func(body)) error {
 	work := gue.WorkMap{gueType: func(_ context.Context, job *gue.Job) error {
 		var b body
@@ -99,7 +99,7 @@ func (c *gueClient) consume(ctx context.Context, workers int, handle func(body))
 			gue.WithPoolQueue(queueName(queue)),
 			gue.WithPoolPollInterval(interval),
 			gue.WithPoolPollStrategy(gue.RunAtPollStrategy),
-			gue.WithPoolGracefulShutdown(nil), // a job that was begun is finished
+			gue.WithPoolGracefulShutdown(nil), // workers finish the jobs that they began
 		)
 		if err != nil {
 			return err

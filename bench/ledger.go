@@ -6,24 +6,24 @@ import (
 	"time"
 )
 
-// ledger knows which messages were sent and which came, so that a system that
-// loses some, or counts some twice, cannot look fast. It is safe for concurrent use.
+// ledger records which messages were sent and received, so that a system which loses
+// or repeats messages cannot look fast. It is safe for concurrent use.
 type ledger struct {
 	fill filler
 
 	mu       sync.Mutex
 	next     int64
-	came     []uint8 // how often, by number
+	came     []uint8 // how often each message came, by number
 	received int64   // different messages
 	twice    int64
-	latency  *timeline // of what comes from now on; nil for none
-	watched  int64     // when received is that many,
-	reached  chan struct{}
+	latency  *timeline     // records latencies, unless nil
+	watched  int64         // reached is closed when received is that many
+	reached  chan struct{} // nil when nothing waits
 }
 
 func newLedger(fill filler) *ledger { return &ledger{fill: fill} }
 
-// take returns the next n messages, which are due now.
+// take returns the next n messages, due now.
 func (l *ledger) take(n int) []body {
 	first := l.reserve(n)
 	due := time.Now().UnixNano()
@@ -49,8 +49,8 @@ func (l *ledger) reserve(n int) (first int64) {
 	return first
 }
 
-// handle is the handler of every system's consumer: it does nothing but note
-// that the message came.
+// handle is the handler of every system's consumer. It only records that the
+// message came.
 func (l *ledger) handle(b body) {
 	now := time.Now()
 	l.mu.Lock()
@@ -73,8 +73,7 @@ func (l *ledger) handle(b body) {
 	}
 }
 
-// all returns a channel that is closed when everything that was reserved so far
-// has come.
+// all returns a channel that is closed when all messages reserved so far have come.
 func (l *ledger) all() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -94,22 +93,22 @@ func (l *ledger) count() int64 {
 	return l.received
 }
 
-// sent returns how many messages were handed out.
+// sent returns how many messages were taken to be sent.
 func (l *ledger) sent() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.next
 }
 
-// record has latencies go to t from now on.
+// record makes t receive the latencies from now on; nil stops that.
 func (l *ledger) record(t *timeline) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.latency = t
 }
 
-// check is an error unless each message came exactly once; when the consumer was
-// stopped before the end (not whole), unless none came twice.
+// check returns an error unless each message came exactly once. When the consumer
+// was stopped before the end (not whole), it only checks that none came twice.
 func (l *ledger) check(whole bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

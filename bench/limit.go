@@ -7,8 +7,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// copyLimit is how fast Postgres itself is with a queue's table: COPY in, and one
-// DELETE … RETURNING that takes everything out. Nobody can use a queue like that.
+// copyLimit shows how fast Postgres itself is with a queue's table: COPY in, and one
+// DELETE … RETURNING of everything out. It is a limit, not a usable queue.
 var copyLimit = &system{
 	name:    "limit",
 	about:   "COPY into a queue's table, one DELETE RETURNING of everything out",
@@ -26,7 +26,7 @@ var copyLimit = &system{
 	},
 }
 
-const oneStatement = "it is one statement, whoever runs it"
+const oneStatement = "one statement does it, for any number of workers"
 
 type limitClient struct{ pools }
 

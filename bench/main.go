@@ -1,11 +1,11 @@
-// Command bench measures this project's queue beside others on one durable
-// Postgres: round by round, each system in its turn, each piece on fresh
-// queues. It writes tables, charts and raw results to a directory, and the
-// report to standard output.
+// Command bench compares this project's queue with others on one durable Postgres.
+// Each round measures all systems, each on fresh queues. The command writes tables,
+// charts and raw results to a directory, and the report to standard output.
 //
-//	make bench                                     # all cells in their short form
-//	make bench ARGS='-full -cells a,c -rounds 5'   # those of docs/performance.md
-//	make bench ARGS='-cells none -out DIR'         # only draw DIR's results anew
+//	make bench                                     # all cells in short form
+//	make bench ARGS='-rounds 3 -out build/bench'   # as in docs/performance.md
+//	make bench ARGS='-full -cells sends,drain'     # two cells in full size
+//	make bench ARGS='-cells none -out DIR'         # only report DIR's results again
 package main
 
 import (
@@ -36,14 +36,14 @@ func run(args []string) (err error) {
 	defer cancel()
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	var (
-		cellIDs = flags.String("cells", "", "cells to measure, such as a,c,e, or none; all if empty")
-		names   = flags.String("systems", "", "systems to compare, of "+strings.Join(systemNames(), ", ")+"; all if empty")
-		rounds  = flags.Int("rounds", 0, "how often each piece is measured, except for those that take long; 0: 3 in full size, else 2")
-		full    = flags.Bool("full", false, "measure in full size, which takes hours")
-		out     = flags.String("out", "build/bench", "directory for results, tables and charts")
-		seed    = flags.Uint64("seed", 1, "of the text in the messages")
-		conns   = flags.Int("conns", 64, "connections of each of a system's two pools: for sending, for consuming")
-		dsn     = flags.String("database-url", "", "server to measure on, as a superuser; else "+urlVar+", else one is started")
+		list   = flags.String("cells", "", "cells to measure, by letter or name, separated by commas: "+cellKeys()+"; none only writes the report again (default all)")
+		names  = flags.String("systems", "", "systems to compare, separated by commas: "+strings.Join(systemNames(), ", ")+" (default all)")
+		rounds = flags.Int("rounds", 0, "rounds; cells that take long have one (default 3 with -full, else 2)")
+		full   = flags.Bool("full", false, "measure in full size, which takes hours")
+		out    = flags.String("out", "build/bench", "directory for results, tables and charts")
+		seed   = flags.Uint64("seed", 1, "seed of the random text in the messages")
+		conns  = flags.Int("conns", 64, "connections of each of a system's two pools, one to send and one to consume")
+		dsn    = flags.String("database-url", "", "URL of the server to measure on, with a superuser's role (default $"+urlVar+", or a server that the bench starts)")
 	)
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -57,7 +57,7 @@ func run(args []string) (err error) {
 	}
 	p.rounds = cmp.Or(*rounds, p.form.rounds)
 	p.form.seed = *seed
-	if p.cells, err = cellsOf(*cellIDs); err != nil {
+	if p.cells, err = cellsOf(*list); err != nil {
 		return err
 	}
 	if p.systems, err = systemsOf(*names); err != nil {
@@ -79,7 +79,7 @@ func run(args []string) (err error) {
 	return errors.Join(p.run(ctx, conditions, to.keep), to.show(os.Stdout))
 }
 
-// show draws everything anew and prints the report.
+// show writes the charts and the report anew, and prints the report to w.
 func (s store) show(w io.Writer) error {
 	if err := s.draw(); err != nil {
 		return err
@@ -93,7 +93,7 @@ func (s store) show(w io.Writer) error {
 	return err
 }
 
-// conditions are what figures mean nothing without.
+// conditions returns what a reader must know to judge the figures.
 func (p *plan) conditions(ctx context.Context) ([]string, error) {
 	lines, err := p.server.describe(ctx)
 	if err != nil {
@@ -119,7 +119,8 @@ func (p *plan) conditions(ctx context.Context) ([]string, error) {
 	return lines, nil
 }
 
-// loadAverage tells whether others use the machine.
+// loadAverage returns the load of the last minute, which shows whether other
+// programs used the machine.
 func loadAverage() string {
 	text, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
@@ -129,7 +130,7 @@ func loadAverage() string {
 	return first
 }
 
-// commit returns that of the working directory, and whether it is changed.
+// commit returns the commit of the working directory, and whether files are changed.
 func commit(ctx context.Context) string {
 	out, err := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty").Output()
 	if err != nil {

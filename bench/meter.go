@@ -7,7 +7,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// meter measures what the server spends between start and stop.
+// meter measures the server's CPU, WAL and commits between start and stop.
 type meter struct {
 	database *database
 	cpu      time.Duration
@@ -15,7 +15,7 @@ type meter struct {
 	commits  int64
 }
 
-// startMeter begins when everything that happened before is accounted for.
+// startMeter starts a meter after the statistics include all earlier work.
 func (d *database) startMeter(ctx context.Context) (*meter, error) {
 	if _, err := d.flushStatistics(ctx); err != nil {
 		return nil, err
@@ -29,8 +29,8 @@ func (d *database) startMeter(ctx context.Context) (*meter, error) {
 	return m, nil
 }
 
-// stop sets, for each of n messages, the server's CPU (where it can be seen), the
-// bytes of WAL and the commits.
+// stop sets the bytes of WAL and the commits per message, of n messages, and the
+// server's CPU where the bench can read it.
 func (m *meter) stop(ctx context.Context, n int64, to values) error {
 	cpu := m.cpuNow() - m.cpu
 	wal, _, err := m.count(ctx)
@@ -58,7 +58,7 @@ func (m *meter) cpuNow() time.Duration {
 		return 0
 	}
 	cpu, err := m.database.server.process.cpu()
-	if err != nil { // the server is gone; whatever is asked of it next will say so
+	if err != nil { // the server is gone; the next query returns the error
 		return 0
 	}
 	return cpu
@@ -72,13 +72,13 @@ func (m *meter) count(ctx context.Context) (wal, commits int64, err error) {
 	return wal, commits, err
 }
 
-// flushStatistics has every idle backend report what it did, which it would do up
-// to a second later. It returns how many commits that took, one each.
+// flushStatistics makes every idle backend report its statistics now, and not up to
+// a second later. It returns how many commits that took: one for each backend.
 func (d *database) flushStatistics(ctx context.Context) (commits int64, err error) {
 	for _, pool := range []*pgxpool.Pool{d.send, d.consume} {
 		for _, conn := range pool.AcquireAllIdle(ctx) {
-			// As text: no prepared statement, so one transaction each. Without a
-			// table to read, a backend that has nothing to report would keep it.
+			// The simple protocol prepares nothing, so each call is one transaction. A
+			// backend without a new statistic would not flush; reading a table makes one.
 			_, execErr := conn.Conn().PgConn().Exec(ctx, `SELECT pg_stat_force_next_flush() FROM pg_class LIMIT 1`).ReadAll()
 			conn.Release()
 			if execErr != nil {
@@ -90,8 +90,8 @@ func (d *database) flushStatistics(ctx context.Context) (commits int64, err erro
 	return commits, err
 }
 
-// storage returns the dead rows and the bytes of the tables of a database. Dead
-// rows are as Postgres' statistics have them.
+// storage returns the dead rows, by Postgres' statistics, and the bytes of a
+// database's tables with their indexes.
 func (d *database) storage(ctx context.Context) (dead, size float64, err error) {
 	err = d.send.QueryRow(ctx, `
 		SELECT coalesce(sum(n_dead_tup), 0)::float8, coalesce(sum(pg_total_relation_size(relid)), 0)::float8

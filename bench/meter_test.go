@@ -26,7 +26,8 @@ func TestMeterCountsWhatTheMessagesCost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// By one connection: the others have nothing to report, and count all the same.
+	// One connection sends. The others have nothing to report, and stop must subtract
+	// their commits too.
 	for range 100 {
 		if err := p.sendOne(t.Context()); err != nil {
 			t.Fatal(err)
@@ -49,7 +50,7 @@ func TestMeterCountsWhatTheMessagesCost(t *testing.T) {
 func TestCPUOfABackendThatHasEndedCounts(t *testing.T) {
 	t.Parallel()
 	if shared.process == nil {
-		t.Log("the server's processes cannot be seen from here")
+		t.Log("/proc does not show the server's processes")
 		return
 	}
 	before, err := shared.process.cpu()
@@ -62,7 +63,7 @@ func TestCPUOfABackendThatHasEndedCounts(t *testing.T) {
 	}
 	var pid int
 	var busy float64
-	// Half a second of the clock is some of the processor, however many share it.
+	// Half a second takes some CPU time, even when many processes share the processor.
 	if err := conn.QueryRow(t.Context(), `
 		WITH RECURSIVE loop AS (
 			SELECT clock_timestamp() AS at
@@ -91,6 +92,6 @@ func TestCPUOfABackendThatHasEndedCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	if after-before < used-tick {
-		t.Errorf("a backend used %v; the server is said to have used %v", used, after-before)
+		t.Errorf("a backend used %v of CPU, and the server only %v", used, after-before)
 	}
 }

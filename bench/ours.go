@@ -11,8 +11,8 @@ import (
 	"github.com/pgmq-go/pgmq/schema"
 )
 
-// pgmqGo is this project's Go API as the README shows it: Send, SendBatch and
-// Consume with their defaults.
+// pgmqGo is this project's Go API as the README shows it: Send, SendBatch and Consume
+// with their defaults.
 var pgmqGo = &system{
 	name:    "ours",
 	about:   "queue.Queue[T] on a pool: Send, SendBatch, Consume; defaults",
@@ -39,7 +39,7 @@ var pgmqGo = &system{
 	},
 }
 
-// dropQueues is pgmqGo's reset.
+// dropQueues is the reset of the systems that have PGMQ's tables.
 const dropQueues = `SELECT pgmq.drop_queue(queue_name) FROM pgmq.meta`
 
 func installSchema(ctx context.Context, pool *pgxpool.Pool) error {
@@ -62,7 +62,7 @@ func (c *ourClient) sendBatch(ctx context.Context, queue int, bodies []body) err
 	return err
 }
 
-// consume gives each queue its consumer, and each consumer at least one worker.
+// consume runs one consumer for each queue, with at least one worker.
 func (c *ourClient) consume(ctx context.Context, workers int, handle func(body)) error {
 	var consumers []func(context.Context) error
 	for _, in := range c.in {

@@ -11,11 +11,10 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// titles say what the y axes are. A label beside the axis would be harder to read.
+// titles name the y axes above the panels, where they are easier to read than along
+// the axis.
 var titles = map[metric]string{
 	rate:       "Messages a second",
-	sendRate:   "Sent a second",
-	readRate:   "Read a second",
 	p50:        "p50 from due to handler, ms",
 	p95:        "p95 from due to handler, ms",
 	p99:        "p99 from due to handler, ms",
@@ -24,8 +23,8 @@ var titles = map[metric]string{
 	commitsPer: "Commits a message",
 }
 
-// byVariant draws one line a system over the variants of a cell, on a log axis. A
-// cross instead of a dot says that the system did not keep up with the load.
+// byVariant draws one line for each system over the variants of a cell, on a log
+// axis. A cross instead of a dot means that the system did not keep up with the load.
 func byVariant(r *record, m metric, x string) *plot.Plot {
 	p := newPanel(titles[m], x)
 	variants := r.variants()
@@ -49,7 +48,7 @@ func byVariant(r *record, m metric, x string) *plot.Plot {
 			all = append(all, value)
 		}
 		if len(line) > 0 {
-			p.Add(&plotter.Line{XYs: line, LineStyle: looks[system]})
+			p.Add(&plotter.Line{XYs: line, LineStyle: styles[system]})
 		}
 		p.Add(dots(done, system, draw.CircleGlyph{}), dots(late, system, draw.CrossGlyph{}))
 	}
@@ -57,7 +56,7 @@ func byVariant(r *record, m metric, x string) *plot.Plot {
 	return p
 }
 
-// keptUp tells whether a system carried 95 % of the load, in cells that have one.
+// keptUp reports whether a system handled 95 % of the load, in cells that have one.
 func (r *record) keptUp(variant, system string) bool {
 	if r.Cell != steady.id {
 		return true
@@ -68,18 +67,18 @@ func (r *record) keptUp(variant, system string) bool {
 }
 
 func dots(at plotter.XYs, system string, shape draw.GlyphDrawer) *plotter.Scatter {
-	return &plotter.Scatter{XYs: at, GlyphStyle: draw.GlyphStyle{Color: looks[system].Color, Radius: 3, Shape: shape}}
+	return &plotter.Scatter{XYs: at, GlyphStyle: draw.GlyphStyle{Color: styles[system].Color, Radius: 3, Shape: shape}}
 }
 
-// costFigure is what a message costs the server when it is sent alone, in a batch,
-// and drained.
+// costFigure shows what a message costs the server when it is sent alone, when it is
+// sent in a batch, and when it is drained.
 func costFigure(records []*record) figureOf {
 	type place struct {
 		r             *record
 		variant, name string
 	}
 	var places []place
-	f := figureOf{name: "costs", cell: "costs", columns: 3}
+	f := figureOf{name: "costs", about: "What one message costs the server in cells a, b and c", columns: 3}
 	for _, r := range records {
 		switch r.Cell {
 		case sends.id:
@@ -124,10 +123,10 @@ func costFigure(records []*record) figureOf {
 	return f
 }
 
-// overTime draws a variant of the held horizon, second by second. The time while
-// the transaction is open is shaded.
+// overTime draws a variant of the held horizon, second by second. A shade marks the
+// time in which the transaction is open.
 func overTime(r *record, variant string) figureOf {
-	f := figureOf{name: "horizon-" + fmt.Sprint(r.xOf(variant)), cell: r.Cell, columns: 1}
+	f := figureOf{name: "horizon-" + fmt.Sprint(r.xOf(variant)), about: r.about(), columns: 1}
 	for i, panel := range []struct {
 		title string
 		log   bool
@@ -152,10 +151,10 @@ func overTime(r *record, variant string) figureOf {
 			if !slices.Contains(f.systems, one.System) {
 				f.systems = append(f.systems, one.System)
 			}
-			line := &plotter.Line{LineStyle: looks[one.System]}
+			line := &plotter.Line{LineStyle: styles[one.System]}
 			for at, s := range one.Seconds {
 				y := panel.of(s)
-				if panel.log && y <= 0 { // nothing came in that second
+				if panel.log && y <= 0 { // no message came in that second
 					continue
 				}
 				line.XYs = append(line.XYs, plotter.XY{X: float64(at + 1), Y: y})
@@ -212,7 +211,7 @@ func shade(seconds [2]int, bottom, top float64) *plotter.Polygon {
 	}
 }
 
-// nominal gives the x axis names instead of numbers.
+// nominal labels the x axis with names instead of numbers.
 func nominal(p *plot.Plot, names []string) {
 	var ticks plot.ConstantTicks
 	for i, name := range names {
@@ -233,8 +232,8 @@ func logY(p *plot.Plot, all []float64) {
 	p.Y.Min, p.Y.Max = low, high
 }
 
-// logTicks names the powers of ten, and when there are few of them, twice and five
-// times these as well.
+// logTicks labels the powers of ten, and when there are few of them, also twice and
+// five times these.
 func logTicks(low, high float64) []plot.Tick {
 	steps := []float64{1}
 	if high/low < 300 {

@@ -1,6 +1,6 @@
--- The layout and the statements of PGMQ 1.13 for what is measured, from their
--- description: one B-tree for the key and one on vt, a claim that locks rows and
--- then updates them, dynamic SQL in each function.
+-- The tables and the statements of PGMQ 1.13 that the bench measures, written from
+-- their description. A queue has a B-tree for the key and one on vt. A claim locks
+-- rows and then updates them. Each function uses dynamic SQL.
 CREATE SCHEMA pgmq;
 CREATE TABLE pgmq.meta (queue_name varchar UNIQUE NOT NULL);
 CREATE TYPE pgmq.message_record AS (

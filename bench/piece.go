@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// piece is one system in one variant of a cell in one round.
+// piece is one measurement: one system in one variant of a cell in one round.
 type piece struct {
 	system   *system
 	form     form
@@ -40,7 +40,7 @@ func newPiece(ctx context.Context, s *server, system *system, f form, v variant)
 	return p, nil
 }
 
-// queueOf spreads messages over the queues.
+// queueOf returns the queue of message number seq; messages are spread evenly.
 func (p *piece) queueOf(seq int64) int { return int(seq % int64(p.queues)) }
 
 // sendOne sends the next message.
@@ -49,8 +49,8 @@ func (p *piece) sendOne(ctx context.Context) error {
 	return p.client.send(ctx, p.queueOf(b.Seq), b)
 }
 
-// warm sends some messages by as many senders as will be used, so that their
-// connections are open and their statements prepared.
+// warm sends two messages by each sender, so that connections are open and
+// statements prepared before the measurement.
 func (p *piece) warm(ctx context.Context, senders int) error {
 	var group errgroup.Group
 	for range senders {
@@ -59,8 +59,8 @@ func (p *piece) warm(ctx context.Context, senders int) error {
 	return group.Wait()
 }
 
-// sendFor has senders repeat send for a while, each at least once. It returns how
-// many messages were sent, and in what time.
+// sendFor runs senders that repeat send for length, each at least once. It returns
+// how many messages were sent, and in what time.
 func (p *piece) sendFor(length time.Duration, senders int, send func() error) (int64, time.Duration, error) {
 	var group errgroup.Group
 	before, start := p.ledger.sent(), time.Now()
@@ -96,14 +96,14 @@ func (p *piece) fillUp(ctx context.Context, n, batch int) error {
 	return nil
 }
 
-// consumer is a consumer that runs.
+// consumer is a running consumer.
 type consumer struct {
 	cancel context.CancelFunc
 	ended  chan struct{}
 	err    error // after ended
 }
 
-// start has the system consume until stop is called.
+// start runs the system's consumer until stop is called.
 func (p *piece) start(ctx context.Context, workers int) *consumer {
 	ctx, cancel := context.WithCancel(ctx)
 	c := &consumer{cancel: cancel, ended: make(chan struct{})}
@@ -116,7 +116,7 @@ func (p *piece) start(ctx context.Context, workers int) *consumer {
 	return c
 }
 
-// stop returns when everything that was handled is settled, or ctx is done.
+// stop returns when all handled messages are settled, or ctx is done.
 func (c *consumer) stop(ctx context.Context) error {
 	c.cancel()
 	select {
@@ -127,9 +127,9 @@ func (c *consumer) stop(ctx context.Context) error {
 	}
 }
 
-// await waits until everything that was sent has come, or for the given time. It
-// tells whether everything has.
-func (p *piece) await(ctx context.Context, c *consumer, atMost time.Duration) (whole bool, err error) {
+// waitForAll waits until all sent messages have come, for atMost. It reports whether
+// all have.
+func (p *piece) waitForAll(ctx context.Context, c *consumer, atMost time.Duration) (whole bool, err error) {
 	timer := time.NewTimer(atMost)
 	defer timer.Stop()
 	select {
@@ -144,12 +144,12 @@ func (p *piece) await(ctx context.Context, c *consumer, atMost time.Duration) (w
 	}
 }
 
-// drain consumes what is there, for a while at most, and returns how many
-// messages were handled and settled, and in what time.
+// drain consumes the messages of the queues, for atMost. It returns how many were
+// handled and settled, and in what time.
 func (p *piece) drain(ctx context.Context, workers int, atMost time.Duration) (int64, time.Duration, error) {
 	before, start := p.ledger.count(), time.Now()
 	c := p.start(ctx, workers)
-	whole, err := p.await(ctx, c, atMost)
+	whole, err := p.waitForAll(ctx, c, atMost)
 	err = errors.Join(err, c.stop(ctx))
 	took := time.Since(start)
 	if err == nil {
@@ -158,7 +158,7 @@ func (p *piece) drain(ctx context.Context, workers int, atMost time.Duration) (i
 	return p.ledger.count() - before, took, err
 }
 
-// verify drains what is left and checks that everything came exactly once.
+// verify drains the remaining messages and checks that each came exactly once.
 func (p *piece) verify(ctx context.Context) error {
 	if p.ledger.count() < p.ledger.sent() {
 		if _, _, err := p.drain(ctx, p.system.workers, time.Minute); err != nil {

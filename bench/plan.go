@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// plan is a run: cells, each asked of systems in rounds.
+// plan is one run: which cells to measure, of which systems, in how many rounds.
 type plan struct {
 	server   *server
 	systems  []*system
@@ -18,7 +18,7 @@ type plan struct {
 	progress *progress
 }
 
-// step is a piece to be measured.
+// step names one piece of the plan.
 type step struct {
 	cell    *cell
 	variant variant
@@ -27,11 +27,11 @@ type step struct {
 }
 
 func (s step) String() string {
-	return fmt.Sprintf("(%s) %s, round %d, %s", s.cell.id, s.variant.name, s.round+1, s.system.name)
+	return fmt.Sprintf("%s: %s, round %d, %s", s.cell.label(), s.variant.name, s.round+1, s.system.name)
 }
 
-// steps returns the pieces of a cell in order: in each round every system has its
-// turn, and in each round another one is first.
+// steps returns the pieces of a cell in the order of measuring. Each round measures
+// every system once, and starts with another one.
 func (p *plan) steps(c *cell) []step {
 	rounds := p.rounds
 	if c.once {
@@ -54,8 +54,8 @@ func (p *plan) steps(c *cell) []step {
 	return all
 }
 
-// reason says why a system is left out of a cell or of one of its variants; ""
-// when it is not.
+// reason returns why a system is left out of a cell or of one of its variants, or
+// "" when it takes part.
 func (s *system) reason(cell, variant string) string {
 	if why, ok := s.cannot[cell]; ok {
 		return why
@@ -63,7 +63,7 @@ func (s *system) reason(cell, variant string) string {
 	return s.cannot[cell+" "+variant]
 }
 
-// leftOut returns why systems are missing in a cell.
+// leftOut returns the reasons why systems are missing in a cell.
 func (p *plan) leftOut(c *cell) map[string]string {
 	missing := map[string]string{}
 	for _, s := range p.systems {
@@ -76,8 +76,9 @@ func (p *plan) leftOut(c *cell) map[string]string {
 	return missing
 }
 
-// run measures cell after cell and hands each to keep, the last one as far as it
-// came. A system that fails in a round has failed there, and the run goes on.
+// run measures one cell after the other and passes each record to keep. When ctx
+// ends, keep gets what was measured of the current cell. When a system fails in a
+// round, run records the failure and goes on.
 func (p *plan) run(ctx context.Context, conditions []string, keep func(*record) error) (err error) {
 	total := 0
 	for _, c := range p.cells {
@@ -117,15 +118,15 @@ func (p *plan) run(ctx context.Context, conditions []string, keep func(*record) 
 			return err
 		}
 		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("ended early, with what was measured so far: %w", context.Cause(ctx))
+			return fmt.Errorf("ended early; the results so far are kept: %w", context.Cause(ctx))
 		}
 	}
 	return nil
 }
 
-// measure measures one piece.
+// measure measures one piece. A failure is part of its result.
 func (p *plan) measure(ctx context.Context, s step) result {
-	ctx, cancel := context.WithTimeoutCause(ctx, p.form.limit, fmt.Errorf("not done in %v", p.form.limit))
+	ctx, cancel := context.WithTimeoutCause(ctx, p.form.limit, fmt.Errorf("not finished after %v", p.form.limit))
 	defer cancel()
 	one := result{Variant: s.variant.name, X: s.variant.x, Round: s.round, System: s.system.name}
 	fail := func(err error) result {

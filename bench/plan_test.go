@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// bareNamed is bareTable in a database of its own.
+// bareNamed returns bareTable with another name, and so with another database.
 func bareNamed(name string) *system {
 	s := *bareTable
 	s.name = name
@@ -54,11 +54,11 @@ func TestARunThatIsEndedEarlyKeepsWhatItHas(t *testing.T) {
 		t.Errorf("the run ended with %v", err)
 	}
 	if kept != 3 {
-		t.Errorf("%d results were kept, of three variants of the first cell", kept)
+		t.Errorf("%d results were kept, not the three of the first cell", kept)
 	}
 }
 
-// planOf is a plan of batches for some systems on the shared server.
+// planOf returns a plan that measures batches of some systems on the shared server.
 func planOf(t *testing.T, systems ...*system) *plan {
 	t.Helper()
 	s, err := another(t, systems[0])

@@ -12,14 +12,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// postmaster is the process of a server on this machine, from which all its
-// others descend. What it used is read from Linux' /proc.
+// postmaster is the main process of a server on this machine, the parent of all its
+// others. Their CPU time is read from Linux' /proc.
 type postmaster struct {
 	pid int
 }
 
-// findPostmaster returns nil when the server is not on this machine, or its
-// processes cannot be seen from here.
+// findPostmaster returns nil when the server is not on this machine, or /proc does
+// not show its processes.
 func findPostmaster(ctx context.Context, conn *pgx.Conn) *postmaster {
 	var directory string
 	var backend int
@@ -35,7 +35,7 @@ func findPostmaster(ctx context.Context, conn *pgx.Conn) *postmaster {
 	if err != nil {
 		return nil
 	}
-	// The same path and the same number may mean something else on another machine.
+	// The server may be on another machine, where the same path and pid exist too.
 	stat, err := readStat(backend)
 	if err != nil || stat.parent != pid {
 		return nil
@@ -43,8 +43,8 @@ func findPostmaster(ctx context.Context, conn *pgx.Conn) *postmaster {
 	return &postmaster{pid}
 }
 
-// cpu returns what all processes of the server have used so far, those that have
-// ended included: they count to the postmaster when it takes note of their end.
+// cpu returns the CPU time of all processes of the server so far. A process that has
+// ended is included once the postmaster has collected its exit status.
 func (p *postmaster) cpu() (time.Duration, error) {
 	for {
 		before, err := readStat(p.pid)
@@ -59,14 +59,14 @@ func (p *postmaster) cpu() (time.Duration, error) {
 		if err != nil {
 			return 0, err
 		}
-		// One that ended meanwhile may be in both sums, or in none.
+		// A process that ended meanwhile may be in both sums, or in neither.
 		if before.ended == after.ended {
 			return running(p.pid, after) + after.ended + live, nil
 		}
 	}
 }
 
-// live returns what the processes have used that there are.
+// live returns the CPU time of the server's running processes.
 func (p *postmaster) live() (sum time.Duration, err error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -84,8 +84,8 @@ func (p *postmaster) live() (sum time.Duration, err error) {
 	return sum, nil
 }
 
-// running returns what a process itself has used: in nanoseconds, if the kernel
-// counts them, or else in ticks.
+// running returns the CPU time of one process: to the nanosecond if the kernel counts
+// that, or else in ticks.
 func running(pid int, stat procStat) time.Duration {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/schedstat", pid))
 	if err != nil {
@@ -99,14 +99,13 @@ func running(pid int, stat procStat) time.Duration {
 	return time.Duration(nanoseconds)
 }
 
-// procStat is what /proc/PID/stat tells: user and system time, of the process and
-// of its children that have ended.
+// procStat is a part of /proc/PID/stat.
 type procStat struct {
-	parent     int
-	own, ended time.Duration
+	parent     int           // pid
+	own, ended time.Duration // user and system time: of the process, and of its children that have ended
 }
 
-// tick is the unit of times in /proc, 1/100 s on every Linux that Go runs on.
+// tick is the unit of time in /proc: 1/100 s on every Linux that Go runs on.
 const tick = 10 * time.Millisecond
 
 func readStat(pid int) (procStat, error) {
@@ -114,7 +113,7 @@ func readStat(pid int) (procStat, error) {
 	if err != nil {
 		return procStat{}, err
 	}
-	// The second field is the command in parentheses, which may hold anything.
+	// The second field is the command in parentheses, which may contain any character.
 	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
 	if len(fields) < 15 {
 		return procStat{}, fmt.Errorf("/proc/%d/stat has %d fields", pid, len(fields))

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/term"
 )
 
-// progress tells how far a run is: by a bar on a terminal, by a line a piece
-// elsewhere. It says so on standard error, and on nothing when it is nil.
+// progress shows how far a run is, on standard error: by a bar on a terminal, and by
+// one line for each piece elsewhere. A nil progress shows nothing.
 type progress struct {
 	bar  *progressbar.ProgressBar // nil where there is no terminal
 	next step

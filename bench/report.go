@@ -12,13 +12,13 @@ import (
 	"golang.org/x/text/message"
 )
 
-// english writes 1,000 for a thousand.
+// english prints a thousand as 1,000.
 var english = message.NewPrinter(language.English)
 
-// grouped writes a whole number with its thousands apart.
+// grouped prints a whole number with separators between thousands.
 func grouped(x float64) string { return english.Sprintf("%d", int64(math.Round(x))) }
 
-// figure writes a number with the digits that are worth reading.
+// figure prints a number with about three digits, or all of a whole part.
 func figure(x float64) string {
 	switch {
 	case math.IsInf(x, 0):
@@ -34,7 +34,7 @@ func figure(x float64) string {
 	}
 }
 
-// brief is a piece in a line.
+// brief prints the result of a piece in one line.
 func brief(c *cell, one result) string {
 	var words []string
 	for _, m := range c.columns {
@@ -45,24 +45,25 @@ func brief(c *cell, one result) string {
 	return strings.Join(words, ", ")
 }
 
-// writeReport writes the tables of all cells, the goals and the conditions as
-// Markdown. It is a part of docs/performance.md, so it has no title of its own.
-func writeReport(w io.Writer, records []*record, charts map[string][]string) {
-	for _, r := range records {
-		writeCell(w, r, charts[r.Cell])
+// writeReport writes charts, tables, goals and conditions as Markdown. They are
+// sections of docs/performance.md, so the report has no title.
+func writeReport(w io.Writer, records []*record, charts []figureOf) {
+	fmt.Fprint(w, "## Charts\n\n")
+	for _, f := range charts {
+		title, _, _ := strings.Cut(f.about, ":")
+		fmt.Fprintf(w, "%s:\n\n![%s](%s.svg)\n\n", f.about, title, f.name)
 	}
-	if len(charts["costs"]) > 0 {
-		fmt.Fprint(w, "### What a message costs the server\n\n")
-		writeCharts(w, "What a message costs the server", charts["costs"])
+	fmt.Fprint(w, "## Tables\n\n")
+	for _, r := range records {
+		writeCell(w, r)
 	}
 	writeGoals(w, records)
 	writeConditions(w, records)
 }
 
-func writeCell(w io.Writer, r *record, charts []string) {
+func writeCell(w io.Writer, r *record) {
 	c := cellOf(r.Cell)
 	fmt.Fprintf(w, "### (%s) %s\n\n", c.id, c.title)
-	writeCharts(w, c.title, charts)
 	comparison := fmt.Sprintf("%s, ratio to %s", c.compared, c.reference)
 	for _, variant := range r.variants() {
 		fmt.Fprintf(w, "**%s**\n\n", variant)
@@ -95,13 +96,7 @@ func writeCell(w io.Writer, r *record, charts []string) {
 	}
 }
 
-func writeCharts(w io.Writer, title string, files []string) {
-	for _, file := range files {
-		fmt.Fprintf(w, "![%s](%s)\n\n", title, file)
-	}
-}
-
-// has tells whether a system took part in a variant.
+// has reports whether a system took part in a variant.
 func (r *record) has(variant, system string) bool {
 	return slices.ContainsFunc(r.Results, func(one result) bool {
 		return one.Variant == variant && one.System == system
@@ -120,7 +115,7 @@ func row(w io.Writer, first string, rest ...string) {
 	fmt.Fprintf(w, "| %s | %s |\n", first, strings.Join(rest, " | "))
 }
 
-// dashed is a figure, or a dash for what was not measured.
+// dashed prints a figure, or a dash when it was not measured.
 func dashed(x float64, ok bool) string {
 	if !ok {
 		return "–"
@@ -130,7 +125,7 @@ func dashed(x float64, ok bool) string {
 
 func writeConditions(w io.Writer, records []*record) {
 	fmt.Fprint(w, "### Conditions\n\n")
-	told := map[string][]string{} // cells, by conditions
+	cellsBy := map[string][]string{} // by their conditions
 	var order []string
 	for _, r := range records {
 		size := "short form"
@@ -138,12 +133,12 @@ func writeConditions(w io.Writer, records []*record) {
 			size = "full form"
 		}
 		text := "- " + strings.Join(append(slices.Clone(r.Conditions), size), "\n- ") + "\n"
-		if told[text] == nil {
+		if cellsBy[text] == nil {
 			order = append(order, text)
 		}
-		told[text] = append(told[text], "("+r.Cell+")")
+		cellsBy[text] = append(cellsBy[text], cellOf(r.Cell).label())
 	}
 	for _, text := range order {
-		fmt.Fprintf(w, "Cells %s:\n\n%s\n", strings.Join(told[text], ", "), text)
+		fmt.Fprintf(w, "Cells %s:\n\n%s\n", strings.Join(cellsBy[text], ", "), text)
 	}
 }

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// metric is something that is measured.
+// metric names a quantity that is measured. It is a column of the tables.
 type metric string
 
-// The metrics. Rates are messages a second, latencies milliseconds from the time
-// that a message was due to be sent until its handler began.
+// The metrics. Rates are messages a second. Latencies are milliseconds, from when a
+// message was due to be sent until its handler began.
 const (
 	rate       metric = "msg/s"
 	sendRate   metric = "send/s"
@@ -33,7 +33,7 @@ const (
 	commitsPer metric = "commits/msg"
 )
 
-// values are what was measured of each metric.
+// values are the measured values by metric.
 type values map[metric]float64
 
 // result is one system in one variant of a cell in one round.
@@ -47,7 +47,7 @@ type result struct {
 	Failure string   `json:"failure,omitempty"`
 }
 
-// second is one of a cell that is watched over time.
+// second is one second of a cell that is measured over time.
 type second struct {
 	Rate float64 `json:"rate"`
 	P99  float64 `json:"p99"`  // milliseconds
@@ -55,14 +55,14 @@ type second struct {
 	Size float64 `json:"size"` // bytes
 }
 
-// record is everything about one cell in one run. It is kept as JSON beside the
-// report, so that cells can be measured one at a time.
+// record is everything about one cell in one run. The store keeps it as JSON next to
+// the report, so that cells can be measured one at a time.
 type record struct {
 	Cell       string            `json:"cell"`
 	Conditions []string          `json:"conditions"`
 	Started    time.Time         `json:"started"`
 	Full       bool              `json:"full"`
-	Held       [2]int            `json:"held"`    // seconds between which the horizon was held
+	Held       [2]int            `json:"held"`    // from and to which second the transaction was open
 	Seconds    int               `json:"seconds"` // of that cell in all
 	LeftOut    map[string]string `json:"left_out,omitempty"`
 	Results    []result          `json:"results"`
@@ -79,8 +79,8 @@ func (r *record) variants() []string {
 	return names
 }
 
-// of returns a metric of a system in a variant, by round. A round that failed, or
-// did not measure it, is not there.
+// of returns a metric of a system in a variant, by round. It leaves out rounds that
+// failed or did not measure it.
 func (r *record) of(variant, system string, m metric) map[int]float64 {
 	found := map[int]float64{}
 	for _, one := range r.Results {
@@ -106,8 +106,8 @@ type quantity struct {
 	metric          metric
 }
 
-// ratio returns the median of a/b, each taken within one round, so that what a
-// shared machine did to both cancels out.
+// ratio returns the median of a/b over the rounds. Taken within one round, a ratio
+// does not depend on how busy a shared machine was.
 func (r *record) ratio(a, b quantity) (float64, bool) {
 	below := r.of(b.variant, b.system, b.metric)
 	var all []float64
@@ -119,7 +119,7 @@ func (r *record) ratio(a, b quantity) (float64, bool) {
 	return median(all)
 }
 
-// median returns the middle one, or the mean of the two in the middle, and
+// median returns the middle value, or the mean of the two in the middle. It reports
 // whether there is any.
 func median(all []float64) (float64, bool) {
 	if len(all) == 0 {

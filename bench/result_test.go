@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// made is a record of two systems in one variant, round by round.
+// made returns a record of two systems in one variant, round by round.
 func made(cell, variant string, m metric, ours, other []float64, name string) *record {
 	r := &record{Cell: cell}
 	for round := range ours {
@@ -37,8 +37,8 @@ func TestMedianIsTheMiddleOne(t *testing.T) {
 	}
 }
 
-// A round in which the machine was slow counts as a ratio like any other; ratios
-// of medians would mix rounds.
+// A ratio within a round in which the machine was slow is still valid. A ratio of
+// medians would mix rounds.
 func TestRatiosAreTakenRoundByRound(t *testing.T) {
 	t.Parallel()
 	r := made("a", "64", rate, []float64{800, 80, 900}, []float64{100, 10, 300}, "bare")
@@ -61,7 +61,7 @@ func TestARoundThatFailedIsNotCounted(t *testing.T) {
 	var report strings.Builder
 	writeReport(&report, []*record{r}, nil)
 	if !strings.Contains(report.String(), "Failed: ours, 64, round 2: cut off") {
-		t.Errorf("the report does not tell:\n%s", report.String())
+		t.Errorf("the report does not name the failure:\n%s", report.String())
 	}
 }
 

@@ -12,13 +12,16 @@ import (
 	"github.com/riverqueue/river/rivermigrate"
 )
 
-// riverQueue is River. Batches go by InsertManyFast, which is COPY. Its docs name
-// two settings that bound the throughput of a client: FetchCooldown, the least
-// time between two fetches (100 ms if left alone; here its minimum, 1 ms), and
-// MaxWorkers, which is also the most that one fetch brings. Its benchmark command
-// uses thousands; so does the cell that leaves the number to the system. New jobs
-// are announced by NOTIFY, so the poll interval matters little. Completed jobs
-// stay in the table for a day, as by default; without River Pro they must.
+// riverQueue is River. It sends batches by InsertManyFast, which uses COPY. Its docs
+// name two settings that limit the throughput of a client:
+//   - FetchCooldown is the least time between two fetches: 100 ms by default, and
+//     here its minimum, 1 ms.
+//   - MaxWorkers also limits how many jobs one fetch returns. River's benchmark
+//     command uses thousands, and so do the cells that leave the number to the system.
+//
+// River notifies its clients of new jobs by NOTIFY, so the poll interval matters
+// little. Completed jobs stay in the table for a day, which is the default, and
+// required without River Pro.
 var riverQueue = &system{
 	name:    "river",
 	about:   "Insert, InsertManyFast; FetchCooldown 1 ms, FetchPollInterval 100 ms",
@@ -50,11 +53,11 @@ func riverConfig() *river.Config {
 
 type riverClient struct {
 	inserts *river.Client[pgx.Tx]
-	pool    *pgxpool.Pool // to work with
+	pool    *pgxpool.Pool // for the workers
 	queues  int
 }
 
-// riverArgs is a body as River wants it.
+// riverArgs is a body with the method that River requires.
 type riverArgs struct{ body }
 
 func (riverArgs) Kind() string { return "bench" }
@@ -77,7 +80,7 @@ func riverOptions(queue int) *river.InsertOpts {
 	return &river.InsertOpts{Queue: queueName(queue)}
 }
 
-// consume shares the workers among the queues, at least one for each.
+// consume divides the workers among the queues; each gets at least one.
 func (c *riverClient) consume(ctx context.Context, workers int, handle func(body)) error {
 	config := riverConfig()
 	config.Queues = map[string]river.QueueConfig{}
@@ -85,7 +88,7 @@ func (c *riverClient) consume(ctx context.Context, workers int, handle func(body
 		config.Queues[queueName(queue)] = river.QueueConfig{MaxWorkers: max(workers/c.queues, 1)}
 	}
 	if c.queues > 1 {
-		config.FetchPollInterval = river.FetchPollIntervalDefault // as for queues that are mostly empty
+		config.FetchPollInterval = river.FetchPollIntervalDefault // these queues are mostly empty
 	}
 	config.Workers = river.NewWorkers()
 	if err := river.AddWorkerSafely(config.Workers, river.WorkFunc(func(_ context.Context, job *river.Job[riverArgs]) error {

@@ -16,12 +16,12 @@ import (
 	"github.com/pgmq-go/pgmq/internal/postgres"
 )
 
-// urlVar names a server to measure on. The role must be a superuser's, who may
-// make databases and say CHECKPOINT.
+// urlVar is the environment variable with the URL of the server to measure on. Its
+// role must be a superuser, which may create databases and run CHECKPOINT.
 const urlVar = "PGMQ_BENCH_DATABASE_URL"
 
-// settings are those of a server that is started: durable, and with room and time
-// for a piece between two checkpoints. There is one before each round.
+// settings are those of a server that the bench starts. It is durable, and can run a
+// piece without a checkpoint; the plan runs one before each round.
 var settings = []string{
 	"fsync=on",
 	"synchronous_commit=on",
@@ -33,7 +33,7 @@ var settings = []string{
 	"checkpoint_timeout=30min",
 }
 
-// shown are the settings that are told with the results.
+// shown are the settings that the report lists.
 var shown = []string{
 	"server_version", "fsync", "synchronous_commit", "full_page_writes",
 	"shared_buffers", "max_wal_size", "checkpoint_timeout", "autovacuum_naptime",
@@ -43,13 +43,13 @@ var shown = []string{
 type server struct {
 	*postgres.Server
 	conns   int32       // of each pool
-	control *pgx.Conn   // in no database that is measured
-	process *postmaster // nil where its CPU cannot be seen
+	control *pgx.Conn   // to a database that is not measured
+	process *postmaster // nil when its CPU cannot be read
 }
 
-func startServer(ctx context.Context, dsn string, conns int, careless bool) (*server, error) {
+func startServer(ctx context.Context, dsn string, conns int, withoutFsync bool) (*server, error) {
 	how := settings
-	if careless {
+	if withoutFsync {
 		how = append(how, "fsync=off")
 	}
 	found, err := postgres.Find(ctx, cmp.Or(dsn, os.Getenv(urlVar)), how...)
@@ -71,7 +71,7 @@ func (s *server) stop() error {
 	return s.Stop()
 }
 
-// describe returns the settings that matter.
+// describe returns the shown settings with their values.
 func (s *server) describe(ctx context.Context) ([]string, error) {
 	var lines []string
 	for _, name := range shown {
@@ -84,7 +84,7 @@ func (s *server) describe(ctx context.Context) ([]string, error) {
 	return lines, nil
 }
 
-// do runs a statement that names databases.
+// do runs a statement after replacing each ? by the quoted name of a database.
 func (s *server) do(ctx context.Context, sql string, names ...string) error {
 	for _, name := range names {
 		sql = strings.Replace(sql, "?", pgx.Identifier{name}.Sanitize(), 1)
@@ -93,7 +93,7 @@ func (s *server) do(ctx context.Context, sql string, names ...string) error {
 	return err
 }
 
-// install makes a system's database, with its tables.
+// install creates a system's database, with its tables.
 func (s *server) install(ctx context.Context, system *system) error {
 	if err := s.uninstall(ctx, system); err != nil {
 		return err
@@ -115,14 +115,14 @@ func (s *server) uninstall(ctx context.Context, system *system) error {
 
 func databaseName(system *system) string { return "pgmq_bench_" + system.name }
 
-// database is that of a system, for one piece.
+// database is the database of a system, opened for one piece.
 type database struct {
 	pools
 	server *server
 	name   string
 }
 
-// open returns a system's database, with tables as they were when it was made.
+// open returns a system's database, reset to the state after install.
 func (s *server) open(ctx context.Context, system *system, queues int) (*database, error) {
 	d := &database{server: s, name: databaseName(system)}
 	var err error
@@ -135,8 +135,8 @@ func (s *server) open(ctx context.Context, system *system, queues int) (*databas
 	return d, do(ctx, d.send, system.reset)
 }
 
-// close closes the pools. A connection that is not given back, because the piece
-// failed, is cut.
+// close closes the pools. It terminates connections that are not released within
+// 10 s, because the piece failed.
 func (d *database) close() error {
 	closed := make(chan struct{})
 	go func() {
@@ -152,16 +152,16 @@ func (d *database) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	_, err := d.server.control.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1`, d.name)
-	return errors.Join(errors.New("connections had to be cut"), err)
+	return errors.Join(errors.New("connections had to be terminated"), err)
 }
 
-// quieten has the tables as a quiet database has them: vacuumed, with statistics,
-// and with no checkpoint due.
-func (d *database) quieten(ctx context.Context) error {
+// vacuum leaves the tables as in a quiet database: vacuumed, with statistics, and
+// with no checkpoint due.
+func (d *database) vacuum(ctx context.Context) error {
 	return do(ctx, d.send, `VACUUM (ANALYZE)`, `CHECKPOINT`)
 }
 
-// pool keeps room for the statements of that many queues.
+// pool opens a pool whose connections can cache the statements of all queues.
 func (s *server) pool(ctx context.Context, database string, conns int32, queues int) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(s.in(database))
 	if err != nil {
@@ -172,7 +172,7 @@ func (s *server) pool(ctx context.Context, database string, conns int32, queues 
 	return pgxpool.NewWithConfig(ctx, config)
 }
 
-// in returns the DSN of another database. It holds the password.
+// in returns the DSN of another database. It contains the password.
 func (s *server) in(database string) string {
 	if dsn, err := url.Parse(s.URL); err == nil && dsn.Scheme != "" {
 		dsn.Path = "/" + database

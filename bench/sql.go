@@ -8,10 +8,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// pgmqSQL is this project through PGMQ's SQL functions, as a program in another
-// language uses them: pgmq.send, pgmq.send_batch, and workers that repeat
-// pgmq.read(100) and pgmq.delete(array), by plain pgx. A worker that finds
-// nothing waits for pollPause.
+// pgmqSQL calls this project's SQL functions by plain pgx, as a program in another
+// language does: pgmq.send, pgmq.send_batch, and workers that repeat pgmq.read(100)
+// and pgmq.delete(array). A worker that finds nothing waits for pollPause.
 var pgmqSQL = &system{
 	name:    "sql",
 	about:   "pgmq.send, send_batch, read(100) and delete(array) by plain pgx",
@@ -24,7 +23,7 @@ var pgmqSQL = &system{
 //go:embed pgmq.sql
 var pgmqTables string
 
-// pgmqThen is pgmqSQL on PGMQ's own tables and functions, as pgmq.sql has them.
+// pgmqThen makes the same calls to PGMQ's own tables and functions; see pgmq.sql.
 var pgmqThen = &system{
 	name:    "pgmq",
 	about:   "the same calls to the layout and statements of PGMQ 1.13 (bench/pgmq.sql)",
@@ -34,14 +33,14 @@ var pgmqThen = &system{
 	open:    openSQL(100),
 }
 
-// pgmqSQLOne is pgmqSQL with one message a call.
+// pgmqSQLOne is pgmqSQL that reads and deletes one message a call.
 var pgmqSQLOne = &system{
 	name:    "sql-1",
 	about:   "as sql, with read(1) and delete(id)",
 	workers: 16,
 	cannot: map[string]string{
-		"a": sendsAlike, "b": sendsAlike, "d": drainTells, "e": drainTells,
-		"f": drainTells, "g": drainTells, "h": drainTells,
+		"a": sendsAlike, "b": sendsAlike, "d": drainShows, "e": drainShows,
+		"f": drainShows, "g": drainShows, "h": drainShows,
 	},
 	install: installSchema,
 	reset:   dropQueues,
@@ -50,7 +49,7 @@ var pgmqSQLOne = &system{
 
 const (
 	sendsAlike = "it sends as sql does"
-	drainTells = "the drain tells the price of one message a call"
+	drainShows = "the drain shows what one message a call costs"
 )
 
 func openSQL(batch int) func(context.Context, pools, int) (client, error) {

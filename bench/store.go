@@ -9,11 +9,11 @@ import (
 	"path/filepath"
 )
 
-// store is the directory that holds the results of each cell as JSON, and what is
-// made of all that are there: report.md and the charts.
+// store is a directory with the results of each cell as JSON, and with report.md and
+// the charts of all results in it.
 type store string
 
-// keep replaces what the directory has of a cell, and draws everything anew.
+// keep replaces the results of a cell, and writes the report and the charts anew.
 func (s store) keep(r *record) error {
 	if len(r.Results) == 0 {
 		return nil
@@ -33,7 +33,7 @@ func (s store) keep(r *record) error {
 
 func (s store) file(name string) string { return filepath.Join(string(s), name) }
 
-// records returns what the directory has, in the order of cells.
+// records returns the results in the directory, in the order of cells.
 func (s store) records() ([]*record, error) {
 	var all []*record
 	for _, c := range cells {

@@ -11,44 +11,44 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// system is one of the queues that are compared.
+// system is one of the queues that the bench compares.
 type system struct {
 	name  string // in flags, tables and charts
-	about string // what is measured, in a line
-	// workers is how many it works best with when the cell leaves it to the system.
+	about string // in one line: what is measured
+	// workers is how many suit it best, for cells that leave the number to the system.
 	workers int
-	// cannot says why a cell, or a variant of one ("c best"), is left out.
+	// cannot has the reason why a cell, or a variant of one ("c best"), is left out.
 	cannot map[string]string
-	// install makes its tables in an empty database.
+	// install creates its tables in an empty database.
 	install func(ctx context.Context, pool *pgxpool.Pool) error
-	// reset is a statement that leaves the tables as install made them.
+	// reset is a statement that restores the tables to the state after install.
 	reset string
-	// open makes some queues in such a database, and a client for them.
+	// open creates queues in such a database, and returns a client for them.
 	open func(ctx context.Context, p pools, queues int) (client, error)
 }
 
-// pools are what a client has: one to send with and one to consume with, of the
-// same size, as two processes would have.
+// pools are the connections of a client: one pool to send and one to consume, of the
+// same size, as two processes have them.
 type pools struct {
 	send, consume *pgxpool.Pool
 }
 
 // client sends to and consumes from the queues of one system, which are numbered
-// from 0. Its methods may be called from many goroutines.
+// from 0. It is safe for concurrent use.
 type client interface {
 	// send returns when the message is durable.
 	send(ctx context.Context, queue int, b body) error
 	// sendBatch returns when all are durable.
 	sendBatch(ctx context.Context, queue int, bodies []body) error
-	// consume hands the messages of all queues to handle until ctx is done, and
-	// returns when what was handled is settled.
+	// consume passes the messages of all queues to handle until ctx is done. It
+	// returns when all handled messages are settled.
 	consume(ctx context.Context, workers int, handle func(body)) error
 }
 
-// systems are all that there are, in the order of tables and legends.
+// systems are all systems, in the order of tables and legends.
 var systems = []*system{pgmqGo, pgmqSQL, pgmqSQLOne, pgmqThen, riverQueue, gueQueue, bareTable, copyLimit}
 
-// systemsOf returns the systems of a list of names; all of them for "".
+// systemsOf returns the systems of a comma-separated list of names, or all for "".
 func systemsOf(names string) ([]*system, error) {
 	if names == "" {
 		return systems, nil
@@ -57,7 +57,7 @@ func systemsOf(names string) ([]*system, error) {
 	for name := range strings.SplitSeq(names, ",") {
 		i := slices.IndexFunc(systems, func(s *system) bool { return s.name == name })
 		if i < 0 {
-			return nil, fmt.Errorf("there is no system %q; there are %s", name, strings.Join(systemNames(), ", "))
+			return nil, fmt.Errorf("unknown system %q: use %s", name, strings.Join(systemNames(), ", "))
 		}
 		chosen = append(chosen, systems[i])
 	}
@@ -72,16 +72,16 @@ func systemNames() []string {
 	return names
 }
 
-// queueName names the queue with a number.
+// queueName returns the name of queue number queue.
 func queueName(queue int) string { return fmt.Sprintf("bench_%d", queue) }
 
-// pollPause is how long a consumer that polls waits when it found nothing.
+// pollPause is how long a polling worker waits after it found nothing.
 const pollPause = 10 * time.Millisecond
 
-// poll has workers take messages from all queues, by turns, until ctx is done. A
-// worker whose queues were all empty waits for pollPause. What take began it
-// finishes: its ctx is never done.
-func poll(ctx context.Context, workers, queues int, take func(ctx context.Context, queue int) (took int, err error)) error {
+// poll runs workers that take messages until ctx is done. The workers divide the
+// queues among them, and several may share one. A worker whose queues were all empty
+// waits for pollPause. The ctx of take is never done, so that take always finishes.
+func poll(ctx context.Context, workers, queues int, take func(ctx context.Context, queue int) (n int, err error)) error {
 	work, failed := errgroup.WithContext(ctx)
 	for worker := range workers {
 		work.Go(func() error {

@@ -92,19 +92,19 @@ var questions = []question{
 		{name: "fillfactor 70", setup: `ALTER TABLE {Q} SET (fillfactor = 70)`},
 		{name: "fillfactor 60", setup: `ALTER TABLE {Q} SET (fillfactor = 60)`},
 	}},
-	{"By what are rows found?", 1, []variant{
+	{"How are rows found?", 1, []variant{
 		{name: "an array of ids"},
 		{name: "claimed by ctid", claim: claimByCtid},
 		{name: "claimed and settled by ctid", claim: claimByCtid, settle: settleByCtid},
 		{name: "joins", claim: claimByJoin, settle: settleByJoin},
-		{name: "an array of ids, as the planner likes", along: asItLikes},
-		{name: "joins, as the planner likes", along: asItLikes, claim: claimByJoin, settle: settleByJoin},
+		{name: "an array of ids, without settings", along: asItLikes},
+		{name: "joins, without settings", along: asItLikes, claim: claimByJoin, settle: settleByJoin},
 	}},
-	{"Who waits for whom, with one reader?", 1, []variant{
+	{"Which lock, with one reader?", 1, []variant{
 		{name: "SKIP LOCKED"},
 		{name: "one lock for the queue", first: lockQueue, claim: claimAlone},
 	}},
-	{"Who waits for whom, with four readers?", 4, []variant{
+	{"Which lock, with four readers?", 4, []variant{
 		{name: "SKIP LOCKED"},
 		{name: "one lock for the queue", first: lockQueue, claim: claimAlone},
 	}},
