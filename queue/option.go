@@ -1,12 +1,5 @@
 package queue
 
-import (
-	"context"
-	"errors"
-
-	"github.com/pgmq-go/pgmq/internal/intercept"
-)
-
 // Option is an option of New: [Observe] or [Intercept].
 type Option interface {
 	applyNew(c *core) error
@@ -33,23 +26,4 @@ func (i Interceptor) applyNew(c *core) error {
 		c.interceptors = append(c.interceptors, i)
 	}
 	return nil
-}
-
-var errNextNotCalled = errors.New("an interceptor did not call next, and returned no error")
-
-// around runs do, which sets the results in op, with the interceptors around it.
-func (c core) around(ctx context.Context, op *Operation, do func(context.Context) error) error {
-	if len(c.interceptors) == 0 {
-		return do(ctx)
-	}
-	op.Queue = c.bound.Name
-	result := errNextNotCalled
-	err := intercept.Run(ctx, c.interceptors, op, func(ctx context.Context) error {
-		result = do(ctx)
-		return result
-	})
-	if err == nil && op.Kind != OpHandle {
-		return result // an interceptor may replace an error, but not hide it
-	}
-	return err
 }

@@ -6,7 +6,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/pgmq-go/pgmq/db"
 	"github.com/pgmq-go/pgmq/generics"
 	"github.com/pgmq-go/pgmq/internal/option"
 	"github.com/pgmq-go/pgmq/internal/scan"
@@ -64,36 +63,3 @@ func (q *Queue[T]) WithTx(tx DB) *Queue[T] {
 
 // Name returns the name that was given to New.
 func (q *Queue[T]) Name() string { return q.bound.Name }
-
-// core is a queue without its T.
-type core struct {
-	bound        table.Bound
-	reader       *scan.Reader
-	sender       *sender // on a pool; nil on a connection or a transaction
-	observers    []Observer
-	interceptors []Interceptor
-}
-
-// on returns the core on a pool, a connection or a transaction.
-func (c core) on(bound table.Bound) core {
-	c.bound, c.sender = bound, nil
-	if _, ok := bound.Pool(); ok {
-		c.sender = newSender(bound.DB)
-	}
-	return c
-}
-
-// fail says where err happened, and what it means.
-func (c core) fail(op string, err error) error { return c.bound.Fail(op, err) }
-
-// pool returns the queue's pool, which operations of that name need.
-func (c core) pool(operation string) (table.Pool, error) {
-	pool, ok := c.bound.Pool()
-	if !ok {
-		return nil, option.Invalid("%s needs a *pgxpool.Pool, and the queue is on a %T", operation, c.bound.Conn)
-	}
-	return pool, nil
-}
-
-// queries are the generated queries; they carry no state.
-var queries = db.New()

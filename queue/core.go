@@ -1,0 +1,64 @@
+package queue
+
+import (
+	"context"
+	"errors"
+
+	"github.com/pgmq-go/pgmq/db"
+	"github.com/pgmq-go/pgmq/internal/intercept"
+	"github.com/pgmq-go/pgmq/internal/option"
+	"github.com/pgmq-go/pgmq/internal/scan"
+	"github.com/pgmq-go/pgmq/internal/table"
+)
+
+// core is a queue without its T.
+type core struct {
+	bound        table.Bound
+	reader       *scan.Reader
+	sender       *sender // on a pool; nil on a connection or a transaction
+	observers    []Observer
+	interceptors []Interceptor
+}
+
+// on returns the core on a pool, a connection or a transaction.
+func (c core) on(bound table.Bound) core {
+	c.bound, c.sender = bound, nil
+	if _, ok := bound.Pool(); ok {
+		c.sender = newSender(bound.DB)
+	}
+	return c
+}
+
+// fail says where err happened, and what it means.
+func (c core) fail(op string, err error) error { return c.bound.Fail(op, err) }
+
+// pool returns the queue's pool, which operations of that name need.
+func (c core) pool(operation string) (table.Pool, error) {
+	pool, ok := c.bound.Pool()
+	if !ok {
+		return nil, option.Invalid("%s needs a *pgxpool.Pool, and the queue is on a %T", operation, c.bound.Conn)
+	}
+	return pool, nil
+}
+
+// queries are the generated queries; they carry no state.
+var queries = db.New()
+
+var errNextNotCalled = errors.New("an interceptor did not call next, and returned no error")
+
+// around runs do, which sets the results in op, with the interceptors around it.
+func (c core) around(ctx context.Context, op *Operation, do func(context.Context) error) error {
+	if len(c.interceptors) == 0 {
+		return do(ctx)
+	}
+	op.Queue = c.bound.Name
+	result := errNextNotCalled
+	err := intercept.Run(ctx, c.interceptors, op, func(ctx context.Context) error {
+		result = do(ctx)
+		return result
+	})
+	if err == nil && op.Kind != OpHandle {
+		return result // an interceptor may replace an error, but not hide it
+	}
+	return err
+}
