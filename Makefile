@@ -14,7 +14,9 @@ BENCH ?= .
 BENCHTIME ?= 2s
 export RAPID_SEED ?= 1
 
-.PHONY: help demo test integration fuzz bench microbench chaos extension deb generate format verify
+PACKAGES := queue queue/admin schema
+
+.PHONY: api help demo test integration fuzz bench microbench chaos extension deb generate format verify
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +52,9 @@ deb: ## pack the extension, for every major version of Postgres, with the comman
 generate: ## write db/ anew from queries/ and schema/
 	$(SQLC) generate -f ../sqlc.yaml
 
+api: ## write the list of exported declarations, docs/api.txt, anew
+	go run ./internal/apilist $(PACKAGES) > docs/api.txt
+
 format: ## format the Go code
 	$(LINT) fmt ./...
 	cd tests && $(LINT) fmt ./...
@@ -58,6 +63,7 @@ format: ## format the Go code
 verify: ## check that generated code, modules, queries, lint and format are in order
 	$(SQLC) diff -f ../sqlc.yaml
 	$(WITHPG) sh -c 'PGMQ_SQLC_DATABASE_URL=$$PGMQ_TEST_DATABASE_URL go -C ../tools tool sqlc vet -f ../sqlc.yaml'
+	@echo "docs/api.txt" && go run ./internal/apilist $(PACKAGES) | diff -u docs/api.txt - || { echo "the API has changed: make api"; exit 1; }
 	@for module in $(MODULES); do echo "go -C $$module mod tidy -diff"; go -C $$module mod tidy -diff || exit 1; done
 	$(LINT) run ./...
 	cd tests && $(LINT) run ./...
