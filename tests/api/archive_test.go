@@ -13,7 +13,7 @@ import (
 )
 
 func TestArchivedLoopsOverTheArchiveInOrder(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	check.Equal(t, "messages of an empty archive", len(check.ArchivedIDs(t, pgtest.Queue[int](t))), 0)
 	q := check.InArchive(t, 250) // more than two pages
 	next := 1
@@ -39,7 +39,7 @@ func TestArchivedLoopsOverTheArchiveInOrder(t *testing.T) {
 }
 
 func TestArchivedGoesOnPastWhatDoesNotDecode(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := check.InArchive(t, 3)
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `UPDATE {A} SET message = '"two"' WHERE msg_id = 2`))
 	var good, bad []int64
@@ -55,7 +55,7 @@ func TestArchivedGoesOnPastWhatDoesNotDecode(t *testing.T) {
 }
 
 func TestWhatIsInTheArchiveCannotBeSettled(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	check.Send(t, q, 1)
 	check.OK(t, q.Archive(t.Context(), check.ReadOne(t, q)))
@@ -68,7 +68,7 @@ func TestWhatIsInTheArchiveCannotBeSettled(t *testing.T) {
 }
 
 func TestReplayMovesArchivedMessagesBackInOrder(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := check.InArchive(t, 2500)
 	var steps []int64
 	moved, err := queue.Replay(t.Context(), pgtest.Pool(), q.Name(), queue.Progress(func(n int64) { steps = append(steps, n) }))
@@ -88,7 +88,7 @@ func TestReplayMovesArchivedMessagesBackInOrder(t *testing.T) {
 }
 
 func TestReplayByIDAndByTime(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := check.InArchive(t, 10)
 	replay := func(want int64, opts ...queue.ReplayOption) {
 		t.Helper()
@@ -110,7 +110,7 @@ func TestReplayByIDAndByTime(t *testing.T) {
 }
 
 func TestReplayDoesNotMoveWhatIsArchivedMeanwhile(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := check.InArchive(t, 2000)
 	// Each step archives what it brought back: without a limit this would never end.
 	moved, err := queue.Replay(t.Context(), pgtest.Pool(), q.Name(), queue.Progress(func(int64) {
@@ -122,7 +122,7 @@ func TestReplayDoesNotMoveWhatIsArchivedMeanwhile(t *testing.T) {
 }
 
 func TestTwoReplaysAtOnceMoveEachMessageOnce(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := check.InArchive(t, 5000)
 	var group errgroup.Group
 	total := make([]int64, 4)
@@ -139,7 +139,7 @@ func TestTwoReplaysAtOnceMoveEachMessageOnce(t *testing.T) {
 }
 
 func TestReplayWakesWhoeverWaits(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := check.InArchive(t, 1)
 	w := check.WaitsFor(t, q.Name())
 	for _, want := range []int{1, 0} { // nothing is left to replay
@@ -151,7 +151,7 @@ func TestReplayWakesWhoeverWaits(t *testing.T) {
 }
 
 func TestReplayInATransactionIsAllOrNothing(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := check.InArchive(t, 5)
 	err := pgx.BeginFunc(t.Context(), pgtest.Pool(), func(tx pgx.Tx) error {
 		moved, err := queue.Replay(t.Context(), tx, q.Name())
@@ -165,7 +165,7 @@ func TestReplayInATransactionIsAllOrNothing(t *testing.T) {
 }
 
 func TestPruneArchiveRemovesWhatIsOlder(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := check.InArchive(t, 3500)
 	// What was archived by one statement has one time: more than a step of it.
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `UPDATE {A} SET archived_at = '2020-01-01 00:00:00+00' WHERE msg_id > 1000`))
@@ -181,7 +181,7 @@ func TestPruneArchiveRemovesWhatIsOlder(t *testing.T) {
 }
 
 func TestArchiveOperationsRefuse(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := check.InArchive(t, 1)
 	replay := func(name string, opts ...queue.ReplayOption) error {
 		_, err := queue.Replay(t.Context(), pgtest.Pool(), name, opts...)
@@ -212,7 +212,7 @@ func TestArchiveOperationsRefuse(t *testing.T) {
 }
 
 func TestAnArchivistMayReplayAndPruneAndNoMore(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := check.InArchive(t, 3)
 	check.Send(t, q, 4)
 	pool := check.Documented(t, q.Name(), "Archivist")

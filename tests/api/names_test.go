@@ -17,9 +17,8 @@ var badNames = []string{
 }
 
 func TestEveryGoodNameWorksEverywhere(t *testing.T) {
-	t.Parallel()
-	pool := pgtest.Database(t)
-	pgtest.Migrate(t, pool)
+	check.Parallel(t)
+	pool := check.OwnDatabase(t)
 	for _, name := range check.GoodNames {
 		check.OK(t, queue.Create(t.Context(), pool, name))
 		check.OK(t, queue.Create(t.Context(), pool, name)) // again is nothing
@@ -53,7 +52,7 @@ func total(t testing.TB, pool *pgxpool.Pool) int64 {
 }
 
 func TestEveryBadNameIsRefusedEverywhere(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	ctx, pool := t.Context(), pgtest.Pool()
 	for _, name := range badNames {
 		_, err := queue.New[check.Order](pool, name)
@@ -68,9 +67,8 @@ func TestEveryBadNameIsRefusedEverywhere(t *testing.T) {
 }
 
 func TestCapitalsDoNotCount(t *testing.T) {
-	t.Parallel()
-	pool := pgtest.Database(t)
-	pgtest.Migrate(t, pool)
+	check.Parallel(t)
+	pool := check.OwnDatabase(t)
 	check.OK(t, queue.Create(t.Context(), pool, "MyQueue"))
 	check.OK(t, queue.Create(t.Context(), pool, "myqueue"))
 	check.Same(t, "queues", check.QueueNames(t, pool), []string{"MyQueue"})
@@ -81,7 +79,7 @@ func TestCapitalsDoNotCount(t *testing.T) {
 }
 
 func TestEverythingWorksInEveryExecMode(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for _, mode := range []pgx.QueryExecMode{
 		pgx.QueryExecModeCacheStatement, pgx.QueryExecModeCacheDescribe, pgx.QueryExecModeDescribeExec,
 		pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol,

@@ -10,7 +10,7 @@ import (
 )
 
 func TestPeekShowsHiddenMessagesTooAndChangesNothing(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	check.Equal(t, "messages of an empty queue", len(check.Peek(t, q, 10)), 0)
 	check.Send(t, q, 10, queue.Headers{"trace": "abc"})
@@ -37,7 +37,7 @@ func TestPeekShowsHiddenMessagesTooAndChangesNothing(t *testing.T) {
 }
 
 func TestWhoOnlyLookedCannotSettle(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	check.SendBatch(t, q, []int{1, 2, 3, 4})
 	held := check.Read(t, q, 2, queue.VT(time.Hour))
@@ -66,7 +66,7 @@ func TestWhoOnlyLookedCannotSettle(t *testing.T) {
 }
 
 func TestPeekTellsWhatDoesNotDecode(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	check.Send(t, check.Open[string](t, pgtest.Pool(), q.Name()), "two")
 	check.Send(t, q, 3)
@@ -76,7 +76,7 @@ func TestPeekTellsWhatDoesNotDecode(t *testing.T) {
 }
 
 func TestPeekRefuses(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	_, err := q.Peek(t.Context(), 0)
 	check.Is(t, err, queue.ErrOption)

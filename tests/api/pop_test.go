@@ -13,7 +13,7 @@ import (
 )
 
 func TestPopOfNothingVisibleIsErrEmpty(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	check.Send(t, q, 1)
 	held := check.ReadOne(t, q)
@@ -26,7 +26,7 @@ func TestPopOfNothingVisibleIsErrEmpty(t *testing.T) {
 }
 
 func TestPoppedMessageHasNoReceipt(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	check.Send(t, q, 1)
 	m, err := q.Pop(t.Context())
@@ -37,7 +37,7 @@ func TestPoppedMessageHasNoReceipt(t *testing.T) {
 }
 
 func TestPoppedBodyThatDoesNotDecodeGoesIntoTheArchive(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	text, headers := `{"no": "number"}`, `["h"]`
 	id := insert(t, q.Name(), &text, &headers)
@@ -53,7 +53,7 @@ func TestPoppedBodyThatDoesNotDecodeGoesIntoTheArchive(t *testing.T) {
 }
 
 func TestPoppedBodyIsArchivedEvenWhenTheContextEnds(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	name := pgtest.Queue[int](t).Name()

@@ -13,7 +13,7 @@ import (
 )
 
 func TestOneNameMayBeCreatedBy16AtOnce(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	name := pgtest.Queue[int](t).Name() // dropped at the end, and once before
 	check.OK(t, queue.Drop(t.Context(), pgtest.Pool(), name))
 	errs := make([]error, 16)
@@ -30,7 +30,7 @@ func TestOneNameMayBeCreatedBy16AtOnce(t *testing.T) {
 }
 
 func TestUnloggedQueuesHaveALoggedArchive(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	const persistence = "SELECT relpersistence::text FROM pg_class WHERE oid = $1::regclass"
 	for storage, want := range map[queue.Storage]string{queue.Logged: "p", queue.Unlogged: "u"} {
 		name := pgtest.Queue[int](t, storage).Name()
@@ -44,9 +44,8 @@ func TestUnloggedQueuesHaveALoggedArchive(t *testing.T) {
 }
 
 func TestListReturnsEveryQueueByName(t *testing.T) {
-	t.Parallel()
-	pool := pgtest.Database(t)
-	pgtest.Migrate(t, pool)
+	check.Parallel(t)
+	pool := check.OwnDatabase(t)
 	infos, err := queue.List(t.Context(), pool)
 	check.OK(t, err)
 	check.Equal(t, "the number of queues", len(infos), 0)
@@ -67,7 +66,7 @@ func TestListReturnsEveryQueueByName(t *testing.T) {
 }
 
 func TestStatsCountAndDateWhatIsThere(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	ctx, q := t.Context(), pgtest.Queue[int](t)
 	before := check.ServerTime(t)
 	stats, err := queue.Stats(ctx, pgtest.Pool(), q.Name())
@@ -91,7 +90,7 @@ func TestStatsCountAndDateWhatIsThere(t *testing.T) {
 }
 
 func TestMissingQueueIsErrNoQueueEverywhere(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	ctx, pool := t.Context(), pgtest.Pool()
 	other := pgtest.Queue[int](t)
 	check.Send(t, other, 1)
@@ -117,7 +116,7 @@ func TestMissingQueueIsErrNoQueueEverywhere(t *testing.T) {
 }
 
 func TestDatabaseThatWasNotMigratedIsErrNoSchema(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	ctx, pool := t.Context(), pgtest.Database(t)
 	_, listErr := queue.List(ctx, pool)
 	_, purgeErr := queue.Purge(ctx, pool, "q")
@@ -129,7 +128,7 @@ func TestDatabaseThatWasNotMigratedIsErrNoSchema(t *testing.T) {
 }
 
 func TestSavepointSurvivesAFailedStatement(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	ctx, q := t.Context(), pgtest.Queue[any](t)
 	check.OK(t, pgx.BeginFunc(ctx, pgtest.Pool(), func(tx pgx.Tx) error {
 		check.Send(t, q.WithTx(tx), any("before"))

@@ -18,7 +18,7 @@ import (
 // Parsing is for workers: whoever fetches for all of them must not spend time on
 // it, and it would be done twice.
 func TestFetchingDoesNotParseBodies(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := check.NewPool(t, func(c *pgxpool.Config) {
 		c.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
 			conn.TypeMap().RegisterType(&pgtype.Type{Name: "jsonb", OID: pgtype.JSONBOID, Codec: &pgtype.JSONBCodec{

@@ -11,14 +11,14 @@ import (
 )
 
 func TestReadOfAnEmptyQueueReturnsNothingAndNoError(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	check.ReadNone(t, q)
 	check.Equal(t, "the number of messages", len(check.Read(t, q, 1<<30)), 0)
 }
 
 func TestVTHidesAMessageFromOtherReadersUntilItsEnd(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	other := check.Open[int](t, pgtest.Pool(), q.Name())
 	id := check.Send(t, q, 1)
@@ -37,7 +37,7 @@ func TestVTHidesAMessageFromOtherReadersUntilItsEnd(t *testing.T) {
 }
 
 func TestVTIs30SecondsUnlessGiven(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	leases := map[string]struct {
 		opts []queue.ReadOption
@@ -60,7 +60,7 @@ func TestVTIs30SecondsUnlessGiven(t *testing.T) {
 }
 
 func TestBadReadArgumentsTouchNothing(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	check.Send(t, q, 1)
 	for _, n := range []int{0, -1, math.MinInt, 1<<30 + 1, math.MaxInt32 + 1, math.MaxInt} {

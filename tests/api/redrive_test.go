@@ -14,7 +14,7 @@ import (
 )
 
 func TestRedriveMovesDeadLettersBackInOrder(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, dead := check.DeadLetters(t, check.Numbered(2500))
 	var steps []int64
 	moved, err := queue.Redrive(t.Context(), pgtest.Pool(), dead.Name(), q.Name(), queue.Progress(func(n int64) { steps = append(steps, n) }))
@@ -37,7 +37,7 @@ func TestRedriveMovesDeadLettersBackInOrder(t *testing.T) {
 }
 
 func TestTwoRedrivesAtOnceMoveEachMessageOnce(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, dead := check.DeadLetters(t, check.Numbered(5000))
 	var group errgroup.Group
 	total := make([]int64, 4)
@@ -54,7 +54,7 @@ func TestTwoRedrivesAtOnceMoveEachMessageOnce(t *testing.T) {
 }
 
 func TestRedriveByIDByBodyAndByReason(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, dead := check.DeadLetters(t, check.Numbered(10))
 	redrive := func(want int64, opts ...queue.RedriveOption) {
 		t.Helper()
@@ -73,7 +73,7 @@ func TestRedriveByIDByBodyAndByReason(t *testing.T) {
 }
 
 func TestRedriveKeepsToARateAndCanBeStopped(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, dead := check.DeadLetters(t, check.Numbered(100))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
@@ -94,7 +94,7 @@ func TestRedriveKeepsToARateAndCanBeStopped(t *testing.T) {
 }
 
 func TestRedriveDoesNotMoveWhatDiesMeanwhile(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, dead := check.DeadLetters(t, check.Numbered(20))
 	first := check.DeathOf(t, readOneOf(t, dead)).EnqueuedAt
 	// Everything dies again at once: without a limit this would never end.
@@ -119,7 +119,7 @@ func readOneOf[T any](t testing.TB, q *queue.Queue[T]) *queue.Message[T] {
 }
 
 func TestRedriveInATransactionIsAllOrNothing(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, dead := check.DeadLetters(t, check.Numbered(5))
 	err := pgx.BeginFunc(t.Context(), pgtest.Pool(), func(tx pgx.Tx) error {
 		moved, err := queue.Redrive(t.Context(), tx, dead.Name(), q.Name())
@@ -133,7 +133,7 @@ func TestRedriveInATransactionIsAllOrNothing(t *testing.T) {
 }
 
 func TestRedriveRefuses(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, dead := pgtest.Queue[check.Order](t), pgtest.Queue[check.Order](t)
 	check.Send(t, dead, check.Order{})
 	redrive := func(from, to string, opts ...queue.RedriveOption) error {

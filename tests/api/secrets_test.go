@@ -20,7 +20,7 @@ import (
 const secret = "31337001"
 
 func TestErrorsSayWhereTheyHappened(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := check.Open[check.Order](t, pgtest.Pool(), "no such")
 	for op, call := range map[string]func() error{
 		"send":       func() error { _, err := q.Send(t.Context(), check.Order{}); return err },
@@ -41,7 +41,7 @@ func TestErrorsSayWhereTheyHappened(t *testing.T) {
 }
 
 func TestBodiesAreNotInTheErrorsOfSending(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[any](t)
 	for _, body := range []any{
 		secret + "\x00", "\xff" + secret, json.RawMessage(`"` + secret + `\ud800"`), json.RawMessage(secret + "e400000"),
@@ -57,7 +57,7 @@ func TestBodiesAreNotInTheErrorsOfSending(t *testing.T) {
 }
 
 func TestBodiesAreNotInTheTextOfDecodeErrors(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for name, undecodable := range map[string]func(t *testing.T) error{
 		"a string for a number":   fails[int](`"` + secret + `"`),
 		"a number for a string":   fails[string](secret),
@@ -102,7 +102,7 @@ func noSecret(t testing.TB, err error) {
 }
 
 func TestPasswordIsNotInTheErrorsOfConnecting(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for name, change := range map[string]func(*pgx.ConnConfig){
 		"no such database": func(c *pgx.ConnConfig) { c.Database = "no_such_database" },
 		"no such role":     func(c *pgx.ConnConfig) { c.User = "no_such_role" },
@@ -124,7 +124,7 @@ func TestPasswordIsNotInTheErrorsOfConnecting(t *testing.T) {
 
 // The server's refusals carry the row that they refused, but not in their text.
 func TestRefusalsOfTheServerTellNoBody(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	var out check.Buffer
 	plain := pgtest.Queue[string](t)
 	q := plain.Observe(queue.Log(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))))

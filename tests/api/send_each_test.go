@@ -12,7 +12,7 @@ import (
 )
 
 func TestSendEachGivesEveryMessageItsOwnOptions(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[string](t)
 	none, err := q.SendEach(t.Context(), nil)
 	check.OK(t, err)
@@ -39,7 +39,7 @@ func TestSendEachGivesEveryMessageItsOwnOptions(t *testing.T) {
 }
 
 func TestSendEachSendsAllOrNone(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[string](t)
 	for index, bad := range []queue.Outgoing[string]{
 		{Body: "\x00"},

@@ -55,7 +55,7 @@ func sending(ctx context.Context, q *queue.Queue[check.Order], body check.Order,
 }
 
 func TestSendsOfManyGoroutinesShareStatements(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	var count inserts
 	direct := pgtest.Queue[check.Order](t)
 	q := check.Open[check.Order](t, check.NewPool(t, func(c *pgxpool.Config) { c.ConnConfig.Tracer = &count }), direct.Name())
@@ -89,7 +89,7 @@ func TestSendsOfManyGoroutinesShareStatements(t *testing.T) {
 }
 
 func TestSendsOfOneStatementKeepTheirOwnOptions(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for _, mode := range []pgx.QueryExecMode{
 		pgx.QueryExecModeCacheStatement, pgx.QueryExecModeCacheDescribe, pgx.QueryExecModeDescribeExec, pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol,
 	} {
@@ -128,7 +128,7 @@ func TestSendsOfOneStatementKeepTheirOwnOptions(t *testing.T) {
 }
 
 func TestABadMessageAmongOthersFailsAlone(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, release := stalled(t)
 	release()
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `ALTER TABLE {Q} ADD CHECK (message->>'customer' <> 'mallory')`))
@@ -156,7 +156,7 @@ func TestABadMessageAmongOthersFailsAlone(t *testing.T) {
 }
 
 func TestACancelledSendLearnsWhetherItsOutcomeIsKnownAndFailsNoOther(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `ALTER TABLE {Q} ADD CHECK (pg_sleep(2)::text = '')`)) // for each row
 	cancelled, cancel := context.WithCancel(t.Context())
@@ -188,7 +188,7 @@ func TestACancelledSendLearnsWhetherItsOutcomeIsKnownAndFailsNoOther(t *testing.
 
 // The last caller takes the statement with it: nothing runs for nobody.
 func TestASendThatAllHaveLeftEndsAtTheServer(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, release := stalled(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	lone := sending(ctx, q, check.Order{})

@@ -16,7 +16,7 @@ import (
 // archived is in the way. Its lease goes on, up to MaxLease; then it is handled
 // again, and two deliveries of it wait.
 func TestOfTwoDeliveriesThatWaitToBeSettledOnlyTheLatterIs(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	const other, works = 1, 2
 	q := pgtest.Queue[int64](t)
 	lock, err := pgtest.Pool().Begin(t.Context())

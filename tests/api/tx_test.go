@@ -19,7 +19,7 @@ func begin(t testing.TB) pgx.Tx {
 }
 
 func TestWhatIsSentInATransactionIsSentWithItOrNotAtAll(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, other := pgtest.Queue[check.Order](t), pgtest.Queue[string](t)
 	tx := begin(t)
 	check.Send(t, q.WithTx(tx), check.Order{ID: 1})
@@ -38,7 +38,7 @@ func TestWhatIsSentInATransactionIsSentWithItOrNotAtAll(t *testing.T) {
 }
 
 func TestASettlementRollsBackWithItsTransaction(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	check.Send(t, q, check.Order{ID: 1})
 	m := check.ReadOne(t, q)
@@ -61,7 +61,7 @@ func TestASettlementRollsBackWithItsTransaction(t *testing.T) {
 }
 
 func TestAQueueIsMadeWithItsTransaction(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	name := pgtest.Name()
 	tx := begin(t)
 	check.OK(t, queue.Create(t.Context(), tx, name))
@@ -72,7 +72,7 @@ func TestAQueueIsMadeWithItsTransaction(t *testing.T) {
 }
 
 func TestAConnectionWillDo(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	conn, err := pgx.Connect(t.Context(), check.DSN(pgtest.Pool()))
 	check.OK(t, err)
 	defer conn.Close(t.Context())

@@ -19,7 +19,7 @@ func insert(t testing.TB, name string, body, headers *string) int64 {
 }
 
 func TestBodiesThatDoNotDecodeHarmNoNeighboursAndAreKept(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	ctx, q := t.Context(), pgtest.Queue[check.Order](t)
 	bad := map[int64]string{}
 	var good []int64
@@ -62,7 +62,7 @@ func TestBodiesThatDoNotDecodeHarmNoNeighboursAndAreKept(t *testing.T) {
 }
 
 func TestReadOfNothingButUndecodableBodiesIsNoWait(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	text := `"no number"`
 	id := insert(t, q.Name(), &text, nil)
@@ -72,7 +72,7 @@ func TestReadOfNothingButUndecodableBodiesIsNoWait(t *testing.T) {
 }
 
 func TestDecodeErrorsFindsNoneWhereThereAreNone(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	check.Equal(t, "none in nil", len(queue.DecodeErrors(nil)), 0)
 	check.Equal(t, "none in another error", len(queue.DecodeErrors(queue.ErrEmpty)), 0)
 	q := pgtest.Queue[int](t)
@@ -81,7 +81,7 @@ func TestDecodeErrorsFindsNoneWhereThereAreNone(t *testing.T) {
 }
 
 func TestAnyJSONOfOtherClientsIsDelivered(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[any](t)
 	for text, want := range map[string]any{
 		`"text"`: "text", `7`: 7.0, `true`: true, `null`: nil, `[]`: []any{}, `{}`: map[string]any{}, `[{"a": [null]}]`: []any{map[string]any{"a": []any{nil}}},
@@ -98,7 +98,7 @@ func TestAnyJSONOfOtherClientsIsDelivered(t *testing.T) {
 }
 
 func TestBodyOfSQLNullIsTheZeroValue(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	insert(t, q.Name(), nil, nil)
 	m := check.ReadOne(t, q)
@@ -114,7 +114,7 @@ func TestBodyOfSQLNullIsTheZeroValue(t *testing.T) {
 }
 
 func TestHeadersOfAnyKindAreDelivered(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	body := "1"
 	for _, text := range []string{`{"a": 1}`, `{}`, `[1, 2]`, `"text"`, `7`, `true`, `null`} {

@@ -35,7 +35,7 @@ func waitingReader(ctx context.Context, t *testing.T, name string, wait time.Dur
 }
 
 func TestWaitEndsAtTheFirstMessage(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	results := waitingReader(t.Context(), t, q.Name(), time.Hour)
 	id := check.Send(t, q, 1)
@@ -49,7 +49,7 @@ func TestWaitEndsAtTheFirstMessage(t *testing.T) {
 }
 
 func TestWaitReturnsAtOnceWhatIsThere(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	check.Send(t, q, 1)
 	start := time.Now()
@@ -60,7 +60,7 @@ func TestWaitReturnsAtOnceWhatIsThere(t *testing.T) {
 }
 
 func TestWaitEndsEmptyHandedAndWithoutAnError(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	const wait = 400 * time.Millisecond
 	r := <-waitingReader(t.Context(), t, q.Name(), wait)
@@ -72,7 +72,7 @@ func TestWaitEndsEmptyHandedAndWithoutAnError(t *testing.T) {
 }
 
 func TestWaitEndsWithItsContext(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	ctx, cancel := context.WithCancel(t.Context())
 	results := waitingReader(ctx, t, q.Name(), time.Hour)
@@ -87,7 +87,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 }
 
 func TestWaitSeesLeasesThatEnd(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	id := check.Send(t, q, 1)
 	check.ReadOne(t, q)

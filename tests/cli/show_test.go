@@ -53,7 +53,7 @@ type shownPart struct {
 }
 
 func TestQueueShowTellsEverythingAboutAQueue(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, pool := check.Command(t), pgtest.Database(t)
 	url := "--database-url=" + check.DSN(pool)
 	check.Failure(t, pgmq("queue", "show", "orders", url), 1, "pgmq migrate up")
@@ -136,9 +136,8 @@ func TestQueueShowTellsEverythingAboutAQueue(t *testing.T) {
 }
 
 func TestQueueShowNamesWhatARoleMayNotRead(t *testing.T) {
-	t.Parallel()
-	pgmq, pool := check.Command(t), pgtest.Database(t)
-	pgtest.Migrate(t, pool)
+	check.Parallel(t)
+	pgmq, pool := check.Command(t), check.OwnDatabase(t)
 	check.OK(t, queue.Create(t.Context(), pool, "orders"))
 	monitor := check.DocumentedOn(t, pool, "orders", "Monitor").Config().ConnConfig.RuntimeParams["role"]
 	stdout, stderr, code := ended(t, settings(pgmq("queue", "show", "orders", "--database-url="+check.DSN(pool)), "role="+monitor))

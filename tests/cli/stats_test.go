@@ -53,7 +53,7 @@ func statsLines(t testing.TB, out string) []statsLine {
 }
 
 func TestStatsShowWhatIsInTheQueues(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, pool := check.Command(t), pgtest.Database(t)
 	url := "--database-url=" + check.DSN(pool)
 	check.Failure(t, pgmq("stats", url), 1, "pgmq migrate up")
@@ -110,7 +110,7 @@ func TestStatsShowWhatIsInTheQueues(t *testing.T) {
 }
 
 func TestStatsOfALongQueueAreEstimates(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, q := commandHere(t), pgtest.Queue[raw](t)
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `INSERT INTO {Q} (vt, message) SELECT now(), to_jsonb(repeat('x', 1900)) FROM generate_series(1, 12000)`))
 	s := statsLines(t, check.Output(t, pgmq("stats", q.Name(), "--json")))[0]
@@ -122,9 +122,8 @@ func TestStatsOfALongQueueAreEstimates(t *testing.T) {
 }
 
 func TestStatsSayWhichQueuesARoleMayNotRead(t *testing.T) {
-	t.Parallel()
-	pgmq, pool := check.Command(t), pgtest.Database(t)
-	pgtest.Migrate(t, pool)
+	check.Parallel(t)
+	pgmq, pool := check.Command(t), check.OwnDatabase(t)
 	for _, name := range []string{"gone", "orders", "secret"} {
 		check.OK(t, queue.Create(t.Context(), pool, name))
 	}
@@ -149,7 +148,7 @@ func TestStatsSayWhichQueuesARoleMayNotRead(t *testing.T) {
 }
 
 func TestStatsWatchTellsWhatMoves(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, q := commandHere(t), pgtest.Queue[int](t)
 	watch := pgmq("stats", q.Name(), "--watch", "--interval", "100ms", "--json")
 	out, err := watch.StdoutPipe()
@@ -184,7 +183,7 @@ func idsUpTo(n int64) []int64 {
 }
 
 func TestStatsWatchGoesOnWhenTheServerIsBack(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, q := check.Command(t), pgtest.Queue[int](t)
 	config := pgtest.Pool().Config().ConnConfig
 	p := netfault.NewProxy(pgconn.NetworkAddress(config.Host, config.Port))
@@ -229,9 +228,8 @@ func (w *transcript) String() string {
 }
 
 func TestStatsWatchDrawsOnAScreenOfItsOwn(t *testing.T) {
-	t.Parallel()
-	pgmq, pool := check.Command(t), pgtest.Database(t)
-	pgtest.Migrate(t, pool)
+	check.Parallel(t)
+	pgmq, pool := check.Command(t), check.OwnDatabase(t)
 	for i := range 20 {
 		check.OK(t, queue.Create(t.Context(), pool, fmt.Sprintf("a_queue_with_a_name_that_is_rather_long_%d", i)))
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 func TestBatchesAreSettledMessageByMessage(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, dead := pgtest.Queue[check.Order](t), pgtest.Queue[check.Order](t)
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `INSERT INTO {Q} (vt, message) VALUES (now(), '"no order"')`))
 	sent := check.SendBatch(t, q, make([]check.Order, 99))
@@ -46,7 +46,7 @@ func TestBatchesAreSettledMessageByMessage(t *testing.T) {
 }
 
 func TestABatchHandlerThatFailsGetsAllItsMessagesBack(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	check.SendBatch(t, q, make([]check.Order, 10))
 	calls := 0
@@ -68,7 +68,7 @@ func TestABatchHandlerThatFailsGetsAllItsMessagesBack(t *testing.T) {
 }
 
 func TestABatchWaitsForMore(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	got := make(chan int, 10)
 	check.Background(t, q, func(ctx context.Context, q *queue.Queue[check.Order]) error {

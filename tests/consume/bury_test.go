@@ -43,7 +43,7 @@ func eachDiesOnce(t *testing.T, dead *queue.Queue[check.Order], ids []int64) {
 }
 
 func TestADeadLetterThatCannotBeWrittenHoldsUpNothingElse(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for name, consumer := range map[string]func(*queue.Queue[check.Order], context.Context, ...queue.ConsumeOption) error{
 		"Consume": func(q *queue.Queue[check.Order], ctx context.Context, opts ...queue.ConsumeOption) error {
 			return q.Consume(ctx, everyTenthDies, opts...)
@@ -90,7 +90,7 @@ func TestADeadLetterThatCannotBeWrittenHoldsUpNothingElse(t *testing.T) {
 }
 
 func TestWhenTheDeadLetterQueueIsDroppedTheOthersGoOn(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, dead := pgtest.Queue[check.Order](t), pgtest.Queue[check.Order](t)
 	c := check.Consume(t, q, everyTenthDies, queue.DeadLetterTo(dead.Name()), queue.VT(2*time.Second))
 	check.Send(t, q, check.Order{ID: 1})
@@ -113,7 +113,7 @@ func TestWhenTheDeadLetterQueueIsDroppedTheOthersGoOn(t *testing.T) {
 // Deaths that fail are a flood: they take no more than one connection of the
 // pool, few of them wait, and the others are told at once.
 func TestManyDeadLettersThatCannotBeWrittenAreBounded(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	dead := pgtest.Queue[check.Order](t)
 	release := locked(t, dead.Name())
 	pool := check.NewPool(t, func(c *pgxpool.Config) { c.MaxConns = 4 })
@@ -166,7 +166,7 @@ func TestManyDeadLettersThatCannotBeWrittenAreBounded(t *testing.T) {
 // The server takes its time, but works: then nothing is fetched that would only
 // wait.
 func TestDeadLettersThatAreSlowToWriteHoldFetchingBack(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, dead := pgtest.Queue[check.Order](t), pgtest.Queue[check.Order](t)
 	check.Exec(t, pgtest.Pool(), check.Tables(dead.Name(), `
 		CREATE FUNCTION pgmq.slowly_`+dead.Name()+`() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(2); RETURN NULL; END';
@@ -190,7 +190,7 @@ func TestDeadLettersThatAreSlowToWriteHoldFetchingBack(t *testing.T) {
 }
 
 func TestADeadLetterThatCannotBeWrittenHoldsUpTheEndForNoLongerThanGrace(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, dead := pgtest.Queue[check.Order](t), pgtest.Queue[check.Order](t)
 	release := locked(t, dead.Name())
 	id := check.Send(t, q, check.Order{})

@@ -14,7 +14,7 @@ import (
 )
 
 func TestConsumeHandlesEachMessageOnceAndDeletesIt(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	sent := check.SendBatch(t, q, make([]check.Order, 5000))
 	var mu sync.Mutex
@@ -34,7 +34,7 @@ func TestConsumeHandlesEachMessageOnceAndDeletesIt(t *testing.T) {
 }
 
 func TestAFailedHandlerGetsItsMessageBackAfterTheBackoff(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	check.Send(t, q, check.Order{ID: 1})
 	var times []time.Time
@@ -65,7 +65,7 @@ func TestAFailedHandlerGetsItsMessageBackAfterTheBackoff(t *testing.T) {
 // One announcement reaches one consumer of a process; each that finds something
 // wakes the next.
 func TestManyIdleConsumersOfOneProcessShareWhatComes(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	const many = 50
 	q := pgtest.Queue[check.Order](t)
 	var together atomic.Int64
@@ -91,7 +91,7 @@ func TestManyIdleConsumersOfOneProcessShareWhatComes(t *testing.T) {
 }
 
 func TestAPlainInsertIsFoundWithinHalfTheVTOrAtOnceWhenItIsAnnounced(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for announcement, most := range map[string]time.Duration{
 		"":                              3 * time.Second, // the VT is 4 s
 		`SELECT pgmq._wake('q_' || $1)`: time.Second,
@@ -116,7 +116,7 @@ func TestAPlainInsertIsFoundWithinHalfTheVTOrAtOnceWhenItIsAnnounced(t *testing.
 }
 
 func TestAnIdleConsumerIsWokenAtOnce(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[time.Time](t)
 	var most atomic.Int64
 	var n atomic.Int64

@@ -17,7 +17,7 @@ import (
 func nothing(context.Context, *queue.Message[check.Order]) error { return nil }
 
 func TestConsumeRefusesBadOptions(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	for name, opt := range map[string]queue.ConsumeOption{
 		"nil":              nil,
@@ -45,7 +45,7 @@ func TestConsumeRefusesBadOptions(t *testing.T) {
 }
 
 func TestConsumeNeedsAPool(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	tx, err := pgtest.Pool().Begin(t.Context())
 	check.OK(t, err)
@@ -59,7 +59,7 @@ func TestConsumeNeedsAPool(t *testing.T) {
 }
 
 func TestConsumeOfWhatIsNotThereEnds(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	check.Is(t, check.Open[check.Order](t, pgtest.Pool(), "no such").Consume(t.Context(), nothing), queue.ErrNoQueue)
 	q := pgtest.Queue[check.Order](t)
 	check.Is(t, q.Consume(t.Context(), nothing, queue.DeadLetterTo("no such")), queue.ErrNoQueue)
@@ -78,14 +78,14 @@ func TestConsumeOfWhatIsNotThereEnds(t *testing.T) {
 }
 
 func TestConsumeWithoutPermissionEnds(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	err := check.Open[check.Order](t, check.Role(t, "stranger", "GRANT USAGE ON SCHEMA pgmq"), q.Name()).Consume(t.Context(), nothing)
 	check.Forbidden(t, "consume", err)
 }
 
 func TestConsumeNeedsNoMoreThanTheDocumentedGrants(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, dead := pgtest.Queue[check.Order](t), pgtest.Queue[check.Order](t)
 	pool := check.Documented(t, q.Name(), "Consumer")
 	check.Exec(t, pgtest.Pool(), check.Tables(dead.Name(), `GRANT INSERT (vt, message, headers) ON {Q} TO `+pool.Config().ConnConfig.RuntimeParams["role"]))
@@ -104,7 +104,7 @@ func TestConsumeNeedsNoMoreThanTheDocumentedGrants(t *testing.T) {
 }
 
 func TestConsumeWithAWrongPasswordEnds(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	pool := check.NewPool(t, func(c *pgxpool.Config) { c.ConnConfig.User = "nobody_of_that_name" })
 	done := make(chan error, 1)
@@ -120,7 +120,7 @@ func TestConsumeWithAWrongPasswordEnds(t *testing.T) {
 }
 
 func TestConsumeEndsWithItsContextAndLetsHandlersFinish(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	bodies := make([]check.Order, 2000)
 	for i := 1000; i < len(bodies); i++ {
@@ -152,7 +152,7 @@ func TestConsumeEndsWithItsContextAndLetsHandlersFinish(t *testing.T) {
 }
 
 func TestHandlersThatDoNotEndAreToldAndGivenUp(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	check.SendBatch(t, q, make([]check.Order, 2))
 	began := make(chan struct{}, 2)
@@ -181,7 +181,7 @@ func TestHandlersThatDoNotEndAreToldAndGivenUp(t *testing.T) {
 }
 
 func TestRunEndsAllWhenOneFails(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	a, b := pgtest.Queue[check.Order](t), check.Open[check.Order](t, pgtest.Pool(), "no such")
 	err := queue.Run(t.Context(),
 		func(ctx context.Context) error { return a.Consume(ctx, nothing) },

@@ -51,7 +51,7 @@ func goroutines(t *testing.T) []string {
 }
 
 func TestConsumeLeavesNoGoroutine(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	quick := func(context.Context, *queue.Message[check.Order]) error { return nil }
 	for _, way := range []struct {
 		what string

@@ -13,7 +13,7 @@ import (
 )
 
 func TestAHandlerThatOutlivesItsVTKeepsItsMessage(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	check.Send(t, q, check.Order{})
 	var deliveries atomic.Int64
@@ -34,7 +34,7 @@ func TestAHandlerThatOutlivesItsVTKeepsItsMessage(t *testing.T) {
 }
 
 func TestALostLeaseEndsTheHandlersContextAndNothingIsRecorded(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	id := check.Send(t, q, check.Order{})
 	began := make(chan struct{})
@@ -59,7 +59,7 @@ func TestALostLeaseEndsTheHandlersContextAndNothingIsRecorded(t *testing.T) {
 }
 
 func TestAResultThatComesTooLateIsNotRecorded(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	var late atomic.Int64
 	c := check.Consume(t, q, func(_ context.Context, m *queue.Message[check.Order]) error {
@@ -79,7 +79,7 @@ func TestAResultThatComesTooLateIsNotRecorded(t *testing.T) {
 }
 
 func TestMaxLeaseEndsALeaseThatIsKept(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	check.Send(t, q, check.Order{})
 	start := time.Now()
@@ -111,7 +111,7 @@ func TestMaxLeaseEndsALeaseThatIsKept(t *testing.T) {
 
 // What a slow handler leaves no room for is not kept from others.
 func TestMessagesThatWaitForASlowHandlerAreGivenBack(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	bodies := make([]check.Order, 2000)
 	for i := 400; i < len(bodies); i++ {

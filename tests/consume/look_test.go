@@ -28,7 +28,7 @@ func look(t testing.TB, name string, p db.LookParams) db.LookRow {
 }
 
 func TestALookTellsWhatIsVisibleAndWhatFallsDue(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	name := q.Name()
 	check.Equal(t, "in an empty queue", len(look(t, name, db.LookParams{}).MsgIDs), 0)
@@ -60,7 +60,7 @@ func TestALookTellsWhatIsVisibleAndWhatFallsDue(t *testing.T) {
 }
 
 func TestALookKnowsWhoMayHaveSent(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	conn := check.Connection(t, pgtest.Pool())
 	check.Exec(t, conn, `BEGIN`)

@@ -20,6 +20,7 @@ import (
 // With many queues on many connections each connection would prepare and plan the
 // statements of every queue.
 func TestConsumersOfManyQueuesShareFewConnections(t *testing.T) {
+	check.Alone(t)
 	// Not parallel: on a machine that is busy turns end early.
 	const queues = 60
 	for range 4 {
@@ -38,8 +39,7 @@ func connectionsOf(t *testing.T, queues int) int32 {
 	t.Helper()
 	const rounds = 20
 	ctx, stop := context.WithCancel(t.Context())
-	ours := pgtest.Database(t)
-	pgtest.Migrate(t, ours)
+	ours := check.OwnDatabase(t)
 	pool := check.PoolLike(t, ours, func(c *pgxpool.Config) { c.MaxConns = int32(queues) })
 	var got atomic.Int64
 	var all []*queue.Queue[worker.Task]
@@ -74,11 +74,11 @@ func connectionsOf(t *testing.T, queues int) int32 {
 }
 
 func TestALoneMessageCostsThreeStatements(t *testing.T) {
+	check.Alone(t)
 	// Not parallel: it counts statements over time.
 	const messages = 20
 	var statements check.Tracer
-	ours := pgtest.Database(t)
-	pgtest.Migrate(t, ours)
+	ours := check.OwnDatabase(t)
 	pool := check.PoolLike(t, ours, func(c *pgxpool.Config) { c.ConnConfig.Tracer = &statements })
 	check.OK(t, queue.Create(t.Context(), ours, "q"))
 	q := check.Open[worker.Task](t, ours, "q")
@@ -109,7 +109,7 @@ func TestALoneMessageCostsThreeStatements(t *testing.T) {
 }
 
 func TestSendersToABusyConsumerDoNotAnnounce(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	busy, free := make(chan struct{}), make(chan struct{})
 	check.Consume(t, q, func(context.Context, *queue.Message[int]) error {

@@ -14,7 +14,7 @@ import (
 )
 
 func TestAnObserverIsToldWhatHappens(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	plain := pgtest.Queue[check.Order](t)
 	c := check.Consume(t, plain, func(_ context.Context, m *queue.Message[check.Order]) error {
 		time.Sleep(20 * time.Millisecond)
@@ -49,7 +49,7 @@ func TestAnObserverIsToldWhatHappens(t *testing.T) {
 }
 
 func TestTheLogNamesWhatAnOperatorShouldKnowAndNoBody(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	var out check.Buffer
 	q := pgtest.Queue[check.Order](t)
 	logged := q.Observe(queue.Log(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))))
@@ -86,7 +86,7 @@ func TestTheLogNamesWhatAnOperatorShouldKnowAndNoBody(t *testing.T) {
 }
 
 func TestMiddlewareWrapsAHandlerFromTheOutside(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	var order []string
 	mark := func(name string) func(queue.Handler[check.Order]) queue.Handler[check.Order] {
 		return func(next queue.Handler[check.Order]) queue.Handler[check.Order] {

@@ -40,7 +40,7 @@ func archived(t testing.TB, name string) json.RawMessage {
 }
 
 func TestKeepArchiveArchivesWhatIsDone(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	check.Send(t, q, check.Order{ID: 7}, queue.Headers{"a": 1})
 	check.Consume(t, q, func(context.Context, *queue.Message[check.Order]) error { return nil }, queue.KeepArchive{})
@@ -49,7 +49,7 @@ func TestKeepArchiveArchivesWhatIsDone(t *testing.T) {
 }
 
 func TestAPoisonMessageIsADeadLetterAfterExactlyMaxReads(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, dead := pgtest.Queue[check.Order](t), pgtest.Queue[check.Order](t)
 	sent := check.SendBatch(t, q, make([]check.Order, 10_000))
 	poison := sent[4711]
@@ -81,7 +81,7 @@ func TestAPoisonMessageIsADeadLetterAfterExactlyMaxReads(t *testing.T) {
 
 // A process that dies of a message tells nobody: the reads count.
 func TestAMessageThatWasReadTooOftenIsADeadLetterWithoutADelivery(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	check.Send(t, q, check.Order{})
 	for range 3 {
@@ -98,7 +98,7 @@ func TestAMessageThatWasReadTooOftenIsADeadLetterWithoutADelivery(t *testing.T) 
 }
 
 func TestAHandlerDecidesWhatBecomesOfItsMessage(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for name, result := range map[string]error{
 		"dead letter": queue.DeadLetter(check.ErrWork),
 		"discarded":   queue.Discard(fmt.Errorf("wrapped: %w", check.ErrWork)),
@@ -128,7 +128,7 @@ func TestAHandlerDecidesWhatBecomesOfItsMessage(t *testing.T) {
 }
 
 func TestRetryInSaysWhenAMessageComesBack(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	check.Send(t, q, check.Order{})
 	var first time.Time
@@ -155,7 +155,7 @@ func TestRetryInSaysWhenAMessageComesBack(t *testing.T) {
 }
 
 func TestAPanicIsAnErrorWithItsStack(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	check.Send(t, q, check.Order{})
 	c := check.Consume(t, q, func(context.Context, *queue.Message[check.Order]) error { panic("out of\x00paper") }, queue.MaxReads(1))
@@ -170,7 +170,7 @@ func TestAPanicIsAnErrorWithItsStack(t *testing.T) {
 }
 
 func TestAHandlerThatEndsItsGoroutineHasFailed(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	sent := check.SendBatch(t, q, make([]check.Order, 20))
 	var done atomic.Int64
@@ -186,7 +186,7 @@ func TestAHandlerThatEndsItsGoroutineHasFailed(t *testing.T) {
 }
 
 func TestABodyThatDoesNotDecodeIsADeadLetterAtOnce(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, dead := pgtest.Queue[check.Order](t), pgtest.Queue[json.RawMessage](t)
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `INSERT INTO {Q} (vt, message) VALUES (now(), '{"order_id": "secret"}')`))
 	good := check.Send(t, q, check.Order{ID: 2})

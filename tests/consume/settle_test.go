@@ -13,7 +13,7 @@ import (
 
 // Results are recorded together; one that the server refuses is recorded alone.
 func TestOneResultThatIsRefusedHarmsNoOther(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, dead := pgtest.Queue[check.Order](t), pgtest.Queue[check.Order](t)
 	check.Exec(t, pgtest.Pool(), check.Tables(dead.Name(), `ALTER TABLE {Q} ADD CHECK (message->>'order_id' <> '13')`))
 	check.SendBatch(t, q, check.Numbered(100))

@@ -22,7 +22,7 @@ func ledger(t testing.TB) string {
 }
 
 func TestConsumeTxCommitsTheEffectAndTheSettlingTogether(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, table := pgtest.Queue[check.Order](t), ledger(t)
 	check.SendBatch(t, q, make([]check.Order, 200))
 	c := check.Background(t, q, func(ctx context.Context, q *queue.Queue[check.Order]) error {
@@ -44,7 +44,7 @@ func TestConsumeTxCommitsTheEffectAndTheSettlingTogether(t *testing.T) {
 }
 
 func TestConsumeTxOfAPoisonMessageCountsItsReads(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, dead, table := pgtest.Queue[check.Order](t), pgtest.Queue[check.Order](t), ledger(t)
 	check.Send(t, q, check.Order{})
 	c := check.Background(t, q, func(ctx context.Context, q *queue.Queue[check.Order]) error {
@@ -62,7 +62,7 @@ func TestConsumeTxOfAPoisonMessageCountsItsReads(t *testing.T) {
 }
 
 func TestConsumeTxWithALostLeaseRollsBack(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, table := pgtest.Queue[check.Order](t), ledger(t)
 	id := check.Send(t, q, check.Order{})
 	c := check.Background(t, q, func(ctx context.Context, q *queue.Queue[check.Order]) error {
@@ -79,7 +79,7 @@ func TestConsumeTxWithALostLeaseRollsBack(t *testing.T) {
 }
 
 func TestConsumeTxKeepsTheLeaseOfALongTransaction(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, table := pgtest.Queue[check.Order](t), ledger(t)
 	check.Send(t, q, check.Order{})
 	c := check.Background(t, q, func(ctx context.Context, q *queue.Queue[check.Order]) error {
@@ -96,7 +96,7 @@ func TestConsumeTxKeepsTheLeaseOfALongTransaction(t *testing.T) {
 
 // A message whose transaction takes long to commit has its row locked.
 func TestASlowCommitDoesNotCostTheOthersTheirLeases(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, table := pgtest.Queue[check.Order](t), ledger(t)
 	check.Exec(t, pgtest.Pool(), `
 		CREATE FUNCTION `+table+`_slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(2); RETURN NULL; END';

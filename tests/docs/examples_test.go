@@ -136,7 +136,7 @@ func waitsForLock(t testing.TB, pool *pgxpool.Pool, table string) int {
 }
 
 func TestExampleOutboxSendsWithTheOrderOrNotAtAll(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := check.OwnDatabase(t)
 	service := startProgram(t, pool, example(t, "outbox"))
 	service.says("listening on ")
@@ -192,7 +192,7 @@ func TestExampleOutboxSendsWithTheOrderOrNotAtAll(t *testing.T) {
 }
 
 func TestExampleWorkerTriesAgainPutsAsideAndRedrives(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, binary := check.OwnDatabase(t), example(t, "worker")
 	var mu sync.Mutex
 	got, mended := map[string]int{}, false

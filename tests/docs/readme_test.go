@@ -11,7 +11,7 @@ import (
 
 // The examples run; so the README shows nothing that does not.
 func TestEverySnippetOfTheREADMEIsAnExample(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	readme, err := os.ReadFile(check.Root("README.md"))
 	check.OK(t, err)
 	source, err := os.ReadFile(check.Root("queue/example_test.go"))

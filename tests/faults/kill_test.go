@@ -72,6 +72,7 @@ func handlings(t *testing.T, all []*worker.Process) map[int64][]*handling {
 }
 
 func TestKilledConsumersLoseNothing(t *testing.T) {
+	check.Alone(t)
 	// Not parallel: it measures time.
 	const vt = 2 * time.Second
 	n, every := 20_000, 1500*time.Millisecond

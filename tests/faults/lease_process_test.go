@@ -21,7 +21,7 @@ func rival(t *testing.T, q *queue.Queue[worker.Task], spec worker.Spec) *worker.
 }
 
 func TestAHandlerThatOutlivesItsVTFiveTimesKeepsItsMessage(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[worker.Task](t)
 	spec := worker.Spec{Queues: []string{q.Name()}, Workers: 4, VT: time.Second}
 	id := check.Send(t, q, worker.Task{Takes: 5 * time.Second, Stubborn: true})
@@ -35,7 +35,7 @@ func TestAHandlerThatOutlivesItsVTFiveTimesKeepsItsMessage(t *testing.T) {
 }
 
 func TestAProcessThatWasStoppedPastItsLeaseSettlesNothing(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for what, stubborn := range map[string]bool{"its handler heeds its context": false, "its handler does not": true} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
@@ -70,7 +70,7 @@ func TestAProcessThatWasStoppedPastItsLeaseSettlesNothing(t *testing.T) {
 // A handler that ends in the very moment in which its process goes on has no
 // time to learn that its lease is lost: its receipt is refused.
 func TestASettleByAnOldReceiptIsRefused(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[worker.Task](t)
 	spec := worker.Spec{Queues: []string{q.Name()}, VT: time.Second}
 	id := check.Send(t, q, worker.Task{Takes: 1500 * time.Millisecond, Stubborn: true})

@@ -98,7 +98,7 @@ func bookkeeper(t testing.TB, url string) (kill func()) {
 }
 
 func TestLedgerAndQueueAgreeAfterAbortsKillsAndARestart(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	server, pool := privateServer(t)
 	newLedger(t, pool)
 	check.OK(t, queue.Create(t.Context(), pool, "dead"))

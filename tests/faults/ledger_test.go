@@ -52,7 +52,7 @@ func entries(t testing.TB, db check.Querier, id int64) int {
 func shortly(int) time.Duration { return 20 * time.Millisecond }
 
 func TestAPoisonMessageWhoseTransactionAbortsIsADeadLetterAfterMaxReads(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, pool := ledgerQueue(t)
 	const reads = 4
 	id := check.Send(t, q, 1)
@@ -75,7 +75,7 @@ func TestAPoisonMessageWhoseTransactionAbortsIsADeadLetterAfterMaxReads(t *testi
 }
 
 func TestADeliveryWhoseLeaseWasLostLeavesNoRow(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for what, wait := range map[string]bool{"and that ends at once": false, "and that hears of it": true} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
@@ -110,7 +110,7 @@ func TestADeliveryWhoseLeaseWasLostLeavesNoRow(t *testing.T) {
 }
 
 func TestAMessageThatIsSettledElsewhereLeavesNoRow(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, pool := ledgerQueue(t)
 	id := check.Send(t, q, 1)
 	c := check.Background(t, q, func(ctx context.Context, q *queue.Queue[int64]) error {

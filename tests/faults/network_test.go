@@ -16,7 +16,7 @@ import (
 func eight(c *pgxpool.Config) { c.MaxConns = 8 }
 
 func TestCutConnectionsLoseNothingAndWorkGoesOn(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	direct := pgtest.Queue[int64](t)
 	pool, p := check.Proxied(t, eight)
 	q := check.Open[int64](t, pool, direct.Name())
@@ -38,7 +38,7 @@ func TestCutConnectionsLoseNothingAndWorkGoesOn(t *testing.T) {
 }
 
 func TestASilentNetworkLosesNothingAndWorkGoesOn(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	direct := pgtest.Queue[int64](t)
 	pool, p := check.Proxied(t, eight)
 	l := check.SendLoad(t, direct, 8, 5*time.Millisecond)
@@ -62,7 +62,7 @@ func TestASilentNetworkLosesNothingAndWorkGoesOn(t *testing.T) {
 }
 
 func TestAHandlerIsToldBeforeAnotherGetsItsMessage(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	const vt, n, hold, leave = time.Second, 3, 1, 2
 	direct := pgtest.Queue[int64](t)
 	pool, p := check.Proxied(t, eight)

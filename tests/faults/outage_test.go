@@ -11,7 +11,7 @@ import (
 )
 
 func TestADroppedTableUnderARunningReader(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	failed := make(chan error, 1)
 	reading := make(chan struct{})
@@ -30,9 +30,8 @@ func TestADroppedTableUnderARunningReader(t *testing.T) {
 }
 
 func TestNoAcknowledgedMessageIsLostWhenBackendsAreKilled(t *testing.T) {
-	t.Parallel()
-	pool := pgtest.Database(t)
-	pgtest.Migrate(t, pool)
+	check.Parallel(t)
+	pool := check.OwnDatabase(t)
 	check.OK(t, queue.Create(t.Context(), pool, "q"))
 	q := check.Open[check.Order](t, pool, "q")
 	admin := pgtest.Pool()

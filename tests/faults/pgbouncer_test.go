@@ -23,7 +23,7 @@ func pollsBehind(t testing.TB, c *check.Consuming) {
 }
 
 func TestBehindPgBouncerInTransactionModeConsumePolls(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	direct := check.OwnDatabase(t)
 	check.OwnQueue[int64](t, direct, "q")
 	b := check.StartBouncer(t, "transaction")
@@ -53,7 +53,7 @@ func TestBehindPgBouncerInTransactionModeConsumePolls(t *testing.T) {
 }
 
 func TestBehindPgBouncerLeasesAreExtendedAndAStrangeNotificationHarmsNobody(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	direct := check.OwnDatabase(t)
 	check.OwnQueue[int64](t, direct, "q")
 	b := check.StartBouncer(t, "transaction")
@@ -80,7 +80,7 @@ func TestBehindPgBouncerLeasesAreExtendedAndAStrangeNotificationHarmsNobody(t *t
 }
 
 func TestAKilledPgBouncerLosesNothingAndWorkGoesOn(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	direct := check.OwnDatabase(t)
 	check.OwnQueue[int64](t, direct, "q")
 	b := check.StartBouncer(t, "transaction")
@@ -111,7 +111,7 @@ func TestAKilledPgBouncerLosesNothingAndWorkGoesOn(t *testing.T) {
 }
 
 func TestBehindPgBouncerInSessionModeConsumeListens(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	direct := check.OwnDatabase(t)
 	check.OwnQueue[int64](t, direct, "q")
 	b := check.StartBouncer(t, "session")

@@ -12,7 +12,7 @@ import (
 )
 
 func TestQueueWorksAgainWhenTheServerIsBack(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	ctx, direct := t.Context(), pgtest.Queue[int64](t)
 	pool, p := check.Proxied(t, func(*pgxpool.Config) {})
 	q := check.Open[int64](t, pool, direct.Name())

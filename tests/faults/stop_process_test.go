@@ -31,7 +31,7 @@ func loaded(t *testing.T, q *queue.Queue[worker.Task], spec worker.Spec) (a *wor
 }
 
 func TestSIGTERMLetsHandlersFinishAndGivesTheRestBackAtOnce(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[worker.Task](t)
 	spec := worker.Spec{Queues: []string{q.Name()}, VT: time.Minute, Grace: 10 * time.Second}
 	b := worker.Start(t, spec) // it is started early, and held until the other has all
@@ -70,7 +70,7 @@ func TestSIGTERMLetsHandlersFinishAndGivesTheRestBackAtOnce(t *testing.T) {
 }
 
 func TestWhenGraceIsOverHandlersAreInterruptedAndTheirMessagesComeBackAtOnce(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[worker.Task](t)
 	id := check.Send(t, q, worker.Task{Takes: time.Minute})
 	spec := worker.Spec{Queues: []string{q.Name()}, VT: time.Minute, Grace: 2 * time.Second}
@@ -88,7 +88,7 @@ func TestWhenGraceIsOverHandlersAreInterruptedAndTheirMessagesComeBackAtOnce(t *
 }
 
 func TestHandlersThatIgnoreTheirContextDoNotKeepConsume(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[worker.Task](t)
 	id := check.Send(t, q, worker.Task{Takes: time.Minute, Stubborn: true})
 	const vt, grace = 3 * time.Second, time.Second

@@ -17,7 +17,7 @@ import (
 )
 
 func TestTerminatedBackendsUnderLoadLoseNothing(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := check.OwnDatabase(t)
 	q := check.OwnQueue[int64](t, pool, "q")
 	admin := adminOf(t, pool)
@@ -78,7 +78,7 @@ func stamp(handled chan time.Time) queue.Handler[int64] {
 }
 
 func TestALostListeningConnectionIsReplacedAndNothingWaitsLong(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := check.OwnDatabase(t)
 	q := check.OwnQueue[int64](t, pool, "q")
 	admin := adminOf(t, pool)
@@ -111,7 +111,7 @@ func refuse(shut *atomic.Bool) func(context.Context, *pgx.ConnConfig) error {
 }
 
 func TestMessagesAreFoundByPollingWhileNobodyCanListen(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := check.OwnDatabase(t)
 	direct := check.OwnQueue[int64](t, pool, "q")
 	admin := adminOf(t, pool)

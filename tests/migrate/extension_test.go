@@ -83,6 +83,7 @@ func copyFiles(t testing.TB, from, to string) {
 }
 
 func TestTheExtension(t *testing.T) { //nolint:paralleltest // sets PATH
+	check.Alone(t)
 	bin, server := extensionServer(t)
 	at := func(database string) string {
 		u, err := url.Parse(server)
@@ -176,7 +177,7 @@ func TestTheExtension(t *testing.T) { //nolint:paralleltest // sets PATH
 }
 
 func TestTheDebianPackageHoldsTheCommandAndTheExtension(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	if _, err := osexec.LookPath("dpkg-deb"); err != nil {
 		t.Skip("dpkg-deb is not here: a Debian package can be built and tested on Debian only")
 	}

@@ -34,7 +34,7 @@ func history(t *testing.T, tools check.Tools, pool *pgxpool.Pool, migrations map
 }
 
 func TestAQueueIsAMigrationOfTheApplication(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	tools, pool := check.BuiltTools(t), pgtest.Database(t)
 	goose := history(t, tools, pool, map[string][]string{
 		"00042_pgmq_orders.sql": {"orders", "--notify=100ms", "--topic=orders.*", "--topic=all.#"},
@@ -92,7 +92,7 @@ func TestAQueueIsAMigrationOfTheApplication(t *testing.T) {
 }
 
 func TestAQueueThatCannotBeIsNoMigration(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq := check.Command(t)
 	for _, bad := range []struct {
 		args []string

@@ -23,7 +23,7 @@ func provider(t testing.TB, pool *pgxpool.Pool) *goose.Provider {
 }
 
 func TestUpDownToZeroAndUpAgainLeaveNothingBehind(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	ctx, pool := t.Context(), pgtest.Database(t)
 	empty := check.Catalogue(t, pool)
 
@@ -65,7 +65,7 @@ func TestUpDownToZeroAndUpAgainLeaveNothingBehind(t *testing.T) {
 }
 
 func TestMigrateAgainDoesNothing(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := pgtest.Database(t)
 	pgtest.Migrate(t, pool)
 	before := check.Catalogue(t, pool)
@@ -76,7 +76,7 @@ func TestMigrateAgainDoesNothing(t *testing.T) {
 }
 
 func TestEightProcessesMayMigrateAtOnce(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := pgtest.Database(t)
 	errs := make([]error, 8)
 	var wg sync.WaitGroup
@@ -95,7 +95,7 @@ func TestEightProcessesMayMigrateAtOnce(t *testing.T) {
 }
 
 func TestDownRefusesWhileThereAreMessages(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for _, place := range []string{"queue", "archive"} {
 		t.Run(place, func(t *testing.T) {
 			t.Parallel()
@@ -127,7 +127,7 @@ func TestDownRefusesWhileThereAreMessages(t *testing.T) {
 }
 
 func TestMigrateInALocaleOfItsOwn(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := pgtest.Database(t, "TEMPLATE template0 LOCALE 'C'")
 	pgtest.Migrate(t, pool)
 	check.OK(t, queue.Create(t.Context(), pool, "Ünï-Code.1"))

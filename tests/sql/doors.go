@@ -227,7 +227,7 @@ func (d sqlDoor) lengths(ctx context.Context, name string) (all, visible int64, 
 // throughBothDoors runs a test once for each, on a queue that the door made.
 func throughBothDoors(t *testing.T, test func(t *testing.T, d door, name string)) {
 	t.Helper()
-	t.Parallel()
+	check.Parallel(t)
 	for kind, d := range map[string]door{"go": goDoor{pgtest.Pool()}, "sql": sqlDoor{pgtest.Pool()}} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()

@@ -140,9 +140,8 @@ func TestDoorsSayWhenThereIsNoQueue(t *testing.T) {
 }
 
 func TestDoorsTakeEveryName(t *testing.T) {
-	t.Parallel()
-	pool := pgtest.Database(t) // names that others may have
-	pgtest.Migrate(t, pool)
+	check.Parallel(t)
+	pool := check.OwnDatabase(t) // names that others may have
 	for _, name := range everyName {
 		for d, other := range map[door]door{goDoor{pool}: sqlDoor{pool}, sqlDoor{pool}: goDoor{pool}} {
 			ctx := t.Context()

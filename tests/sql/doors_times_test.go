@@ -104,9 +104,8 @@ func TestDoorsArchiveAllThatThereIs(t *testing.T) {
 }
 
 func TestDoorsListWhatTheyMade(t *testing.T) {
-	t.Parallel()
-	pool := pgtest.Database(t)
-	pgtest.Migrate(t, pool)
+	check.Parallel(t)
+	pool := check.OwnDatabase(t)
 	ctx, both := t.Context(), []door{goDoor{pool}, sqlDoor{pool}}
 	for _, d := range both {
 		check.Same(t, "no queues", must[[]string](t)(d.list(ctx)), nil)

@@ -24,7 +24,7 @@ func metricsOf(t testing.TB, name string) metrics {
 }
 
 func TestMetricsCountExactlyWhereThatIsCheap(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	m := metricsOf(t, q.Name())
 	check.Equal(t, "of an empty queue", m, metrics{})
@@ -44,7 +44,7 @@ func TestMetricsCountExactlyWhereThatIsCheap(t *testing.T) {
 }
 
 func TestMetricsOfALongQueueReadASample(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, q := pgtest.Pool(), pgtest.Queue[int](t)
 	const messages = 500_000 // 70 MB
 	check.Exec(t, pool, check.Tables(q.Name(), `
@@ -70,9 +70,8 @@ func TestMetricsOfALongQueueReadASample(t *testing.T) {
 }
 
 func TestMetricsOfAllSurviveAnOrphanedRow(t *testing.T) {
-	t.Parallel()
-	pool := pgtest.Database(t)
-	pgtest.Migrate(t, pool)
+	check.Parallel(t)
+	pool := check.OwnDatabase(t)
 	for _, name := range []string{"a", "B", "gone"} {
 		check.OK(t, queue.Create(t.Context(), pool, name))
 	}

@@ -42,7 +42,7 @@ func waiting(t testing.TB, name string) int {
 }
 
 func TestAPartitionedQueueIsAQueue(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	ctx, pool := t.Context(), pgtest.Pool()
 	for _, interval := range []string{"100", "1 day", "1 month"} {
 		name := pgtest.Name()
@@ -74,7 +74,7 @@ func TestAPartitionedQueueIsAQueue(t *testing.T) {
 }
 
 func TestPartitionedTablesAreAsPGMQLaysThemOut(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := pgtest.Pool()
 	byID, byTime := partitioned(t, pgtest.Name(), "100", "1000").Name(), partitioned(t, pgtest.Name(), "1 day", "1 week").Name()
 	key := `SELECT pg_get_partkeydef(format('pgmq.%s_%s', $1::text, $2::text)::regclass)`
@@ -94,7 +94,7 @@ func TestPartitionedTablesAreAsPGMQLaysThemOut(t *testing.T) {
 }
 
 func TestRetentionKeepsWhatNobodySettled(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, name := pgtest.Pool(), pgtest.Name()
 	q := partitioned(t, name, "100", "200")
 	ids := check.SendBatch(t, q, make([]int, 1000))
@@ -113,7 +113,7 @@ func TestRetentionKeepsWhatNobodySettled(t *testing.T) {
 }
 
 func TestTimePartitionsGoWhenTheyAreOldAndEmpty(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, name := pgtest.Pool(), pgtest.Name()
 	q := partitioned(t, name, "1 day", "3 days")
 	check.Exec(t, pool, check.Tables(name, `INSERT INTO {Q} (vt, enqueued_at, message) SELECT now(), now() - i * interval '1 day', '1' FROM generate_series(1, 10) AS i`))
@@ -132,7 +132,7 @@ func TestTimePartitionsGoWhenTheyAreOldAndEmpty(t *testing.T) {
 
 // A run of the upkeep beside another, and both beside sends and reads.
 func TestUpkeepLosesNothingUnderLoad(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, name := pgtest.Pool(), pgtest.Name()
 	q := partitioned(t, name, "100", "100")
 	ctx, stop := context.WithCancel(t.Context())
@@ -193,7 +193,7 @@ func TestUpkeepLosesNothingUnderLoad(t *testing.T) {
 }
 
 func TestPartitionsOfEveryName(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for _, name := range []string{
 		"Parted", "with-hyphen", "with.dot", "with space", `with"quote`, "größe", strings.Repeat("p", 47), strings.Repeat("ü", 30),
 	} {
@@ -216,7 +216,7 @@ func TestPartitionsOfEveryName(t *testing.T) {
 }
 
 func TestPartitionsRefuseInClearWords(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	name := pgtest.Name()
 	partitioned(t, name, "100", "100")
 	for call, want := range map[string]string{
@@ -234,7 +234,7 @@ func TestPartitionsRefuseInClearWords(t *testing.T) {
 }
 
 func TestMetricsTellOfTheDefaultPartition(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, name := pgtest.Pool(), pgtest.Name()
 	q := partitioned(t, name, "100", "100")
 	check.SendBatch(t, q, make([]int, 1000))

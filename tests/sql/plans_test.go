@@ -18,7 +18,7 @@ import (
 // when a long queue is there, before anybody has analysed that. Autovacuum is off
 // for the table, so that nothing mends a plan in between.
 func TestNoMomentOfTheStatisticsMakesAStatementReadTheWholeTable(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	const long, rounds = 20_000, 8
 	// From 17 on the index on groups is passed over once for an array, and not once
 	// for each of its ids, so the planner prefers it to the key when a table is empty
@@ -142,7 +142,7 @@ func everyFunction(t testing.TB, on check.Querier, queue string) {
 // Of two indexes that cost the same the planner takes the one that was made last.
 // In queues from before that was minded it is the one on groups.
 func TestReindexingTheKeyOfAnOlderQueueHasPlansGoByIt(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	// Reindexing concurrently waits for whoever has a snapshot in the database.
 	pool := check.OwnDatabase(t)
 	check.OK(t, queue.Create(t.Context(), pool, "q"))

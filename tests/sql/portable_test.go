@@ -23,7 +23,7 @@ var (
 // A distributed Postgres refuses volatile functions in writes, and arithmetic on
 // a timestamp column there.
 func TestWritesUseNoVolatileFunction(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	volatile := map[string]bool{}
 	for _, name := range check.Values[string](t, pgtest.Pool(), `SELECT DISTINCT proname::text FROM pg_proc WHERE provolatile = 'v' AND pronamespace = 'pg_catalog'::regnamespace`) {
 		volatile[name] = true
@@ -60,7 +60,7 @@ func TestWritesUseNoVolatileFunction(t *testing.T) {
 }
 
 func TestQueueTablesAreAsPGMQLaysThemOut(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := pgtest.Pool()
 	for _, storage := range []queue.Storage{queue.Logged, queue.Unlogged} {
 		name := pgtest.Queue[check.Order](t, storage).Name()
@@ -96,7 +96,7 @@ func columns(t testing.TB, table string) []string {
 }
 
 func TestTheTemplateTablesRefuseRows(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for _, sql := range []string{
 		`INSERT INTO pgmq.template_queue (vt) VALUES (now())`,
 		`INSERT INTO pgmq.template_archive (msg_id, vt) VALUES (1, now())`,
@@ -107,7 +107,7 @@ func TestTheTemplateTablesRefuseRows(t *testing.T) {
 }
 
 func TestIDsBeyond48Bits(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `ALTER TABLE {Q} ALTER COLUMN msg_id RESTART WITH 281474976710657`))
 	high := check.SendBatch(t, q, make([]check.Order, 2))

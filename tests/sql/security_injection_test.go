@@ -178,7 +178,7 @@ func (f function) call(t testing.TB, db check.Querier, args []string) {
 // Every function, new ones too, is called with every hostile text in the place of
 // each string that it takes.
 func TestNoFunctionRunsAValue(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := exposed(t)
 	impatient := check.PoolLike(t, pool, func(c *pgxpool.Config) {
 		c.ConnConfig.RuntimeParams["statement_timeout"] = "100" // polls find nothing
@@ -221,7 +221,7 @@ func TestNoFunctionRunsAValue(t *testing.T) {
 }
 
 func TestTheGoAPIRunsNoValue(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := check.OwnDatabase(t)
 	check.Exec(t, pool, canary)
 	plain := check.OwnQueue[map[string]string](t, pool, "plain")

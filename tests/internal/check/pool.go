@@ -45,8 +45,7 @@ func LocalServer(t testing.TB, settings ...string) (*postgres.Server, *pgxpool.P
 // OwnDatabase is a migrated database of the test's own.
 func OwnDatabase(t testing.TB) *pgxpool.Pool {
 	t.Helper()
-	pool := pgtest.Database(t)
-	pgtest.Migrate(t, pool)
+	pool := pgtest.Migrated(t)
 	return pool
 }
 
@@ -72,8 +71,7 @@ func OwnQueue[T any](t testing.TB, pool *pgxpool.Pool, name string) *queue.Queue
 // DatabaseWith is a migrated database with optional APIs.
 func DatabaseWith(t testing.TB, apis ...schema.Optional) *pgxpool.Pool {
 	t.Helper()
-	pool := pgtest.Database(t)
-	pgtest.Migrate(t, pool)
+	pool := pgtest.Migrated(t)
 	for _, o := range apis {
 		OK(t, schema.Install(t.Context(), SQLDB(t, pool), o))
 	}
