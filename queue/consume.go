@@ -113,7 +113,7 @@ func (q *Queue[T]) consume(
 		return q.fail("consume", err)
 	}
 	var e *engine.Engine
-	e = engine.New(q.bound, pool, o, func(ctx context.Context, deliveries []*engine.Delivery) {
+	e = engine.New(q.bound, pool, o.Options, func(ctx context.Context, deliveries []*engine.Delivery) {
 		if batches {
 			q.handleBatch(ctx, deliveries, many)
 			return
@@ -121,7 +121,7 @@ func (q *Queue[T]) consume(
 		for d, m := range q.decoded(deliveries) {
 			d.Err = guard(func() error { return one(ctx, e, d, m) })
 		}
-	}, q.engineEvents())
+	}, q.engineEvents(o.observers))
 	if err := e.Run(ctx); err != nil {
 		return q.fail("consume", err)
 	}

@@ -12,8 +12,8 @@ import (
 
 // ConsumeOption is an option of Consume, ConsumeTx and ConsumeBatch: [Workers],
 // [Prefetch], [VT], [MaxLease], [HandlerTimeout], [ShutdownGrace], [Backoff],
-// [MaxReads], [DeadLetterTo], [ArchiveDone] or [PollInterval]; for ConsumeBatch
-// also [BatchSize] and [BatchWait], which the others refuse.
+// [MaxReads], [DeadLetterTo], [ArchiveDone], [PollInterval] or [Observe]; for
+// ConsumeBatch also [BatchSize] and [BatchWait], which the others refuse.
 type ConsumeOption interface {
 	applyConsume(o *consumeOptions) error
 }
@@ -82,7 +82,8 @@ type PollInterval time.Duration
 
 type consumeOptions struct {
 	engine.Options
-	batches bool // BatchSize or BatchWait was given
+	batches   bool // BatchSize or BatchWait was given
+	observers []Observer
 }
 
 // leastVT leaves time to extend a lease before it ends.
@@ -90,7 +91,7 @@ const leastVT = 100 * time.Millisecond
 
 // consumeOptionsOf returns the options of a consumer; batches says that its handler
 // takes several messages.
-func consumeOptionsOf(opts []ConsumeOption, batches bool) (engine.Options, error) {
+func consumeOptionsOf(opts []ConsumeOption, batches bool) (consumeOptions, error) {
 	o := consumeOptions{Options: engine.Options{
 		Workers:      8,
 		Prefetch:     1000,
@@ -103,20 +104,20 @@ func consumeOptionsOf(opts []ConsumeOption, batches bool) (engine.Options, error
 		PollInterval: 500 * time.Millisecond,
 	}}
 	if err := option.Apply(&o, opts, ConsumeOption.applyConsume); err != nil {
-		return o.Options, err
+		return o, err
 	}
 	switch {
 	case o.VT < leastVT:
-		return o.Options, option.Invalid("VT is %v; a consumer needs at least %v", o.VT, leastVT)
+		return o, option.Invalid("VT is %v; a consumer needs at least %v", o.VT, leastVT)
 	case o.batches && !batches:
-		return o.Options, option.Invalid("BatchSize and BatchWait are for ConsumeBatch")
+		return o, option.Invalid("BatchSize and BatchWait are for ConsumeBatch")
 	case 2*o.BatchWait >= o.VT:
-		return o.Options, option.Invalid("BatchWait is %v, half of the VT or more", o.BatchWait)
+		return o, option.Invalid("BatchWait is %v, half of the VT or more", o.BatchWait)
 	}
 	if !batches {
 		o.BatchSize = 1
 	}
-	return o.Options, nil
+	return o, nil
 }
 
 func (w Workers) applyConsume(o *consumeOptions) error {

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/pgmq-go/pgmq/internal/engine"
@@ -134,9 +135,10 @@ func (c core) tellSent(ctx context.Context, first int64, count int) {
 	}
 }
 
-// engineEvents returns what tells the observers of an engine's events. Without
-// observers they are logged.
-func (c core) engineEvents() func(context.Context, engine.Event) {
+// engineEvents returns what tells the observers of an engine's events, those of the
+// queue and those of the consumer. Without observers it logs.
+func (c core) engineEvents(consumers []Observer) func(context.Context, engine.Event) {
+	c.observers = slices.Concat(c.observers, consumers)
 	if len(c.observers) == 0 {
 		c.observers = []Observer{LogObserver(slog.Default())}
 	}

@@ -5,16 +5,30 @@ type Option interface {
 	applyNew(c *core) error
 }
 
-// Observe has the queue's sends and consumers tell an observer. Several observers
-// are told in their order. Without any, consumers log to slog.Default() by
-// [LogObserver]. Observe(nil) changes nothing.
-func Observe(o Observer) Option { return o }
+// ObserveOption is an option of New and of consumers.
+type ObserveOption interface {
+	Option
+	ConsumeOption
+}
+
+// Observe has an observer told of the queue's sends and consumers, as an option of
+// New, or of one consumer, as an option of Consume, ConsumeTx or ConsumeBatch.
+// Several observers are told in their order, those of New first. Without any,
+// consumers log to slog.Default() by [LogObserver]. Observe(nil) changes nothing.
+func Observe(o Observer) ObserveOption { return o }
 
 // Intercept has an interceptor run around the queue's operations. Several run in
 // their order, the first one outermost. Intercept(nil) changes nothing.
 func Intercept(i Interceptor) Option { return i }
 
 func (o Observer) applyNew(c *core) error {
+	if o != nil {
+		c.observers = append(c.observers, o)
+	}
+	return nil
+}
+
+func (o Observer) applyConsume(c *consumeOptions) error {
 	if o != nil {
 		c.observers = append(c.observers, o)
 	}

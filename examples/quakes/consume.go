@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -52,15 +53,12 @@ func (d *demo[T]) deliver(ctx context.Context, lines io.Reader) error {
 		ctx, stop := context.WithCancel(ctx)
 		defer stop()
 		var deliveries atomic.Int64
-		watched, err := queue.New[T](d.pool, d.queue.Name(), queue.Observe(d.tally.observe), queue.Observe(func(_ context.Context, e queue.Event) {
+		leaving := queue.Observe(func(_ context.Context, e queue.Event) {
 			if e.Kind == queue.EventDelivered && deliveries.Add(1) == stopAfter {
 				stop()
 			}
-		}))
-		if err != nil {
-			return err
-		}
-		return watched.Consume(ctx, d.earthquakes, options...)
+		})
+		return d.queue.Consume(ctx, d.earthquakes, append(slices.Clone(options), leaving)...)
 	}
 	return during(ctx, send, stay, leave)
 }

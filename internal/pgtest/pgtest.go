@@ -22,9 +22,14 @@ import (
 
 var (
 	server   string        // DSN of the server, set by Main
+	template string        // name of a migrated database that nobody is connected to, set by Main
 	pool     *pgxpool.Pool // of this binary's own database, set by Main
 	sequence atomic.Int64  // makes names unique
 )
+
+// statementTimeout, in ms, keeps a statement that waits for a lock from holding up
+// a test for ever.
+const statementTimeout = "300000"
 
 // Main runs a test binary with a server and a migrated database of its own,
 // which it drops afterwards. Use it as os.Exit(pgtest.Main(m, nil)).
@@ -51,9 +56,18 @@ func run(m *testing.M, docker Docker) (code int, err error) {
 	}()
 	server = url
 
-	name, drop, err := createDatabase(ctx)
+	var dropTemplate func()
+	template, dropTemplate, err = createDatabase(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", postgres.Redact(server), err)
+	}
+	defer dropTemplate()
+	if err := migrateTemplate(ctx); err != nil {
+		return 0, err
+	}
+	name, drop, err := createDatabase(ctx, fromTemplate())
+	if err != nil {
+		return 0, err
 	}
 	defer drop()
 	pool, err = connect(ctx, name)
@@ -61,9 +75,6 @@ func run(m *testing.M, docker Docker) (code int, err error) {
 		return 0, err
 	}
 	defer pool.Close()
-	if err := migrate(ctx, pool); err != nil {
-		return 0, err
-	}
 	return m.Run(), nil
 }
 
@@ -122,6 +133,24 @@ func Database(t testing.TB, options ...string) *pgxpool.Pool {
 	return p
 }
 
+// Migrated is Database with the schema. It is a copy of a migrated database, which
+// takes a tenth of the time of the migrations.
+func Migrated(t testing.TB) *pgxpool.Pool {
+	t.Helper()
+	return Database(t, fromTemplate())
+}
+
+func fromTemplate() string { return "TEMPLATE " + pgx.Identifier{template}.Sanitize() }
+
+func migrateTemplate(ctx context.Context) error {
+	p, err := connect(ctx, template)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	return migrate(ctx, p)
+}
+
 // Migrate installs the schema in a pool's database.
 func Migrate(t testing.TB, p *pgxpool.Pool) {
 	t.Helper()
@@ -151,11 +180,16 @@ func createDatabase(ctx context.Context, options ...string) (name string, drop f
 	if err := onServer(ctx, "CREATE DATABASE "+id+" "+strings.Join(options, " ")); err != nil {
 		return "", nil, err
 	}
-	return name, func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	drop = func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		_ = onServer(ctx, "DROP DATABASE IF EXISTS "+id+" WITH (FORCE)")
-	}, nil
+	}
+	if err := onServer(ctx, "ALTER DATABASE "+id+" SET statement_timeout = "+statementTimeout); err != nil {
+		drop()
+		return "", nil, err
+	}
+	return name, drop, nil
 }
 
 func connect(ctx context.Context, database string) (*pgxpool.Pool, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -77,7 +78,12 @@ func supported(conn Conn) error {
 	switch conn.(type) {
 	case nil:
 		return option.Invalid("the database is nil")
-	case Pool, interface{ PgConn() *pgconn.PgConn }, interface{ Conn() *pgx.Conn }:
+	case Pool:
+		if !reflect.TypeOf(conn).Comparable() {
+			return option.Invalid("a %T cannot be compared, as shared connections need; use a pointer to it", conn)
+		}
+		return nil
+	case interface{ PgConn() *pgconn.PgConn }, interface{ Conn() *pgx.Conn }:
 		return nil
 	}
 	return option.Invalid("a %T is neither a pool, a connection nor a transaction of pgx, and embeds none", conn)

@@ -9,11 +9,12 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
 func TestArchivedLoopsOverTheArchiveInOrder(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	check.Equal(t, "messages of an empty archive", len(check.ArchivedIDs(t, pgtest.Queue[int](t))), 0)
 	q := check.InArchive(t, 250) // more than two pages
 	next := 1
@@ -26,7 +27,7 @@ func TestArchivedLoopsOverTheArchiveInOrder(t *testing.T) {
 		next++
 	}
 	check.Equal(t, "the number after the last", next, 251)
-	check.EqualAll(t, "from 249 on", check.ArchivedIDs(t, q, queue.From(249)), []int64{249, 250})
+	check.EqualAll(t, "from 249 on", check.ArchivedIDs(t, q, queue.FromID(249)), []int64{249, 250})
 	check.EqualAll(t, "between", check.ArchivedIDs(t, q, queue.Since(check.Hourly(7)), queue.Until(check.Hourly(10))), []int64{7, 8, 9})
 	for _, hour := range []int{6, 10} { // the ids are not in the order of the times
 		check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `UPDATE {A} SET archived_at = $1 WHERE msg_id = 8`), check.Hourly(hour))
@@ -39,7 +40,7 @@ func TestArchivedLoopsOverTheArchiveInOrder(t *testing.T) {
 }
 
 func TestArchivedGoesOnPastWhatDoesNotDecode(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := check.InArchive(t, 3)
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `UPDATE {A} SET message = '"two"' WHERE msg_id = 2`))
 	var good, bad []int64
@@ -55,7 +56,7 @@ func TestArchivedGoesOnPastWhatDoesNotDecode(t *testing.T) {
 }
 
 func TestWhatIsInTheArchiveCannotBeSettled(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	check.Send(t, q, 1)
 	check.OK(t, q.Archive(t.Context(), check.ReadOne(t, q)))
@@ -68,10 +69,10 @@ func TestWhatIsInTheArchiveCannotBeSettled(t *testing.T) {
 }
 
 func TestReplayMovesArchivedMessagesBackInOrder(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := check.InArchive(t, 2500)
 	var steps []int64
-	moved, err := queue.Replay(t.Context(), pgtest.Pool(), q.Name(), queue.Progress(func(n int64) { steps = append(steps, n) }))
+	moved, err := admin.Replay(t.Context(), pgtest.Pool(), q.Name(), admin.Progress(func(n int64) { steps = append(steps, n) }))
 	check.OK(t, err)
 	check.Equal(t, "moved", moved, 2500)
 	check.EqualAll(t, "progress", steps, []int64{1000, 2000, 2500})
@@ -82,25 +83,25 @@ func TestReplayMovesArchivedMessagesBackInOrder(t *testing.T) {
 		check.Equal(t, "reads", m.Reads, 1)
 		check.Equal(t, "a header", m.Headers["trace"], any("abc"))
 	}
-	again, err := queue.Replay(t.Context(), pgtest.Pool(), q.Name())
+	again, err := admin.Replay(t.Context(), pgtest.Pool(), q.Name())
 	check.OK(t, err)
 	check.Equal(t, "moved the second time", again, 0)
 }
 
 func TestReplayByIDAndByTime(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := check.InArchive(t, 10)
-	replay := func(want int64, opts ...queue.ReplayOption) {
+	replay := func(want int64, opts ...admin.ReplayOption) {
 		t.Helper()
-		moved, err := queue.Replay(t.Context(), pgtest.Pool(), q.Name(), opts...)
+		moved, err := admin.Replay(t.Context(), pgtest.Pool(), q.Name(), opts...)
 		check.OK(t, err)
 		check.Equal(t, "moved", moved, want)
 	}
-	replay(0, queue.IDs{})
-	replay(2, queue.IDs{9, 1, 4711})
-	replay(0, queue.IDs{9, 1})
-	replay(3, queue.Since(check.Hourly(3)), queue.Until(check.Hourly(6)))
-	replay(2, queue.Since(check.Hourly(8)), queue.Until(check.Hourly(24*365*100)))
+	replay(0, admin.IDs{})
+	replay(2, admin.IDs{9, 1, 4711})
+	replay(0, admin.IDs{9, 1})
+	replay(3, admin.Since(check.Hourly(3)), admin.Until(check.Hourly(6)))
+	replay(2, admin.Since(check.Hourly(8)), admin.Until(check.Hourly(24*365*100)))
 	check.EqualAll(t, "left", check.ArchivedIDs(t, q), []int64{2, 6, 7})
 	var bodies []int
 	for _, m := range check.Read(t, q, 10) {
@@ -110,10 +111,10 @@ func TestReplayByIDAndByTime(t *testing.T) {
 }
 
 func TestReplayDoesNotMoveWhatIsArchivedMeanwhile(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := check.InArchive(t, 2000)
 	// Each step archives what it brought back: without a limit this would never end.
-	moved, err := queue.Replay(t.Context(), pgtest.Pool(), q.Name(), queue.Progress(func(int64) {
+	moved, err := admin.Replay(t.Context(), pgtest.Pool(), q.Name(), admin.Progress(func(int64) {
 		check.OK(t, q.Archive(t.Context(), check.Read(t, q, 1000)...))
 	}))
 	check.OK(t, err)
@@ -122,13 +123,13 @@ func TestReplayDoesNotMoveWhatIsArchivedMeanwhile(t *testing.T) {
 }
 
 func TestTwoReplaysAtOnceMoveEachMessageOnce(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := check.InArchive(t, 5000)
 	var group errgroup.Group
 	total := make([]int64, 4)
 	for i := range total {
 		group.Go(func() (err error) {
-			total[i], err = queue.Replay(t.Context(), pgtest.Pool(), q.Name())
+			total[i], err = admin.Replay(t.Context(), pgtest.Pool(), q.Name())
 			return err
 		})
 	}
@@ -139,11 +140,11 @@ func TestTwoReplaysAtOnceMoveEachMessageOnce(t *testing.T) {
 }
 
 func TestReplayWakesWhoeverWaits(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := check.InArchive(t, 1)
 	w := check.WaitsFor(t, q.Name())
 	for _, want := range []int{1, 0} { // nothing is left to replay
-		moved, err := queue.Replay(t.Context(), pgtest.Pool(), q.Name())
+		moved, err := admin.Replay(t.Context(), pgtest.Pool(), q.Name())
 		check.OK(t, err)
 		check.Equal(t, "replayed", moved, int64(want))
 		check.Equal(t, "notifications", w.Heard(t), want)
@@ -151,10 +152,10 @@ func TestReplayWakesWhoeverWaits(t *testing.T) {
 }
 
 func TestReplayInATransactionIsAllOrNothing(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := check.InArchive(t, 5)
 	err := pgx.BeginFunc(t.Context(), pgtest.Pool(), func(tx pgx.Tx) error {
-		moved, err := queue.Replay(t.Context(), tx, q.Name())
+		moved, err := admin.Replay(t.Context(), tx, q.Name())
 		check.OK(t, err)
 		check.Equal(t, "moved", moved, 5)
 		return check.ErrWork
@@ -165,30 +166,30 @@ func TestReplayInATransactionIsAllOrNothing(t *testing.T) {
 }
 
 func TestPruneArchiveRemovesWhatIsOlder(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := check.InArchive(t, 3500)
 	// What was archived by one statement has one time: more than a step of it.
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `UPDATE {A} SET archived_at = '2020-01-01 00:00:00+00' WHERE msg_id > 1000`))
 	var steps []int64
-	pruned, err := queue.PruneArchive(t.Context(), pgtest.Pool(), q.Name(), check.Hourly(990), queue.Progress(func(n int64) { steps = append(steps, n) }))
+	pruned, err := admin.Prune(t.Context(), pgtest.Pool(), q.Name(), check.Hourly(990), admin.Progress(func(n int64) { steps = append(steps, n) }))
 	check.OK(t, err)
 	check.Equal(t, "pruned", pruned, 3489)
 	check.EqualAll(t, "progress", steps, []int64{1000, 2000, 3000, 3489})
 	check.EqualAll(t, "left", check.ArchivedIDs(t, q), []int64{990, 991, 992, 993, 994, 995, 996, 997, 998, 999, 1000})
-	again, err := queue.PruneArchive(t.Context(), pgtest.Pool(), q.Name(), check.Hourly(990))
+	again, err := admin.Prune(t.Context(), pgtest.Pool(), q.Name(), check.Hourly(990))
 	check.OK(t, err)
 	check.Equal(t, "pruned the second time", again, 0)
 }
 
 func TestArchiveOperationsRefuse(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := check.InArchive(t, 1)
-	replay := func(name string, opts ...queue.ReplayOption) error {
-		_, err := queue.Replay(t.Context(), pgtest.Pool(), name, opts...)
+	replay := func(name string, opts ...admin.ReplayOption) error {
+		_, err := admin.Replay(t.Context(), pgtest.Pool(), name, opts...)
 		return err
 	}
-	prune := func(name string, opts ...queue.PruneOption) error {
-		_, err := queue.PruneArchive(t.Context(), pgtest.Pool(), name, time.Now(), opts...)
+	prune := func(name string, opts ...admin.PruneOption) error {
+		_, err := admin.Prune(t.Context(), pgtest.Pool(), name, time.Now(), opts...)
 		return err
 	}
 	list := func(name string, opts ...queue.ArchiveOption) error {
@@ -197,29 +198,29 @@ func TestArchiveOperationsRefuse(t *testing.T) {
 		}
 		return nil
 	}
-	check.Is(t, replay("a;b"), queue.ErrName)
-	check.Is(t, prune("a;b"), queue.ErrName)
+	check.Is(t, replay("a;b"), queue.ErrInvalidName)
+	check.Is(t, prune("a;b"), queue.ErrInvalidName)
 	check.Is(t, replay("no such"), queue.ErrNoQueue)
 	check.Is(t, prune("no such"), queue.ErrNoQueue)
 	check.Is(t, list("no such"), queue.ErrNoQueue)
-	check.Is(t, replay(q.Name(), nil), queue.ErrOption)
-	check.Is(t, prune(q.Name(), nil), queue.ErrOption)
-	check.Is(t, list(q.Name(), nil), queue.ErrOption)
-	check.Is(t, replay(q.Name(), queue.Progress(nil)), queue.ErrOption)
-	check.Is(t, prune(q.Name(), queue.Progress(nil)), queue.ErrOption)
-	check.Is(t, replay(q.Name(), queue.IDs{1}, queue.Since(check.Hourly(0))), queue.ErrOption)
+	check.Is(t, replay(q.Name(), nil), queue.ErrInvalidOption)
+	check.Is(t, prune(q.Name(), nil), queue.ErrInvalidOption)
+	check.Is(t, list(q.Name(), nil), queue.ErrInvalidOption)
+	check.Is(t, replay(q.Name(), admin.Progress(nil)), queue.ErrInvalidOption)
+	check.Is(t, prune(q.Name(), admin.Progress(nil)), queue.ErrInvalidOption)
+	check.Is(t, replay(q.Name(), admin.IDs{1}, admin.Since(check.Hourly(0))), queue.ErrInvalidOption)
 	check.Equal(t, "in the archive", len(check.ArchivedIDs(t, q)), 1)
 }
 
 func TestAnArchivistMayReplayAndPruneAndNoMore(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := check.InArchive(t, 3)
 	check.Send(t, q, 4)
 	pool := check.Documented(t, q.Name(), "Archivist")
-	moved, err := queue.Replay(t.Context(), pool, q.Name(), queue.IDs{1})
+	moved, err := admin.Replay(t.Context(), pool, q.Name(), admin.IDs{1})
 	check.OK(t, err)
 	check.Equal(t, "moved", moved, 1)
-	pruned, err := queue.PruneArchive(t.Context(), pool, q.Name(), check.Hourly(3))
+	pruned, err := admin.Prune(t.Context(), pool, q.Name(), check.Hourly(3))
 	check.OK(t, err)
 	check.Equal(t, "pruned", pruned, 1)
 	check.EqualAll(t, "what is left", check.ArchivedIDs(t, check.Open[int](t, pool, q.Name())), []int64{3})

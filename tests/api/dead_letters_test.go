@@ -45,7 +45,7 @@ func graveOf(t testing.TB, m *queue.Message[int]) grave {
 }
 
 func TestADeadLetterTellsWhereItComesFrom(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	name, target := `Dead "`+pgtest.Name(), `Letters "`+pgtest.Name()
 	source, dead := pgtest.Named[int](t, name), pgtest.Named[int](t, target)
 	id := check.Send(t, source, 7, queue.Headers{"a": 1})
@@ -72,7 +72,7 @@ func TestADeadLetterTellsWhereItComesFrom(t *testing.T) {
 }
 
 func TestADeadLetterThatIsRedrivenAndDiesAgainKeepsItsFirstTime(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	source, dead := pgtest.Queue[int](t), pgtest.Queue[int](t)
 	check.Send(t, source, 7)
 	bury(t, source.Name(), dead.Name())
@@ -97,7 +97,7 @@ func TestADeadLetterThatIsRedrivenAndDiesAgainKeepsItsFirstTime(t *testing.T) {
 }
 
 func TestBuryIsFencedByTheReceipt(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	source, dead := pgtest.Queue[int](t), pgtest.Queue[int](t)
 	sent := check.SendBatch(t, source, []int{1, 2, 3})
 	p := check.Receipts(t, source.Name())
@@ -116,7 +116,7 @@ func TestBuryIsFencedByTheReceipt(t *testing.T) {
 }
 
 func TestBuryAndRedriveToNoQueueLoseNothing(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	source := pgtest.Queue[int](t)
 	check.SendBatch(t, source, []int{1, 2, 3})
 	_, err := db.New().Redrive(t.Context(), pgtest.Pool(), db.RedriveParams{Source: source.Name(), Target: "no such", N: 10})
@@ -129,7 +129,7 @@ func TestBuryAndRedriveToNoQueueLoseNothing(t *testing.T) {
 }
 
 func TestHeadersThatAreNoObjectAreKept(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	source, dead := pgtest.Queue[int](t).Name(), pgtest.Queue[int](t).Name()
 	for _, headers := range []string{`NULL`, `'[1, 2]'`, `'"text"'`, `'{"x-pgmq-dead-letter": 5}'`, `'{"x-pgmq-dead-letter": {"enqueued_at": 5}}'`} {
 		check.Exec(t, pgtest.Pool(), `SELECT pgmq.send($1, '1', `+headers+`::jsonb)`, source)
@@ -141,7 +141,7 @@ func TestHeadersThatAreNoObjectAreKept(t *testing.T) {
 }
 
 func TestBuryWithoutATargetArchives(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	source := pgtest.Queue[int](t)
 	id := check.Send(t, source, 7, queue.Headers{"a": 1})
 	row := check.Tables(source.Name(), `SELECT row(msg_id, read_ct + 1, enqueued_at, message)::text FROM {Q}`)
@@ -153,7 +153,7 @@ func TestBuryWithoutATargetArchives(t *testing.T) {
 }
 
 func TestRedriveMovesWhatMatchesOldestFirst(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := pgtest.Pool()
 	for what, c := range map[string]struct {
 		params db.RedriveParams

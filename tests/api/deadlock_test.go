@@ -14,14 +14,13 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
 // Every function on the same three queues from eight sessions: the only thing
 // that can be wrong is that a queue is not there just now.
 func TestNoOrderOfCallsDeadlocks(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	calls := []string{
 		`SELECT pgmq.create($1)`, `SELECT pgmq.create_unlogged($1)`, `SELECT pgmq.create_partitioned($1, '10', '10', 1)`,
 		`SELECT pgmq.drop_queue($1)`, `SELECT pgmq.purge_queue($1)`, `CALL pgmq.maintain_partitions($1)`,
@@ -34,8 +33,7 @@ func TestNoOrderOfCallsDeadlocks(t *testing.T) {
 		`SELECT pgmq.enable_notify_insert($1, 0)`, `SELECT pgmq.enable_notify_insert($1, 250)`, `SELECT pgmq.disable_notify_insert($1)`, `SELECT pgmq.update_notify_insert($1, 100)`,
 		`SELECT pgmq.convert_archive_partitioned($1, '10', '10', 1)`,
 	}
-	database := pgtest.Database(t)
-	pgtest.Migrate(t, database)
+	database := check.OwnDatabase(t)
 	pool := check.PoolLike(t, database, func(c *pgxpool.Config) {
 		c.MaxConns = 8
 		c.ConnConfig.RuntimeParams["deadlock_timeout"] = "20ms"
@@ -85,7 +83,7 @@ func detailOf(err error) string {
 // Messages taken by id are locked in the order of their ids, although they lie
 // in the table in another one.
 func TestMessagesAreLockedInTheOrderOfTheirIDs(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for name, call := range map[string]string{
 		"delete":  `SELECT pgmq.delete('orders', '{6,5,4}'::bigint[])`,
 		"archive": `SELECT pgmq.archive('orders', '{6,5,4}'::bigint[])`,
@@ -94,8 +92,7 @@ func TestMessagesAreLockedInTheOrderOfTheirIDs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ctx := t.Context()
-			database := pgtest.Database(t)
-			pgtest.Migrate(t, database)
+			database := check.OwnDatabase(t)
 			pool := check.PoolLike(t, database, func(*pgxpool.Config) {})
 			for _, sql := range []string{
 				`SELECT pgmq.create('orders')`, `SELECT pgmq.send_batch('orders', '{1,2,3,4,5,6}')`,

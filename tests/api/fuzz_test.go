@@ -26,13 +26,13 @@ func FuzzNames(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name string) {
 		_, err := queue.New[int](pgtest.Pool(), name)
 		if !utf8.ValidString(name) || strings.ContainsRune(name, 0) {
-			check.Is(t, err, queue.ErrName)
+			check.Is(t, err, queue.ErrInvalidName)
 			return
 		}
 		_, refused := pgtest.Pool().Exec(t.Context(), `SELECT pgmq.validate_queue_name($1)`, name)
 		if refused != nil {
 			check.SQLState(t, refused, "P0001")
-			check.Is(t, err, queue.ErrName)
+			check.Is(t, err, queue.ErrInvalidName)
 			return
 		}
 		if err != nil { // some letters are longer in lower case, and Go reckons with all of them
@@ -100,8 +100,7 @@ func FuzzStrings(f *testing.F) {
 			return
 		}
 		check.OK(t, err)
-		m, err := q.Pop(t.Context())
-		check.OK(t, err)
+		m := check.Pop(t, q)
 		check.Equal(t, "the id", m.ID, id)
 		check.Equal(t, "the body", m.Body, text)
 		check.Equal(t, "the header", m.Headers[text], any(text))
@@ -155,7 +154,7 @@ func FuzzOptions(f *testing.F) {
 		}
 		delayed, err := q.Send(t.Context(), 1, queue.Delay(delay))
 		if delay < 0 {
-			check.Is(t, err, queue.ErrOption)
+			check.Is(t, err, queue.ErrInvalidOption)
 		} else {
 			check.OK(t, err)
 			near(t, "delayed until", stored(delayed), check.ServerTime(t).Add(time.Duration(delay)))
@@ -164,7 +163,7 @@ func FuzzOptions(f *testing.F) {
 		when := time.Unix(at, 0)
 		id, err := q.Send(t.Context(), 1, queue.At(when))
 		if year := when.UTC().Year(); year < 1 || 294_276 < year {
-			check.Is(t, err, queue.ErrOption)
+			check.Is(t, err, queue.ErrInvalidOption)
 		} else if check.OK(t, err); !when.IsZero() {
 			near(t, "visible at", stored(id), when)
 		}
@@ -173,7 +172,7 @@ func FuzzOptions(f *testing.F) {
 		check.OK(t, err)
 		msgs, err := q.Read(t.Context(), 1, queue.VT(vt))
 		if vt != 0 && vt < 1000 {
-			check.Is(t, err, queue.ErrOption)
+			check.Is(t, err, queue.ErrInvalidOption)
 		} else {
 			check.OK(t, err)
 			for _, m := range msgs {

@@ -11,7 +11,7 @@ import (
 )
 
 func TestMessagesLoopsInOrderAndLeavingGivesTheRestBack(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	sent := check.SendBatch(t, q, make([]check.Order, 25))
 	i := 0
@@ -31,7 +31,7 @@ func TestMessagesLoopsInOrderAndLeavingGivesTheRestBack(t *testing.T) {
 }
 
 func TestMessagesPassesOverWhatAnotherHasTaken(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	sent := check.SendBatch(t, q, make([]check.Order, 3))
 	var got []int64
@@ -50,7 +50,7 @@ func TestMessagesPassesOverWhatAnotherHasTaken(t *testing.T) {
 }
 
 func TestMessagesKeepsTheLeasesOfWhatItHasInHand(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	check.SendBatch(t, q, make([]check.Order, 3))
 	i := 0
@@ -67,7 +67,7 @@ func TestMessagesKeepsTheLeasesOfWhatItHasInHand(t *testing.T) {
 }
 
 func TestMessagesWaitsForNewOnes(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[time.Time](t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -78,7 +78,7 @@ func TestMessagesWaitsForNewOnes(t *testing.T) {
 		}
 	}()
 	n := 0
-	for m, err := range q.Messages(ctx, queue.Wait(3*time.Second)) {
+	for m, err := range q.Messages(ctx, queue.WaitFor(3*time.Second)) {
 		check.OK(t, err)
 		check.OK(t, q.Delete(ctx, m))
 		n++
@@ -92,11 +92,11 @@ func TestMessagesWaitsForNewOnes(t *testing.T) {
 }
 
 func TestMessagesGoesOnAfterOneThatDoesNotDecode(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `INSERT INTO {Q} (vt, message) VALUES (now(), '1'), (now(), '"two"'), (now(), '3')`))
 	sum := 0
-	for m, err := range q.Messages(t.Context(), queue.Wait(100*time.Millisecond)) {
+	for m, err := range q.Messages(t.Context(), queue.WaitFor(100*time.Millisecond)) {
 		if err != nil {
 			_, err = q.ArchiveID(t.Context(), check.As[*queue.DecodeError](t, err).ID)
 			check.OK(t, err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -17,12 +18,11 @@ var badNames = []string{
 }
 
 func TestEveryGoodNameWorksEverywhere(t *testing.T) {
-	t.Parallel()
-	pool := pgtest.Database(t)
-	pgtest.Migrate(t, pool)
+	check.Parallel(t)
+	pool := check.OwnDatabase(t)
 	for _, name := range check.GoodNames {
-		check.OK(t, queue.Create(t.Context(), pool, name))
-		check.OK(t, queue.Create(t.Context(), pool, name)) // again is nothing
+		check.OK(t, admin.Create(t.Context(), pool, name))
+		check.OK(t, admin.Create(t.Context(), pool, name)) // again is nothing
 	}
 	check.Equal(t, "queues", len(check.QueueNames(t, pool)), len(check.GoodNames))
 	for _, name := range check.GoodNames {
@@ -35,7 +35,7 @@ func TestEveryGoodNameWorksEverywhere(t *testing.T) {
 		}))
 	}
 	for _, name := range check.GoodNames {
-		check.OK(t, queue.Drop(t.Context(), pool, name))
+		check.OK(t, admin.Drop(t.Context(), pool, name))
 	}
 	check.Equal(t, "tables left", check.Value[int](t, pool, `SELECT count(*)::int FROM pg_tables WHERE tablename ~ '^[qa]_'`), 0)
 }
@@ -45,7 +45,7 @@ func total(t testing.TB, pool *pgxpool.Pool) int64 {
 	t.Helper()
 	var n int64
 	for _, name := range check.QueueNames(t, pool) {
-		stats, err := queue.Stats(t.Context(), pool, name)
+		stats, err := admin.Stats(t.Context(), pool, name)
 		check.OK(t, err)
 		n += stats.Length
 	}
@@ -53,35 +53,34 @@ func total(t testing.TB, pool *pgxpool.Pool) int64 {
 }
 
 func TestEveryBadNameIsRefusedEverywhere(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	ctx, pool := t.Context(), pgtest.Pool()
 	for _, name := range badNames {
 		_, err := queue.New[check.Order](pool, name)
-		check.Is(t, err, queue.ErrName)
-		check.Is(t, queue.Create(ctx, pool, name), queue.ErrName)
-		check.Is(t, queue.Drop(ctx, pool, name), queue.ErrName)
-		_, err = queue.Purge(ctx, pool, name)
-		check.Is(t, err, queue.ErrName)
-		_, err = queue.Stats(ctx, pool, name)
-		check.Is(t, err, queue.ErrName)
+		check.Is(t, err, queue.ErrInvalidName)
+		check.Is(t, admin.Create(ctx, pool, name), queue.ErrInvalidName)
+		check.Is(t, admin.Drop(ctx, pool, name), queue.ErrInvalidName)
+		_, err = admin.Purge(ctx, pool, name)
+		check.Is(t, err, queue.ErrInvalidName)
+		_, err = admin.Stats(ctx, pool, name)
+		check.Is(t, err, queue.ErrInvalidName)
 	}
 }
 
 func TestCapitalsDoNotCount(t *testing.T) {
-	t.Parallel()
-	pool := pgtest.Database(t)
-	pgtest.Migrate(t, pool)
-	check.OK(t, queue.Create(t.Context(), pool, "MyQueue"))
-	check.OK(t, queue.Create(t.Context(), pool, "myqueue"))
+	check.Parallel(t)
+	pool := check.OwnDatabase(t)
+	check.OK(t, admin.Create(t.Context(), pool, "MyQueue"))
+	check.OK(t, admin.Create(t.Context(), pool, "myqueue"))
 	check.Same(t, "queues", check.QueueNames(t, pool), []string{"MyQueue"})
 	check.Send(t, check.Open[check.Order](t, pool, "MYQUEUE"), check.Order{ID: 1})
 	check.Equal(t, "one queue", check.ReadOne(t, check.Open[check.Order](t, pool, "MyQueue")).Body.ID, 1)
-	check.OK(t, queue.Drop(t.Context(), pool, "myQueue"))
+	check.OK(t, admin.Drop(t.Context(), pool, "myQueue"))
 	check.Equal(t, "queues left", len(check.QueueNames(t, pool)), 0)
 }
 
 func TestEverythingWorksInEveryExecMode(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for _, mode := range []pgx.QueryExecMode{
 		pgx.QueryExecModeCacheStatement, pgx.QueryExecModeCacheDescribe, pgx.QueryExecModeDescribeExec,
 		pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol,
@@ -90,9 +89,9 @@ func TestEverythingWorksInEveryExecMode(t *testing.T) {
 			t.Parallel()
 			pool := check.NewPool(t, func(c *pgxpool.Config) { c.ConnConfig.DefaultQueryExecMode = mode })
 			name := `Mode "Ü" ` + mode.String()
-			check.OK(t, queue.Create(t.Context(), pool, name, queue.Unlogged))
+			check.OK(t, admin.Create(t.Context(), pool, name, admin.Unlogged))
 			check.Life(t, pool, check.Open[check.Order](t, pool, name))
-			check.OK(t, queue.Drop(t.Context(), pool, name))
+			check.OK(t, admin.Drop(t.Context(), pool, name))
 		})
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 func TestPeekShowsHiddenMessagesTooAndChangesNothing(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	check.Equal(t, "messages of an empty queue", len(check.Peek(t, q, 10)), 0)
 	check.Send(t, q, 10, queue.Headers{"trace": "abc"})
@@ -30,14 +30,14 @@ func TestPeekShowsHiddenMessagesTooAndChangesNothing(t *testing.T) {
 		t.Errorf("the delayed one is visible at %v, the last at %v, and it is %v", msgs[1].VisibleAt, msgs[2].VisibleAt, now)
 	}
 	check.EqualAll(t, "ids of two", check.IDs(check.Peek(t, q, 2)), []int64{1, 2})
-	check.EqualAll(t, "ids from 2 on", check.IDs(check.Peek(t, q, 10, queue.From(2))), []int64{2, 3})
-	check.Equal(t, "messages from 4 on", len(check.Peek(t, q, 10, queue.From(4))), 0)
+	check.EqualAll(t, "ids from 2 on", check.IDs(check.Peek(t, q, 10, queue.FromID(2))), []int64{2, 3})
+	check.Equal(t, "messages from 4 on", len(check.Peek(t, q, 10, queue.FromID(4))), 0)
 	check.Same(t, "rows", check.Values[string](t, pgtest.Pool(), check.Tables(q.Name(), `SELECT (m, m.xmin)::text FROM {Q} AS m ORDER BY msg_id`)), before)
 	check.OK(t, q.Delete(t.Context(), held))
 }
 
 func TestWhoOnlyLookedCannotSettle(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	check.SendBatch(t, q, []int{1, 2, 3, 4})
 	held := check.Read(t, q, 2, queue.VT(time.Hour))
@@ -57,7 +57,7 @@ func TestWhoOnlyLookedCannotSettle(t *testing.T) {
 		check.Equal(t, name+": length", check.Length(t, q), 4)
 	}
 	// Beside one that was read, and one that is gone.
-	fourth := check.Peek(t, q, 1, queue.From(4))[0]
+	fourth := check.Peek(t, q, 1, queue.FromID(4))[0]
 	_, err := q.DeleteID(t.Context(), 4)
 	check.OK(t, err)
 	err = q.Delete(t.Context(), held[0], looked[2], fourth)
@@ -66,7 +66,7 @@ func TestWhoOnlyLookedCannotSettle(t *testing.T) {
 }
 
 func TestPeekTellsWhatDoesNotDecode(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	check.Send(t, check.Open[string](t, pgtest.Pool(), q.Name()), "two")
 	check.Send(t, q, 3)
@@ -76,12 +76,12 @@ func TestPeekTellsWhatDoesNotDecode(t *testing.T) {
 }
 
 func TestPeekRefuses(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	_, err := q.Peek(t.Context(), 0)
-	check.Is(t, err, queue.ErrOption)
+	check.Is(t, err, queue.ErrInvalidOption)
 	_, err = q.Peek(t.Context(), 1, nil)
-	check.Is(t, err, queue.ErrOption)
+	check.Is(t, err, queue.ErrInvalidOption)
 	_, err = check.Open[int](t, pgtest.Pool(), "no such").Peek(t.Context(), 1)
 	check.Is(t, err, queue.ErrNoQueue)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	tab "github.com/pgmq-go/pgmq/internal/table"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -37,7 +38,7 @@ func drain(t *testing.T, q *queue.Queue[check.Order], readers int, vt queue.VT, 
 					return
 				}
 				if len(msgs) == 0 {
-					if stats, err := queue.Stats(ctx, pgtest.Pool(), q.Name()); err != nil || stats.Length == 0 {
+					if stats, err := admin.Stats(ctx, pgtest.Pool(), q.Name()); err != nil || stats.Length == 0 {
 						return
 					}
 				}
@@ -73,7 +74,7 @@ func drain(t *testing.T, q *queue.Queue[check.Order], readers int, vt queue.VT, 
 }
 
 func TestTwoRacingReadersGetEachMessageOnce(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	sent := check.SendBatch(t, q, make([]check.Order, 20_000))
 	deleted := drain(t, q, 2, queue.VT(time.Hour), func(_ int64, reads int) bool {
@@ -86,7 +87,7 @@ func TestTwoRacingReadersGetEachMessageOnce(t *testing.T) {
 }
 
 func TestReadersThatStallNeverSettleForAnother(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	sent := check.SendBatch(t, q, make([]check.Order, 500))
 	deleted := drain(t, q, 8, queue.VT(50*time.Millisecond), func(id int64, reads int) bool { return id%25 == 0 && reads < 3 })
@@ -96,7 +97,7 @@ func TestReadersThatStallNeverSettleForAnother(t *testing.T) {
 // What a transaction has taken, and not committed yet, is nobody else's, and
 // nobody waits for it.
 func TestWhoClaimsPassesOverWhatAnotherIsTaking(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	calls := func(text string) func(context.Context, check.Querier, string) ([]int64, error) {
 		return func(ctx context.Context, on check.Querier, name string) ([]int64, error) {
 			rows, err := on.Query(ctx, text, name)

@@ -18,7 +18,7 @@ import (
 // Parsing is for workers: whoever fetches for all of them must not spend time on
 // it, and it would be done twice.
 func TestFetchingDoesNotParseBodies(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := check.NewPool(t, func(c *pgxpool.Config) {
 		c.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
 			conn.TypeMap().RegisterType(&pgtype.Type{Name: "jsonb", OID: pgtype.JSONBOID, Codec: &pgtype.JSONBCodec{
@@ -36,8 +36,7 @@ func TestFetchingDoesNotParseBodies(t *testing.T) {
 	msgs := check.Read(t, q, 1)
 	check.Equal(t, "the body read", msgs[0].Body, check.Body)
 	check.Equal(t, "its header", msgs[0].Headers["h"], any(1.0))
-	popped, err := q.Pop(t.Context())
-	check.OK(t, err)
+	popped := check.Pop(t, q)
 	check.Equal(t, "the body popped", popped.Body, check.Body)
 	peeked, err := q.Peek(t.Context(), 1)
 	check.OK(t, err)

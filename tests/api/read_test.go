@@ -11,20 +11,20 @@ import (
 )
 
 func TestReadOfAnEmptyQueueReturnsNothingAndNoError(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	check.ReadNone(t, q)
 	check.Equal(t, "the number of messages", len(check.Read(t, q, 1<<30)), 0)
 }
 
 func TestVTHidesAMessageFromOtherReadersUntilItsEnd(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	other := check.Open[int](t, pgtest.Pool(), q.Name())
 	id := check.Send(t, q, 1)
 	const vt = 300 * time.Millisecond
 	first := check.ReadOne(t, q, queue.VT(vt))
-	second := check.ReadOne(t, other, queue.Wait(check.Patience), queue.VT(time.Hour))
+	second := check.ReadOne(t, other, queue.WaitFor(check.Patience), queue.VT(time.Hour))
 	check.Equal(t, "the id", second.ID, id)
 
 	// The server dated both reads, so the machine's pace does not matter.
@@ -37,7 +37,7 @@ func TestVTHidesAMessageFromOtherReadersUntilItsEnd(t *testing.T) {
 }
 
 func TestVTIs30SecondsUnlessGiven(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	leases := map[string]struct {
 		opts []queue.ReadOption
@@ -60,23 +60,23 @@ func TestVTIs30SecondsUnlessGiven(t *testing.T) {
 }
 
 func TestBadReadArgumentsTouchNothing(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	check.Send(t, q, 1)
 	for _, n := range []int{0, -1, math.MinInt, 1<<30 + 1, math.MaxInt32 + 1, math.MaxInt} {
 		msgs, err := q.Read(t.Context(), n)
-		check.Is(t, err, queue.ErrOption)
+		check.Is(t, err, queue.ErrInvalidOption)
 		check.Equal(t, "the number of messages", len(msgs), 0)
 	}
 	for name, opt := range map[string]queue.ReadOption{
 		"negative VT":   queue.VT(-1),
 		"tiny VT":       queue.VT(999),
 		"lowest VT":     queue.VT(math.MinInt64),
-		"negative Wait": queue.Wait(-1),
+		"negative Wait": queue.WaitFor(-1),
 		"nil":           nil,
 	} {
 		msgs, err := q.Read(t.Context(), 1, opt)
-		check.Is(t, err, queue.ErrOption)
+		check.Is(t, err, queue.ErrInvalidOption)
 		check.Equal(t, name+": the number of messages", len(msgs), 0)
 	}
 	check.Equal(t, "Reads", check.ReadOne(t, q).Reads, 1)

@@ -14,23 +14,24 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
 const secret = "31337001"
 
 func TestErrorsSayWhereTheyHappened(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := check.Open[check.Order](t, pgtest.Pool(), "no such")
 	for op, call := range map[string]func() error{
 		"send":       func() error { _, err := q.Send(t.Context(), check.Order{}); return err },
 		"send batch": func() error { _, err := q.SendBatch(t.Context(), []check.Order{{}}); return err },
 		"read":       func() error { _, err := q.Read(t.Context(), 1); return err },
-		"pop":        func() error { _, err := q.Pop(t.Context()); return err },
+		"pop":        func() error { _, err := q.Pop(t.Context(), 1); return err },
 		"delete":     func() error { return q.Delete(t.Context(), &queue.Message[check.Order]{ID: 1}) },
-		"purge":      func() error { _, err := queue.Purge(t.Context(), pgtest.Pool(), "no such"); return err },
-		"drop":       func() error { return queue.Drop(t.Context(), pgtest.Pool(), "no such") },
-		"stats":      func() error { _, err := queue.Stats(t.Context(), pgtest.Pool(), "no such"); return err },
+		"purge":      func() error { _, err := admin.Purge(t.Context(), pgtest.Pool(), "no such"); return err },
+		"drop":       func() error { return admin.Drop(t.Context(), pgtest.Pool(), "no such") },
+		"stats":      func() error { _, err := admin.Stats(t.Context(), pgtest.Pool(), "no such"); return err },
 	} {
 		err := call()
 		check.Is(t, err, queue.ErrNoQueue)
@@ -41,7 +42,7 @@ func TestErrorsSayWhereTheyHappened(t *testing.T) {
 }
 
 func TestBodiesAreNotInTheErrorsOfSending(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[any](t)
 	for _, body := range []any{
 		secret + "\x00", "\xff" + secret, json.RawMessage(`"` + secret + `\ud800"`), json.RawMessage(secret + "e400000"),
@@ -57,7 +58,7 @@ func TestBodiesAreNotInTheErrorsOfSending(t *testing.T) {
 }
 
 func TestBodiesAreNotInTheTextOfDecodeErrors(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for name, undecodable := range map[string]func(t *testing.T) error{
 		"a string for a number":   fails[int](`"` + secret + `"`),
 		"a number for a string":   fails[string](secret),
@@ -102,7 +103,7 @@ func noSecret(t testing.TB, err error) {
 }
 
 func TestPasswordIsNotInTheErrorsOfConnecting(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for name, change := range map[string]func(*pgx.ConnConfig){
 		"no such database": func(c *pgx.ConnConfig) { c.Database = "no_such_database" },
 		"no such role":     func(c *pgx.ConnConfig) { c.User = "no_such_role" },
@@ -118,18 +119,20 @@ func TestPasswordIsNotInTheErrorsOfConnecting(t *testing.T) {
 			continue
 		}
 		noSecret(t, err)
-		noSecret(t, queue.Create(t.Context(), pool, "q"))
+		noSecret(t, admin.Create(t.Context(), pool, "q"))
 	}
 }
 
 // The server's refusals carry the row that they refused, but not in their text.
 func TestRefusalsOfTheServerTellNoBody(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	var out check.Buffer
 	plain := pgtest.Queue[string](t)
-	q := plain.Observe(queue.Log(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))))
+	q, err := queue.New[string](pgtest.Pool(), plain.Name(),
+		queue.Observe(queue.LogObserver(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})))))
+	check.OK(t, err)
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `ALTER TABLE {Q} ADD CHECK (message <> '"`+secret+`"')`))
-	_, err := q.Send(t.Context(), secret)
+	_, err = q.Send(t.Context(), secret)
 	noSecret(t, err)
 	check.Contains(t, check.As[*pgconn.PgError](t, err).Detail, secret) // so there is something to tell
 	_, err = q.SendBatch(t.Context(), []string{"a", secret})
@@ -143,7 +146,7 @@ func TestRefusalsOfTheServerTellNoBody(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() {
-		done <- q.Consume(ctx, func(context.Context, *queue.Message[string]) error { return nil }, queue.KeepArchive{})
+		done <- q.Consume(ctx, func(context.Context, *queue.Message[string]) error { return nil }, queue.ArchiveDone{})
 	}()
 	check.Eventually(t, "the refusal is logged", func() bool { return strings.Contains(out.String(), "check constraint") })
 	cancel()

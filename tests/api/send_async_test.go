@@ -17,7 +17,7 @@ import (
 )
 
 func TestSendAsyncSendsInOrderAndFlushWaitsForAll(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	const n = 5000
 	q := pgtest.Queue[int](t)
 	var mu sync.Mutex
@@ -40,7 +40,7 @@ func TestSendAsyncSendsInOrderAndFlushWaitsForAll(t *testing.T) {
 }
 
 func TestSendAsyncTellsOfEachMessageThatFails(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `ALTER TABLE {Q} ADD CHECK (message <> '13')`))
 	var sent, failed atomic.Int64
@@ -64,7 +64,7 @@ func TestSendAsyncTellsOfEachMessageThatFails(t *testing.T) {
 }
 
 func TestFlushWaitsUntilDoneHasReturned(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	release := make(chan struct{})
 	check.OK(t, q.SendAsync(t.Context(), 1, func(int64, error) { <-release }))
@@ -77,7 +77,7 @@ func TestFlushWaitsUntilDoneHasReturned(t *testing.T) {
 }
 
 func TestSendAsyncWaitsForRoom(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	lock := check.Connection(t, pgtest.Pool())
 	check.Exec(t, lock, check.Tables(q.Name(), `BEGIN; LOCK TABLE {Q} IN SHARE MODE`))
@@ -109,10 +109,10 @@ func TestSendAsyncWaitsForRoom(t *testing.T) {
 }
 
 func TestSendAsyncNeedsAPool(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	check.OK(t, pgx.BeginFunc(t.Context(), pgtest.Pool(), func(tx pgx.Tx) error {
-		check.Is(t, q.WithTx(tx).SendAsync(t.Context(), 1, nil), queue.ErrOption)
+		check.Is(t, q.WithTx(tx).SendAsync(t.Context(), 1, nil), queue.ErrInvalidOption)
 		return q.WithTx(tx).Flush(t.Context())
 	}))
 	var encode *queue.EncodeError

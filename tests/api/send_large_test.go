@@ -14,7 +14,7 @@ import (
 )
 
 func TestBodyOf10MBComesBackAsItWas(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[string](t)
 	body := strings.Repeat("ten bytes\n", 1_000_000)
 	check.Send(t, q, body)
@@ -31,7 +31,7 @@ func TestBodyOf10MBComesBackAsItWas(t *testing.T) {
 
 // What they cost is for several of the server's processes to bear.
 func TestLargeMessagesAreSentSideBySide(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[string](t)
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `ALTER TABLE {Q} ADD CHECK (pg_sleep(1)::text = '')`)) // for each row
 	var all sync.WaitGroup
@@ -54,7 +54,7 @@ func TestLargeMessagesAreSentSideBySide(t *testing.T) {
 // race detector would need half a minute for them: then a binary without it does
 // the work.
 func TestSizesBeyondTheServersAreRefusedBeforeTheyAreSent(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	if check.RaceDetector {
 		again := osexec.CommandContext(t.Context(), "go", "test", "-count=1", "-run=^"+t.Name()+"$", ".")
 		again.Env = append(os.Environ(), pgtest.URLVar+"="+pgtest.URL("postgres"))

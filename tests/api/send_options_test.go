@@ -11,7 +11,7 @@ import (
 )
 
 func TestDelayHidesAMessageForItsLength(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	const delay = 300 * time.Millisecond
 	for _, id := range append(check.SendBatch(t, q, []int{1, 2}, queue.Delay(delay)), check.Send(t, q, 3, queue.Delay(delay))) {
@@ -22,7 +22,7 @@ func TestDelayHidesAMessageForItsLength(t *testing.T) {
 	}
 	seen := 0
 	for seen < 3 {
-		msgs := check.Read(t, q, 3, queue.Wait(check.Patience))
+		msgs := check.Read(t, q, 3, queue.WaitFor(check.Patience))
 		if len(msgs) == 0 {
 			t.Fatal("delayed messages did not turn up")
 		}
@@ -37,7 +37,7 @@ func TestDelayHidesAMessageForItsLength(t *testing.T) {
 }
 
 func TestLongestDelayIsTakenAsItIs(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	check.Send(t, q, 1, queue.Delay(math.MaxInt64))
 	check.ReadNone(t, q)
@@ -48,7 +48,7 @@ func TestLongestDelayIsTakenAsItIs(t *testing.T) {
 }
 
 func TestAtHidesAMessageUntilThen(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[string](t)
 	visibleAt := check.Tables(q.Name(), "SELECT vt FROM {Q} WHERE msg_id = $1")
 
@@ -70,7 +70,7 @@ func TestAtHidesAMessageUntilThen(t *testing.T) {
 }
 
 func TestHeadersTravelBesideEachMessage(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	check.Send(t, q, 0, queue.Headers{"trace": "abc", "n": 1, "deep": map[string]any{"list": []int{1, 2}}})
 	check.SendBatch(t, q, []int{1, 2, 3}, queue.Headers{"trace": "abc", "n": 1, "deep": map[string]any{"list": []int{1, 2}}})
@@ -84,7 +84,7 @@ func TestHeadersTravelBesideEachMessage(t *testing.T) {
 }
 
 func TestNoHeadersAreNull(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	null := check.Tables(q.Name(), "SELECT headers IS NULL FROM {Q} WHERE msg_id = $1")
 	for _, id := range append(check.SendBatch(t, q, []int{1, 2}), check.Send(t, q, 3), check.Send(t, q, 4, queue.Headers(nil))) {
@@ -103,7 +103,7 @@ func TestNoHeadersAreNull(t *testing.T) {
 }
 
 func TestBadSendOptionsSendNothing(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	at := queue.At(time.Now())
 	for name, opts := range map[string][]queue.SendOption{
@@ -115,13 +115,13 @@ func TestBadSendOptionsSendNothing(t *testing.T) {
 		"nil after an option": {queue.Delay(time.Second), nil},
 	} {
 		id, err := q.Send(t.Context(), 1, opts...)
-		check.Is(t, err, queue.ErrOption)
+		check.Is(t, err, queue.ErrInvalidOption)
 		check.Equal(t, name+": the id", id, 0)
 		ids, err := q.SendBatch(t.Context(), []int{1, 2}, opts...)
-		check.Is(t, err, queue.ErrOption)
+		check.Is(t, err, queue.ErrInvalidOption)
 		check.Equal(t, name+": the number of ids", len(ids), 0)
 		_, err = q.SendBatch(t.Context(), nil, opts...)
-		check.Is(t, err, queue.ErrOption)
+		check.Is(t, err, queue.ErrInvalidOption)
 	}
 	check.Equal(t, "the length", check.Length(t, q), 0)
 

@@ -59,7 +59,7 @@ func badBodies() map[string]any {
 }
 
 func TestBodyThatCannotBeStoredIsNamedByItsPlaceAndNothingIsSent(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[any](t)
 	for name, bad := range badBodies() {
 		id, err := q.Send(t.Context(), bad)
@@ -83,7 +83,7 @@ func TestBodyThatCannotBeStoredIsNamedByItsPlaceAndNothingIsSent(t *testing.T) {
 }
 
 func TestReasonOfAnEncodeErrorStaysReachable(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[any](t)
 	_, err := q.Send(t.Context(), failing{})
 	check.Is(t, err, errFailing)
@@ -94,7 +94,7 @@ func TestReasonOfAnEncodeErrorStaysReachable(t *testing.T) {
 }
 
 func TestBodyThatOnlyTheServerCanRefuseIsAnEncodeErrorToo(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[json.RawMessage](t)
 	for _, bad := range []string{"1e400000", `{"a":[-1E999999]}`} {
 		id, err := q.Send(t.Context(), json.RawMessage(bad))
@@ -112,7 +112,7 @@ func TestBodyThatOnlyTheServerCanRefuseIsAnEncodeErrorToo(t *testing.T) {
 }
 
 func TestAwkwardBodiesThatCanBeStoredAre(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[json.RawMessage](t)
 	deep := strings.Repeat(`{"a":[`, 250) + strings.Repeat("]}", 250)
 	for body, stored := range map[string]string{
@@ -149,7 +149,7 @@ func TestAwkwardBodiesThatCanBeStoredAre(t *testing.T) {
 }
 
 func TestNilBodyIsNullAndComesBackAsTheZeroValue(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[*check.Order](t)
 	check.Send(t, q, nil)
 	check.Equal(t, "the stored body", check.Value[string](t, pgtest.Pool(), check.Tables(q.Name(), "SELECT message::text FROM {Q}")), "null")

@@ -11,7 +11,7 @@ import (
 )
 
 func TestSendReturnsTheIDOfItsMessage(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	sent := make(map[int64]check.Order)
 	for i := range int64(5) {
@@ -25,7 +25,7 @@ func TestSendReturnsTheIDOfItsMessage(t *testing.T) {
 }
 
 func TestBatchOf100000ReturnsIDsInTheOrderSent(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	bodies := make([]int, 100_000)
 	for i := range bodies {
@@ -45,7 +45,7 @@ func TestBatchOf100000ReturnsIDsInTheOrderSent(t *testing.T) {
 }
 
 func TestBatchIsOneStatementAndOneRoundTrip(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	name := pgtest.Queue[int](t).Name()
 	var statements check.Tracer
 	var turns check.RoundTrips
@@ -65,7 +65,7 @@ func TestBatchIsOneStatementAndOneRoundTrip(t *testing.T) {
 }
 
 func TestBatchIsSentWholeOrNotAtAll(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), "ALTER TABLE {Q} ADD CHECK (message <> '7')"))
 
@@ -78,7 +78,7 @@ func TestBatchIsSentWholeOrNotAtAll(t *testing.T) {
 }
 
 func TestEmptyBatchSendsNothingAndIsNoError(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	for _, none := range [][]int{nil, {}} {
 		sent, err := q.SendBatch(t.Context(), none)
@@ -89,7 +89,7 @@ func TestEmptyBatchSendsNothingAndIsNoError(t *testing.T) {
 }
 
 func TestSentBodiesComeBackAsTheyWere(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	type body struct {
 		Text    string            `json:"text"`
 		Numbers []float64         `json:"numbers"`

@@ -55,7 +55,7 @@ func sending(ctx context.Context, q *queue.Queue[check.Order], body check.Order,
 }
 
 func TestSendsOfManyGoroutinesShareStatements(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	var count inserts
 	direct := pgtest.Queue[check.Order](t)
 	q := check.Open[check.Order](t, check.NewPool(t, func(c *pgxpool.Config) { c.ConnConfig.Tracer = &count }), direct.Name())
@@ -89,7 +89,7 @@ func TestSendsOfManyGoroutinesShareStatements(t *testing.T) {
 }
 
 func TestSendsOfOneStatementKeepTheirOwnOptions(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for _, mode := range []pgx.QueryExecMode{
 		pgx.QueryExecModeCacheStatement, pgx.QueryExecModeCacheDescribe, pgx.QueryExecModeDescribeExec, pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol,
 	} {
@@ -128,7 +128,7 @@ func TestSendsOfOneStatementKeepTheirOwnOptions(t *testing.T) {
 }
 
 func TestABadMessageAmongOthersFailsAlone(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, release := stalled(t)
 	release()
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `ALTER TABLE {Q} ADD CHECK (message->>'customer' <> 'mallory')`))
@@ -156,7 +156,7 @@ func TestABadMessageAmongOthersFailsAlone(t *testing.T) {
 }
 
 func TestACancelledSendLearnsWhetherItsOutcomeIsKnownAndFailsNoOther(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `ALTER TABLE {Q} ADD CHECK (pg_sleep(2)::text = '')`)) // for each row
 	cancelled, cancel := context.WithCancel(t.Context())
@@ -171,10 +171,10 @@ func TestACancelledSendLearnsWhetherItsOutcomeIsKnownAndFailsNoOther(t *testing.
 	cancel()
 	on := (<-second).Err
 	check.Is(t, on, context.Canceled)
-	check.Is(t, on, queue.ErrUnknown)
+	check.Is(t, on, queue.ErrOutcomeUnknown)
 	not := (<-fourth).Err
 	check.Is(t, not, context.Canceled)
-	if errors.Is(not, queue.ErrUnknown) {
+	if errors.Is(not, queue.ErrOutcomeUnknown) {
 		t.Error(not)
 	}
 	check.OK(t, (<-third).Err)
@@ -188,12 +188,12 @@ func TestACancelledSendLearnsWhetherItsOutcomeIsKnownAndFailsNoOther(t *testing.
 
 // The last caller takes the statement with it: nothing runs for nobody.
 func TestASendThatAllHaveLeftEndsAtTheServer(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, release := stalled(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	lone := sending(ctx, q, check.Order{})
 	cancel()
-	check.Is(t, (<-lone).Err, queue.ErrUnknown)
+	check.Is(t, (<-lone).Err, queue.ErrOutcomeUnknown)
 	check.Eventually(t, "no statement waits for the lock", func() bool {
 		return check.Value[int](t, pgtest.Pool(), check.Tables(q.Name(), `SELECT count(*)::int FROM pg_locks WHERE relation = '{Q}'::regclass AND NOT granted`)) == 0
 	})

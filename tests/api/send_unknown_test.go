@@ -15,7 +15,7 @@ import (
 )
 
 func TestASendThatIsGivenUpOnItsWayIsUnknown(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for what, send := range map[string]func(context.Context, *pgxpool.Pool, string) error{
 		"Send": func(ctx context.Context, pool *pgxpool.Pool, name string) error {
 			_, err := check.Open[int64](t, pool, name).Send(ctx, 1)
@@ -59,7 +59,7 @@ func TestASendThatIsGivenUpOnItsWayIsUnknown(t *testing.T) {
 			p.Speak()
 			check.Eventually(t, "the message arrives all the same", func() bool { return check.Length(t, direct) == 2 })
 			check.Is(t, err, context.DeadlineExceeded)
-			check.Is(t, err, queue.ErrUnknown)
+			check.Is(t, err, queue.ErrOutcomeUnknown)
 		})
 	}
 }

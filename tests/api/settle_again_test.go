@@ -16,7 +16,7 @@ import (
 // archived is in the way. Its lease goes on, up to MaxLease; then it is handled
 // again, and two deliveries of it wait.
 func TestOfTwoDeliveriesThatWaitToBeSettledOnlyTheLatterIs(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	const other, works = 1, 2
 	q := pgtest.Queue[int64](t)
 	lock, err := pgtest.Pool().Begin(t.Context())
@@ -30,7 +30,7 @@ func TestOfTwoDeliveriesThatWaitToBeSettledOnlyTheLatterIs(t *testing.T) {
 			done.Add(1)
 		}
 		return nil
-	}, queue.VT(time.Second), queue.MaxLease(3*time.Second), queue.KeepArchive{})
+	}, queue.VT(time.Second), queue.MaxLease(3*time.Second), queue.ArchiveDone{})
 	check.Send(t, q, other)
 	check.Eventually(t, "the other one waits to be archived", func() bool {
 		return check.Value[bool](t, pgtest.Pool(), "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = ('pgmq.a_' || $1)::regclass)", q.Name())
@@ -51,9 +51,9 @@ func TestOfTwoDeliveriesThatWaitToBeSettledOnlyTheLatterIs(t *testing.T) {
 		}
 		return reads
 	}
-	check.Eventually(t, "it is told how both ended", func() bool { return len(ends(queue.Settled))+len(ends(queue.LeaseLost)) == 2 })
+	check.Eventually(t, "it is told how both ended", func() bool { return len(ends(queue.EventSettled))+len(ends(queue.EventLeaseLost)) == 2 })
 	check.EndAll(t, c)
-	if settled, lost := ends(queue.Settled), ends(queue.LeaseLost); !slices.Equal(settled, []int{2}) || !slices.Equal(lost, []int{1}) {
+	if settled, lost := ends(queue.EventSettled), ends(queue.EventLeaseLost); !slices.Equal(settled, []int{2}) || !slices.Equal(lost, []int{1}) {
 		t.Errorf("settled were deliveries %v, lost %v", settled, lost)
 	}
 }

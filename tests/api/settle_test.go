@@ -18,11 +18,11 @@ import (
 func stale(t testing.TB, q *queue.Queue[check.Order]) (old, current *queue.Message[check.Order]) {
 	t.Helper()
 	old = check.ReadOne(t, q, queue.VT(time.Millisecond))
-	return old, check.ReadOne(t, q, queue.VT(time.Hour), queue.Wait(check.Patience))
+	return old, check.ReadOne(t, q, queue.VT(time.Hour), queue.WaitFor(check.Patience))
 }
 
 func TestAStaleHolderCanDoNothing(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for op, settle := range map[string]func(*queue.Queue[check.Order], ...*queue.Message[check.Order]) error{
 		"delete": func(q *queue.Queue[check.Order], m ...*queue.Message[check.Order]) error {
 			return q.Delete(t.Context(), m...)
@@ -59,7 +59,7 @@ func TestAStaleHolderCanDoNothing(t *testing.T) {
 // A count can repeat, when a message is given back or a failover takes a read
 // back, and so can a time, when a clock is set back.
 func TestAReceiptHoldsOnlyWithItsCountAndItsTime(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for op, settle := range map[string]func(db.DBTX, db.DeleteParams) ([]int64, error){
 		"delete": func(on db.DBTX, r db.DeleteParams) ([]int64, error) { return db.New().Delete(t.Context(), on, r) },
 		"archive": func(on db.DBTX, r db.DeleteParams) ([]int64, error) {
@@ -100,7 +100,7 @@ func TestAReceiptHoldsOnlyWithItsCountAndItsTime(t *testing.T) {
 }
 
 func TestTheGoodOnesOfABatchAreSettled(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	sent := check.SendBatch(t, q, make([]check.Order, 5))
 	msgs := check.Read(t, q, 5)
@@ -124,7 +124,7 @@ func TestTheGoodOnesOfABatchAreSettled(t *testing.T) {
 }
 
 func TestSetVTKeepsTheReceiptGood(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	check.Send(t, q, check.Order{})
 	m := check.ReadOne(t, q, queue.VT(time.Second))
@@ -138,11 +138,11 @@ func TestSetVTKeepsTheReceiptGood(t *testing.T) {
 	check.Equal(t, "Reads", again.Reads, 2)
 	check.Is(t, q.Delete(t.Context(), m), queue.ErrLeaseLost)
 	check.OK(t, q.Delete(t.Context(), again))
-	check.Is(t, q.SetVT(t.Context(), -1, again), queue.ErrOption)
+	check.Is(t, q.SetVT(t.Context(), -1, again), queue.ErrInvalidOption)
 }
 
 func TestAnExpiredLeaseIsGoodWhileNobodyElseHasReadTheMessage(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	check.Send(t, q, check.Order{})
 	m := check.ReadOne(t, q, queue.VT(time.Millisecond))
@@ -151,7 +151,7 @@ func TestAnExpiredLeaseIsGoodWhileNobodyElseHasReadTheMessage(t *testing.T) {
 }
 
 func TestTheArchiveKeepsEverything(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	id := check.Send(t, q, check.Order{ID: 7, Customer: "ada"}, queue.Headers{"h": 1})
 	m := check.ReadOne(t, q)
@@ -164,7 +164,7 @@ func TestTheArchiveKeepsEverything(t *testing.T) {
 }
 
 func TestByIDFormsOfNoIDsDoNothing(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	id := check.Send(t, q, check.Order{})
 	for _, nothing := range []func(...int64) ([]int64, error){
@@ -177,12 +177,12 @@ func TestByIDFormsOfNoIDsDoNothing(t *testing.T) {
 		check.Equal(t, "of no ids", len(existed), 0)
 	}
 	_, err := q.SetVTID(t.Context(), -1, id)
-	check.Is(t, err, queue.ErrOption)
+	check.Is(t, err, queue.ErrInvalidOption)
 	check.Equal(t, "the message is as it was", check.ReadOne(t, q).ID, id)
 }
 
 func TestSettlingTakesOnlyWhatWasReadHere(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, other := pgtest.Queue[check.Order](t), pgtest.Queue[check.Order](t)
 	check.Send(t, q, check.Order{})
 	check.Send(t, other, check.Order{})
@@ -190,7 +190,7 @@ func TestSettlingTakesOnlyWhatWasReadHere(t *testing.T) {
 	check.ReadOne(t, other)
 	check.Is(t, other.Delete(t.Context(), m), queue.ErrLeaseLost)
 	check.Is(t, q.Delete(t.Context(), &queue.Message[check.Order]{ID: m.ID}), queue.ErrLeaseLost)
-	check.Is(t, q.Delete(t.Context(), m, nil), queue.ErrOption)
+	check.Is(t, q.Delete(t.Context(), m, nil), queue.ErrInvalidOption)
 	check.OK(t, q.Delete(t.Context()))
 	check.OK(t, q.Delete(t.Context(), m, m))
 	check.Equal(t, "messages of the other", check.Length(t, other), 1)

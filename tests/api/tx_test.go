@@ -7,6 +7,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -19,7 +20,7 @@ func begin(t testing.TB) pgx.Tx {
 }
 
 func TestWhatIsSentInATransactionIsSentWithItOrNotAtAll(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, other := pgtest.Queue[check.Order](t), pgtest.Queue[string](t)
 	tx := begin(t)
 	check.Send(t, q.WithTx(tx), check.Order{ID: 1})
@@ -38,7 +39,7 @@ func TestWhatIsSentInATransactionIsSentWithItOrNotAtAll(t *testing.T) {
 }
 
 func TestASettlementRollsBackWithItsTransaction(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	check.Send(t, q, check.Order{ID: 1})
 	m := check.ReadOne(t, q)
@@ -61,18 +62,18 @@ func TestASettlementRollsBackWithItsTransaction(t *testing.T) {
 }
 
 func TestAQueueIsMadeWithItsTransaction(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	name := pgtest.Name()
 	tx := begin(t)
-	check.OK(t, queue.Create(t.Context(), tx, name))
+	check.OK(t, admin.Create(t.Context(), tx, name))
 	check.Send(t, check.Open[check.Order](t, tx, name), check.Order{})
 	check.OK(t, tx.Rollback(t.Context()))
-	_, err := queue.Stats(t.Context(), pgtest.Pool(), name)
+	_, err := admin.Stats(t.Context(), pgtest.Pool(), name)
 	check.Is(t, err, queue.ErrNoQueue)
 }
 
 func TestAConnectionWillDo(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	conn, err := pgx.Connect(t.Context(), check.DSN(pgtest.Pool()))
 	check.OK(t, err)
 	defer conn.Close(t.Context())

@@ -19,7 +19,7 @@ func insert(t testing.TB, name string, body, headers *string) int64 {
 }
 
 func TestBodiesThatDoNotDecodeHarmNoNeighboursAndAreKept(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	ctx, q := t.Context(), pgtest.Queue[check.Order](t)
 	bad := map[int64]string{}
 	var good []int64
@@ -62,26 +62,26 @@ func TestBodiesThatDoNotDecodeHarmNoNeighboursAndAreKept(t *testing.T) {
 }
 
 func TestReadOfNothingButUndecodableBodiesIsNoWait(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	text := `"no number"`
 	id := insert(t, q.Name(), &text, nil)
-	msgs, err := q.Read(t.Context(), 1, queue.Wait(check.Patience))
+	msgs, err := q.Read(t.Context(), 1, queue.WaitFor(check.Patience))
 	check.Equal(t, "the id in the error", check.As[*queue.DecodeError](t, err).ID, id)
 	check.Equal(t, "the number of messages", len(msgs), 0)
 }
 
 func TestDecodeErrorsFindsNoneWhereThereAreNone(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	check.Equal(t, "none in nil", len(queue.DecodeErrors(nil)), 0)
-	check.Equal(t, "none in another error", len(queue.DecodeErrors(queue.ErrEmpty)), 0)
+	check.Equal(t, "none in another error", len(queue.DecodeErrors(queue.ErrNotFound)), 0)
 	q := pgtest.Queue[int](t)
 	_, err := q.Read(t.Context(), 0)
 	check.Equal(t, "none in a bad argument", len(queue.DecodeErrors(err)), 0)
 }
 
 func TestAnyJSONOfOtherClientsIsDelivered(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[any](t)
 	for text, want := range map[string]any{
 		`"text"`: "text", `7`: 7.0, `true`: true, `null`: nil, `[]`: []any{}, `{}`: map[string]any{}, `[{"a": [null]}]`: []any{map[string]any{"a": []any{nil}}},
@@ -98,7 +98,7 @@ func TestAnyJSONOfOtherClientsIsDelivered(t *testing.T) {
 }
 
 func TestBodyOfSQLNullIsTheZeroValue(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	insert(t, q.Name(), nil, nil)
 	m := check.ReadOne(t, q)
@@ -108,13 +108,12 @@ func TestBodyOfSQLNullIsTheZeroValue(t *testing.T) {
 
 	raws := check.Open[json.RawMessage](t, pgtest.Pool(), q.Name())
 	insert(t, q.Name(), nil, nil)
-	m2, err := raws.Pop(t.Context())
-	check.OK(t, err)
+	m2 := check.Pop(t, raws)
 	check.Equal(t, "the raw body", len(m2.Body), 0)
 }
 
 func TestHeadersOfAnyKindAreDelivered(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	body := "1"
 	for _, text := range []string{`{"a": 1}`, `{}`, `[1, 2]`, `"text"`, `7`, `true`, `null`} {

@@ -27,7 +27,7 @@ func waitingReader(ctx context.Context, t *testing.T, name string, wait time.Dur
 	results := make(chan result, 1)
 	go func() {
 		start := time.Now()
-		msgs, err := q.Read(ctx, 1, queue.Wait(wait))
+		msgs, err := q.Read(ctx, 1, queue.WaitFor(wait))
 		results <- result{msgs, err, time.Since(start)}
 	}()
 	check.Eventually(t, "the reader asks again", func() bool { return statements.Count() >= 2 })
@@ -35,7 +35,7 @@ func waitingReader(ctx context.Context, t *testing.T, name string, wait time.Dur
 }
 
 func TestWaitEndsAtTheFirstMessage(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	results := waitingReader(t.Context(), t, q.Name(), time.Hour)
 	id := check.Send(t, q, 1)
@@ -49,18 +49,18 @@ func TestWaitEndsAtTheFirstMessage(t *testing.T) {
 }
 
 func TestWaitReturnsAtOnceWhatIsThere(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	check.Send(t, q, 1)
 	start := time.Now()
-	check.Equal(t, "the number of messages", len(check.Read(t, q, 100, queue.Wait(time.Hour))), 1)
+	check.Equal(t, "the number of messages", len(check.Read(t, q, 100, queue.WaitFor(time.Hour))), 1)
 	if took := time.Since(start); took > check.Patience {
 		t.Errorf("it took %v", took)
 	}
 }
 
 func TestWaitEndsEmptyHandedAndWithoutAnError(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	const wait = 400 * time.Millisecond
 	r := <-waitingReader(t.Context(), t, q.Name(), wait)
@@ -72,7 +72,7 @@ func TestWaitEndsEmptyHandedAndWithoutAnError(t *testing.T) {
 }
 
 func TestWaitEndsWithItsContext(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	ctx, cancel := context.WithCancel(t.Context())
 	results := waitingReader(ctx, t, q.Name(), time.Hour)
@@ -87,7 +87,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 }
 
 func TestWaitSeesLeasesThatEnd(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	id := check.Send(t, q, 1)
 	check.ReadOne(t, q)

@@ -14,7 +14,7 @@ import (
 )
 
 func TestCommandListsReplaysAndPrunesAnArchive(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, q := commandHere(t), check.InArchive(t, 250)
 	list := func(args ...string) []record {
 		t.Helper()
@@ -58,9 +58,8 @@ func TestCommandListsReplaysAndPrunesAnArchive(t *testing.T) {
 
 // A subcommand has its name; a queue of the same name goes behind a --.
 func TestAQueueMayBeCalledLikeACommand(t *testing.T) {
-	t.Parallel()
-	pgmq, pool := check.Command(t), pgtest.Database(t)
-	pgtest.Migrate(t, pool)
+	check.Parallel(t)
+	pgmq, pool := check.Command(t), check.OwnDatabase(t)
 	url := "--database-url=" + check.DSN(pool)
 	for _, name := range []string{"list", "replay", "prune"} {
 		check.Output(t, pgmq("queue", "create", name, url))
@@ -71,7 +70,7 @@ func TestAQueueMayBeCalledLikeACommand(t *testing.T) {
 }
 
 func TestCommandEndsQuietlyWhenNobodyReadsItsOutput(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, q := commandHere(t), pgtest.Queue[raw](t)
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `INSERT INTO {Q} (vt, message) SELECT now(), to_jsonb(repeat('x', 100)) FROM generate_series(1, 20000)`))
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `INSERT INTO {A} (msg_id, vt, message) SELECT msg_id, vt, message FROM {Q}`))
@@ -111,7 +110,7 @@ func TestCommandEndsQuietlyWhenNobodyReadsItsOutput(t *testing.T) {
 }
 
 func TestCommandListsAnArchiveInBoundedMemory(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, q := commandHere(t), pgtest.Queue[raw](t)
 	const lines = 100_000
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `INSERT INTO {A} (msg_id, vt, message) SELECT i, now(), to_jsonb(repeat('x', 1000)) FROM generate_series(1, $1) AS i`), lines)
@@ -131,7 +130,7 @@ func TestCommandListsAnArchiveInBoundedMemory(t *testing.T) {
 }
 
 func TestReplayThatIsKilledGoesOnWithNothingLostOrDoubled(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, q := commandHere(t), pgtest.Queue[raw](t)
 	const all = 100_000
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `INSERT INTO {A} (msg_id, vt, message) SELECT i, now(), to_jsonb(i) FROM generate_series(1, $1) AS i`), all)
@@ -159,7 +158,7 @@ func TestReplayThatIsKilledGoesOnWithNothingLostOrDoubled(t *testing.T) {
 }
 
 func TestCommandRedrivesAndPurges(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq := commandHere(t)
 	q, dead := check.DeadLetters(t, check.Numbered(10))
 	redrive := func(args ...string) string {

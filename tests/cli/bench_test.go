@@ -15,7 +15,7 @@ import (
 )
 
 func TestBenchMeasuresAndLeavesNothingBehind(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, pool := check.Command(t), pgtest.Database(t)
 	url := "--database-url=" + check.DSN(pool)
 	check.Failure(t, pgmq("bench", url), 1, "pgmq migrate up")
@@ -52,9 +52,8 @@ func TestBenchMeasuresAndLeavesNothingBehind(t *testing.T) {
 }
 
 func TestBenchLeavesNothingBehindWhenInterrupted(t *testing.T) {
-	t.Parallel()
-	pgmq, pool := check.Command(t), pgtest.Database(t)
-	pgtest.Migrate(t, pool)
+	check.Parallel(t)
+	pgmq, pool := check.Command(t), check.OwnDatabase(t)
 	bench := pgmq("bench", "--duration", "1h", "--database-url="+check.DSN(pool))
 	var stderr bytes.Buffer
 	bench.Stderr = &stderr
@@ -71,7 +70,7 @@ func TestBenchLeavesNothingBehindWhenInterrupted(t *testing.T) {
 }
 
 func TestBenchTouchesNoMessageOfAnybodyElse(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, q := commandHere(t), pgtest.Queue[int](t)
 	check.Send(t, q, 1)
 	check.Failure(t, pgmq("bench", "--queue", q.Name()), 1, "holds 1 message", "empty")
@@ -98,7 +97,7 @@ func TestBenchTouchesNoMessageOfAnybodyElse(t *testing.T) {
 }
 
 func TestBenchHoldsProducersBack(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, q := commandHere(t), pgtest.Queue[raw](t)
 	// Nobody settles while the test has this lock.
 	check.Exec(t, pgtest.Pool(), `CREATE FUNCTION `+q.Name()+`_waits() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -13,13 +13,13 @@ import (
 	"time"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
-	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/schema"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
 func TestCommandMigratesAndManagesQueues(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, pool := check.Command(t), pgtest.Database(t)
 	url := "--database-url=" + check.DSN(pool)
 
@@ -55,7 +55,7 @@ func TestCommandMigratesAndManagesQueues(t *testing.T) {
 }
 
 func TestCommandMaintainsPartitions(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, pool := check.Command(t), pgtest.Database(t)
 	url := "--database-url=" + check.DSN(pool)
 	check.Failure(t, pgmq("maintain", url), 1, "pgmq migrate up")
@@ -78,7 +78,7 @@ func TestCommandMaintainsPartitions(t *testing.T) {
 }
 
 func TestCommandExportsWhatGooseApplies(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, pool := check.Command(t), pgtest.Database(t)
 	dir := filepath.Join(t.TempDir(), "a", "b")
 	check.Contains(t, check.Output(t, pgmq("migrate", "export", dir)), "wrote", schema.VersionTable)
@@ -91,7 +91,7 @@ func TestCommandExportsWhatGooseApplies(t *testing.T) {
 }
 
 func TestCommandFailsInOneClearLine(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq := check.Command(t)
 	check.Failure(t, pgmq("migrate", "up"), 1, "no database", "--database-url", "DATABASE_URL")
 	check.Failure(t, pgmq("migrate", "up", "--database-url=postgres://u:s3cret@127.0.0.1:1/x"), 1, "no answer", "127.0.0.1:1", "refused")
@@ -106,7 +106,7 @@ func TestCommandFailsInOneClearLine(t *testing.T) {
 }
 
 func TestDemoSettlesEveryEarthquakeOnce(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, pool := check.Command(t), pgtest.Database(t)
 	out := check.Output(t, pgmq("demo", "--database-url", check.DSN(pool)))
 	check.Contains(t, strings.Join(strings.Fields(out), " "),
@@ -123,7 +123,7 @@ func TestDemoSettlesEveryEarthquakeOnce(t *testing.T) {
 const blast = `{"id": "x1", "time_ms": 1517428617820, "type": "explo\u001b[31msion"}`
 
 func TestDemoTellsTheSameOfOtherPeoplesLines(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, pool := check.Command(t), pgtest.Database(t)
 	carry := func(lines string) string {
 		demo := pgmq("demo", "--input", "-", "--database-url", check.DSN(pool))
@@ -141,7 +141,7 @@ func TestDemoTellsTheSameOfOtherPeoplesLines(t *testing.T) {
 }
 
 func TestDemoReportsLinesThatAreNotJSON(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, pool := check.Command(t), pgtest.Database(t)
 	lines := []string{`{"a":1}`, `not json s3cret`, ``, `"\u0000"`, `1e400000`, `null`, `[1,2`, `"` + strings.Repeat("x", 17<<20) + `"`, `"last"`}
 	demo := pgmq("demo", "--input", "-", "--database-url", check.DSN(pool))
@@ -160,9 +160,8 @@ func TestDemoReportsLinesThatAreNotJSON(t *testing.T) {
 }
 
 func TestDemoLeavesNothingBehindWhenInterrupted(t *testing.T) {
-	t.Parallel()
-	pgmq, pool := check.Command(t), pgtest.Database(t)
-	pgtest.Migrate(t, pool)
+	check.Parallel(t)
+	pgmq, pool := check.Command(t), check.OwnDatabase(t)
 	demo := pgmq("demo", "--input", "-", "--database-url", check.DSN(pool))
 	stdin, err := demo.StdinPipe() // which never ends
 	check.OK(t, err)
@@ -175,7 +174,7 @@ func TestDemoLeavesNothingBehindWhenInterrupted(t *testing.T) {
 	check.OK(t, err)
 	dead := check.QueueNames(t, pool)[1]
 	check.Eventually(t, "there are dead letters", func() bool {
-		stats, err := queue.Stats(t.Context(), pool, dead)
+		stats, err := admin.Stats(t.Context(), pool, dead)
 		check.OK(t, err)
 		return stats.Length == 100
 	})

@@ -11,7 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -30,7 +30,7 @@ func completing(t testing.TB) (complete func(args ...string) ([]string, string),
 	t.Helper()
 	pgmq, pool := check.Command(t), check.OwnDatabase(t)
 	for _, name := range []string{"orders", "orders_dead"} {
-		check.OK(t, queue.Create(t.Context(), pool, name))
+		check.OK(t, admin.Create(t.Context(), pool, name))
 	}
 	return func(args ...string) ([]string, string) {
 		t.Helper()
@@ -46,7 +46,7 @@ func completing(t testing.TB) (complete func(args ...string) ([]string, string),
 }
 
 func TestShellsCompleteNamesOfQueues(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	complete, _ := completing(t)
 	offers := func(want []string, args ...string) {
 		t.Helper()
@@ -90,7 +90,7 @@ func TestShellsCompleteNamesOfQueues(t *testing.T) {
 }
 
 func TestShellsCompleteCommandsFlagsAndFiles(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	complete, _ := completing(t)
 	pgmq := check.Command(t)
 	for _, path := range commands(t, pgmq) {
@@ -140,7 +140,7 @@ printf '%s\n' "${COMPREPLY[@]}"
 `
 
 func TestCompletionScriptsWork(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	_, pool := completing(t)
 	pgmq := check.Command(t)
 	path := pgmq().Path

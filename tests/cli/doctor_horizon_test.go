@@ -15,7 +15,7 @@ import (
 )
 
 func TestDoctorFindsTransactionsThatKeepDeadRows(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	server, pool := check.LocalServer(t, "max_prepared_transactions=5")
 	pgtest.Migrate(t, pool)
 	check.Exec(t, pool, `CREATE DATABASE other`)
@@ -67,7 +67,7 @@ func TestDoctorFindsTransactionsThatKeepDeadRows(t *testing.T) {
 const burn = `DO $$ BEGIN FOR i IN 1..100000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$`
 
 func TestDoctorFindsStandbysAndSlotsThatKeepDeadRows(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	server, pool := check.LocalServer(t, "wal_level=logical", "fsync=off", "synchronous_commit=off")
 	pgtest.Migrate(t, pool)
 	examine := doctor(t, server.URL)
@@ -127,7 +127,7 @@ func TestDoctorFindsStandbysAndSlotsThatKeepDeadRows(t *testing.T) {
 }
 
 func TestDoctorComparesClocks(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := pgtest.Pool()
 	for shift, says := range map[string]string{
 		"+ interval '1 hour'": "1h0m0s behind the server's",

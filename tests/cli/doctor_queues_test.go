@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
-	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -19,7 +19,7 @@ func sickQueues(t testing.TB, names ...string) (*pgxpool.Pool, func(...string) f
 	t.Helper()
 	pool := check.OwnDatabase(t)
 	for _, name := range names {
-		check.OK(t, queue.Create(t.Context(), pool, name))
+		check.OK(t, admin.Create(t.Context(), pool, name))
 	}
 	examine := doctor(t, check.DSN(pool))
 	return pool, func(args ...string) findings {
@@ -44,7 +44,7 @@ func advice(t testing.TB, pool *pgxpool.Pool, f finding) {
 }
 
 func TestDoctorFindsWhatIsMissingAndWhatIsLeft(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, examine := sickQueues(t, "Lost", "bare", "orphan")
 	check.Exec(t, pool, `DROP TABLE pgmq.q_lost, pgmq.a_bare`)
 	check.Exec(t, pool, `DELETE FROM pgmq.meta WHERE queue_name = 'orphan'`)
@@ -73,7 +73,7 @@ func TestDoctorFindsWhatIsMissingAndWhatIsLeft(t *testing.T) {
 }
 
 func TestDoctorFindsIndexesThatAreMissingOrShouldBe(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, examine := sickQueues(t, "q", "ungrouped", "adopted", "broken")
 	check.Exec(t, pool, `SELECT pgmq.create_partitioned('parted')`)
 	check.Exec(t, pool, `ALTER TABLE pgmq.q_q DROP CONSTRAINT q_q_pkey; ALTER TABLE pgmq.a_q DROP CONSTRAINT a_q_pkey; DROP INDEX pgmq.archived_at_idx_q`)
@@ -106,7 +106,7 @@ func TestDoctorFindsIndexesThatAreMissingOrShouldBe(t *testing.T) {
 }
 
 func TestDoctorFindsStorageThatDiffers(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, examine := sickQueues(t, "adopted", "unvacuumed", "chosen")
 	check.Exec(t, pool, `SELECT pgmq.create_partitioned('parted')`)
 	check.Exec(t, pool, `SELECT pgmq.create_unlogged('fast')`)
@@ -133,7 +133,7 @@ func TestDoctorFindsStorageThatDiffers(t *testing.T) {
 }
 
 func TestDoctorFindsDeadRowsAndWhatTheyLeave(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, examine := sickQueues(t, "dead", "fresh", "large")
 	for _, name := range []string{"dead", "fresh"} {
 		check.Exec(t, pool, check.Tables(name, `ALTER TABLE {Q} SET (autovacuum_enabled = off)`))
@@ -164,7 +164,7 @@ func TestDoctorFindsDeadRowsAndWhatTheyLeave(t *testing.T) {
 }
 
 func TestDoctorFindsPartitionsThatNobodyMakes(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, examine := sickQueues(t)
 	check.Exec(t, pool, `SELECT pgmq.create_partitioned('parted', '100', '100000', 2), pgmq.create_partitioned('daily', '1 day', '7 days', 2)`)
 	examine().fine(t, "partitions")
@@ -193,7 +193,7 @@ func TestDoctorFindsPartitionsThatNobodyMakes(t *testing.T) {
 }
 
 func TestDoctorFindsMessagesThatNobodyReadsOrSettles(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, examine := sickQueues(t, "idle", "poison", "Ünï 1", "well")
 	for _, name := range []string{"idle", "poison", "Ünï 1", "well"} {
 		check.SendBatch(t, check.Open[check.Order](t, pool, name), make([]check.Order, 5))
@@ -210,7 +210,7 @@ func TestDoctorFindsMessagesThatNobodyReadsOrSettles(t *testing.T) {
 }
 
 func TestDoctorDoesNotWaitForLocks(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, examine := sickQueues(t, "locked", "shared", "free")
 	tx, err := pool.Begin(t.Context())
 	check.OK(t, err)
@@ -253,7 +253,7 @@ func TestDoctorDoesNotWaitForLocks(t *testing.T) {
 }
 
 func TestDoctorIsQuickWithAThousandQueues(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, examine := sickQueues(t)
 	check.Exec(t, pool, `DO $$ BEGIN FOR i IN 1..1000 LOOP PERFORM pgmq.create('q' || i); COMMIT; END LOOP; END $$`)
 	check.Exec(t, pool, `UPDATE pgmq.meta SET created_at = created_at - interval '1 day'`)
@@ -287,7 +287,7 @@ func TestDoctorIsQuickWithAThousandQueues(t *testing.T) {
 }
 
 func TestDoctorIsReadableAtATerminalAndInAFile(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, _ := sickQueues(t, "q", "x\ty")
 	check.Exec(t, pool, `DROP TABLE pgmq.a_q`)
 	check.Exec(t, pool, `ALTER TABLE pgmq."q_x	y" SET (autovacuum_enabled = off)`)
@@ -315,7 +315,7 @@ func TestDoctorIsReadableAtATerminalAndInAFile(t *testing.T) {
 }
 
 func TestDoctorFindsAnAdoptedPGMQWell(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for _, version := range check.PGMQVersions {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()

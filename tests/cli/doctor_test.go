@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
-	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -108,7 +108,7 @@ func (f findings) sick() findings {
 }
 
 func TestDoctorFindsABusyDatabaseHealthy(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	server, pool := check.LocalServer(t)
 	pgtest.Migrate(t, pool)
 	check.Exec(t, pool, `SELECT pgmq.create_partitioned('parted', '1000', '1000')`)
@@ -130,7 +130,7 @@ func TestDoctorFindsABusyDatabaseHealthy(t *testing.T) {
 }
 
 func TestDoctorFindsUnsafeSettings(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	server, pool := check.LocalServer(t, "fsync=off", "full_page_writes=off", "autovacuum=off", "track_counts=off")
 	examine := doctor(t, server.URL)
 	check.Exec(t, pool, `ALTER DATABASE postgres SET synchronous_commit = off`)
@@ -155,7 +155,7 @@ func TestDoctorFindsUnsafeSettings(t *testing.T) {
 }
 
 func TestDoctorReadsTheStateOfTheMigrations(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := pgtest.Database(t)
 	pgmq, examine := check.Command(t), doctor(t, check.DSN(pool))
 	found, code := examine()
@@ -185,9 +185,9 @@ func TestDoctorReadsTheStateOfTheMigrations(t *testing.T) {
 }
 
 func TestDoctorSeesAPooler(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := check.OwnDatabase(t)
-	check.OK(t, queue.Create(t.Context(), pool, "q"))
+	check.OK(t, admin.Create(t.Context(), pool, "q"))
 	pgmq := check.Command(t)
 	for mode, level := range map[string]string{"transaction": "notice", "session": "ok"} {
 		through := check.StartBouncer(t, mode).URL(pool)
@@ -205,7 +205,7 @@ func TestDoctorSeesAPooler(t *testing.T) {
 }
 
 func TestDoctorSaysWhenItCannotLook(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq := check.Command(t)
 	check.Failure(t, pgmq("doctor", "--database-url=postgres://u:s3cret@127.0.0.1:1/x"), 1, "no answer", "127.0.0.1:1", "refused")
 	check.Failure(t, pgmq("doctor", "--json", "--database-url=postgres://u:s3cret@127.0.0.1:1/x"), 1, "no answer")
@@ -214,11 +214,11 @@ func TestDoctorSaysWhenItCannotLook(t *testing.T) {
 }
 
 func TestDoctorTellsWhatARoleMayNotSee(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	server, pool := check.LocalServer(t, "fsync=on")
 	pgtest.Migrate(t, pool)
 	for _, name := range []string{"orders", "others", "parted"} {
-		check.OK(t, queue.Create(t.Context(), pool, name))
+		check.OK(t, admin.Create(t.Context(), pool, name))
 	}
 	holder, err := pool.Begin(t.Context())
 	check.OK(t, err)

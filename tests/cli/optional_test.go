@@ -11,7 +11,7 @@ import (
 )
 
 func TestCommandInstallsAndRemovesOptionalAPIs(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, pool := check.Command(t), check.DatabaseWith(t)
 	url := "--database-url=" + check.DSN(pool)
 
@@ -30,7 +30,7 @@ func TestCommandInstallsAndRemovesOptionalAPIs(t *testing.T) {
 }
 
 func TestCommandRefusesAnAPIInOneClearLine(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, pool := check.Command(t), pgtest.Database(t)
 	url := "--database-url=" + check.DSN(pool)
 	check.Failure(t, pgmq("api", "install", "nonsense", url), 2, "nonsense", "legacy_names", "pgmq_public", "--help")
@@ -49,7 +49,7 @@ func TestCommandRefusesAnAPIInOneClearLine(t *testing.T) {
 }
 
 func TestCommandExportsTheOptionalAPIsForPsql(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, pool, dir := check.Command(t), pgtest.Database(t), t.TempDir()
 	check.Contains(t, check.Output(t, pgmq("migrate", "export", dir)), "wrote "+filepath.Join(dir, "optional", "legacy_names.up.sql"))
 	check.Contains(t, check.Output(t, pgmq("migrate", "export", dir)), "unchanged "+filepath.Join(dir, "optional", "pgmq_public.down.sql"))

@@ -39,7 +39,7 @@ func records(t testing.TB, out string) []record {
 }
 
 func TestCommandPeeksReadsAndPops(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, q := commandHere(t), pgtest.Queue[raw](t)
 	for _, verb := range []string{"peek", "read", "pop"} {
 		check.Failure(t, pgmq(verb, q.Name()), 3, q.Name(), "no message")
@@ -82,7 +82,7 @@ func TestCommandPeeksReadsAndPops(t *testing.T) {
 }
 
 func TestCommandReadWaitsForAMessageAndCanBeInterrupted(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, q := commandHere(t), pgtest.Queue[raw](t)
 	waiting := pgmq("read", q.Name(), "--wait", "1h")
 	out, err := waiting.StdoutPipe()
@@ -109,7 +109,7 @@ func TestCommandReadWaitsForAMessageAndCanBeInterrupted(t *testing.T) {
 }
 
 func TestCommandSettlesByID(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, q := commandHere(t), pgtest.Queue[raw](t)
 	for range 9 {
 		check.Send(t, q, raw(`{"a": 1}`))
@@ -145,7 +145,7 @@ func TestCommandSettlesByID(t *testing.T) {
 }
 
 func TestCommandTakesIDsOfAnyNumber(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, q := commandHere(t), pgtest.Queue[raw](t)
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `INSERT INTO {Q} (vt, message) SELECT now(), '1' FROM generate_series(1, 5000)`))
 	all := check.Output(t, pgmq("read", q.Name(), "-n", "5000"))

@@ -16,6 +16,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -63,12 +64,12 @@ func stored(t testing.TB, name string) []string {
 }
 
 func TestCommandSendsOneMessage(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, q := commandHere(t), pgtest.Queue[raw](t)
 	check.Equal(t, "what it says", check.Output(t, pgmq("send", q.Name(), `{"order_id": 42}`)), fmt.Sprintf("sent message 1 to queue %q\n", q.Name()))
 	check.Equal(t, "the id", check.Output(t, pgmq("send", q.Name(), `"later"`, "--json", "--delay", "1h", "--headers", `{"n": 12345678901234567890}`, "--group", "g")), "{\"msg_id\":2}\n")
 	check.Same(t, "bodies", stored(t, q.Name()), []string{`{"order_id": 42}`, `"later"`})
-	m := check.Peek(t, q, 1, queue.From(2))[0]
+	m := check.Peek(t, q, 1, queue.FromID(2))[0]
 	check.Equal(t, "its headers", string(m.RawHeaders()), `{"n": 12345678901234567890, "x-pgmq-group": "g"}`)
 	check.Equal(t, "its delay", m.VisibleAt.Sub(m.EnqueuedAt).Round(time.Minute), time.Hour)
 
@@ -85,7 +86,7 @@ func TestCommandSendsOneMessage(t *testing.T) {
 }
 
 func TestCommandSendsLinesAndTellsOfBrokenOnes(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, q := commandHere(t), pgtest.Queue[raw](t)
 	lines := []string{`{"a":1}`, `not json s3cret`, ``, `"\u0000"`, `1e400000`, `null`, `[1,2`, `"` + strings.Repeat("x", 17<<20) + `"`, `"last"`}
 	stdout, stderr, code := ended(t, piped(pgmq("send", q.Name()), strings.Join(lines, "\n")))
@@ -111,7 +112,7 @@ func TestCommandSendsLinesAndTellsOfBrokenOnes(t *testing.T) {
 }
 
 func TestCommandSendsWhatItWrote(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, from, to := commandHere(t), pgtest.Queue[raw](t), pgtest.Queue[raw](t)
 	check.Send(t, from, raw(`{"n": 12345678901234567890, "html": "<&>"}`), queue.Headers{"trace": "abc"})
 	check.Send(t, from, raw(`null`))
@@ -126,7 +127,7 @@ func TestCommandSendsWhatItWrote(t *testing.T) {
 }
 
 func TestCommandSendsEnvelopes(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, q := commandHere(t), pgtest.Queue[raw](t)
 	lines := []string{
 		`{"message": 1, "headers": {"a": 1, "b": 3}, "delay": 3600}`,
@@ -147,8 +148,8 @@ func TestCommandSendsEnvelopes(t *testing.T) {
 
 // A hundred thousand lines of a KiB, in a fraction of their size.
 func TestCommandSendsAnyNumberOfLinesInBoundedMemory(t *testing.T) {
-	t.Parallel()
-	pgmq, q := commandHere(t), pgtest.Queue[raw](t, queue.Unlogged)
+	check.Parallel(t)
+	pgmq, q := commandHere(t), pgtest.Queue[raw](t, admin.Unlogged)
 	const lines = 100_000
 	feed := pgmq("send", q.Name())
 	in, err := feed.StdinPipe()
@@ -187,7 +188,7 @@ func bounded(t testing.TB, cmd *osexec.Cmd) {
 }
 
 func TestCommandSendsWhatComesBeforeAPause(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, q := commandHere(t), pgtest.Queue[raw](t)
 	feed := pgmq("send", q.Name())
 	in, err := feed.StdinPipe()
@@ -213,7 +214,7 @@ func goOn(t testing.TB, stderr string) string {
 }
 
 func TestCommandGoesOnAfterCtrlCWithNothingLostOrDoubled(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, q := commandHere(t), pgtest.Queue[raw](t)
 	const lines = 200_000
 	var text strings.Builder
@@ -242,7 +243,7 @@ func TestCommandGoesOnAfterCtrlCWithNothingLostOrDoubled(t *testing.T) {
 }
 
 func TestCommandTellsWhereItStoppedWhenTheServerGoesAway(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, q := commandHere(t), pgtest.Queue[raw](t)
 	feed := pgmq("send", q.Name())
 	var stderr bytes.Buffer
@@ -298,7 +299,7 @@ func onQueue(args []string, name, other string) []string {
 }
 
 func TestEveryCommandFailsInOneClearLine(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, here := check.Command(t), commandHere(t)
 	q, other := pgtest.Queue[raw](t), pgtest.Queue[raw](t)
 	check.SendBatch(t, q, []raw{raw("1"), raw("2")})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -53,7 +54,7 @@ type shownPart struct {
 }
 
 func TestQueueShowTellsEverythingAboutAQueue(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, pool := check.Command(t), pgtest.Database(t)
 	url := "--database-url=" + check.DSN(pool)
 	check.Failure(t, pgmq("queue", "show", "orders", url), 1, "pgmq migrate up")
@@ -68,7 +69,7 @@ func TestQueueShowTellsEverythingAboutAQueue(t *testing.T) {
 		return s
 	}
 
-	check.OK(t, queue.Create(t.Context(), pool, "Orders"))
+	check.OK(t, admin.Create(t.Context(), pool, "Orders"))
 	producer := check.DocumentedOn(t, pool, "orders", "Producer").Config().ConnConfig.RuntimeParams["role"]
 	check.Exec(t, pool, `SELECT pgmq.enable_notify_insert('Orders', 500), pgmq.bind_topic('orders.*.eu', 'Orders'), pgmq.bind_topic('all.#', 'Orders')`)
 	check.SendBatch(t, check.Open[int](t, pool, "Orders"), make([]int, 3), queue.Headers{
@@ -136,10 +137,9 @@ func TestQueueShowTellsEverythingAboutAQueue(t *testing.T) {
 }
 
 func TestQueueShowNamesWhatARoleMayNotRead(t *testing.T) {
-	t.Parallel()
-	pgmq, pool := check.Command(t), pgtest.Database(t)
-	pgtest.Migrate(t, pool)
-	check.OK(t, queue.Create(t.Context(), pool, "orders"))
+	check.Parallel(t)
+	pgmq, pool := check.Command(t), check.OwnDatabase(t)
+	check.OK(t, admin.Create(t.Context(), pool, "orders"))
 	monitor := check.DocumentedOn(t, pool, "orders", "Monitor").Config().ConnConfig.RuntimeParams["role"]
 	stdout, stderr, code := ended(t, settings(pgmq("queue", "show", "orders", "--database-url="+check.DSN(pool)), "role="+monitor))
 	check.Equal(t, "the exit code", code, 3)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 	"github.com/pgmq-go/pgmq/tests/internal/netfault"
 )
@@ -53,14 +54,14 @@ func statsLines(t testing.TB, out string) []statsLine {
 }
 
 func TestStatsShowWhatIsInTheQueues(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, pool := check.Command(t), pgtest.Database(t)
 	url := "--database-url=" + check.DSN(pool)
 	check.Failure(t, pgmq("stats", url), 1, "pgmq migrate up")
 	pgtest.Migrate(t, pool)
 	check.Failure(t, pgmq("stats", url), 3, "no queues", "pgmq queue create")
-	check.OK(t, queue.Create(t.Context(), pool, "Orders"))
-	check.OK(t, queue.Create(t.Context(), pool, "empty"))
+	check.OK(t, admin.Create(t.Context(), pool, "Orders"))
+	check.OK(t, admin.Create(t.Context(), pool, "empty"))
 	check.Exec(t, pool, `SELECT pgmq.create_partitioned('parted', '100', '1000')`)
 
 	q := check.Open[int](t, pool, "Orders")
@@ -110,7 +111,7 @@ func TestStatsShowWhatIsInTheQueues(t *testing.T) {
 }
 
 func TestStatsOfALongQueueAreEstimates(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, q := commandHere(t), pgtest.Queue[raw](t)
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `INSERT INTO {Q} (vt, message) SELECT now(), to_jsonb(repeat('x', 1900)) FROM generate_series(1, 12000)`))
 	s := statsLines(t, check.Output(t, pgmq("stats", q.Name(), "--json")))[0]
@@ -122,11 +123,10 @@ func TestStatsOfALongQueueAreEstimates(t *testing.T) {
 }
 
 func TestStatsSayWhichQueuesARoleMayNotRead(t *testing.T) {
-	t.Parallel()
-	pgmq, pool := check.Command(t), pgtest.Database(t)
-	pgtest.Migrate(t, pool)
+	check.Parallel(t)
+	pgmq, pool := check.Command(t), check.OwnDatabase(t)
 	for _, name := range []string{"gone", "orders", "secret"} {
-		check.OK(t, queue.Create(t.Context(), pool, name))
+		check.OK(t, admin.Create(t.Context(), pool, name))
 	}
 	check.Exec(t, pool, `DROP TABLE pgmq.q_gone`)
 	monitor := check.DocumentedOn(t, pool, "orders", "Monitor").Config().ConnConfig.RuntimeParams["role"]
@@ -149,7 +149,7 @@ func TestStatsSayWhichQueuesARoleMayNotRead(t *testing.T) {
 }
 
 func TestStatsWatchTellsWhatMoves(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, q := commandHere(t), pgtest.Queue[int](t)
 	watch := pgmq("stats", q.Name(), "--watch", "--interval", "100ms", "--json")
 	out, err := watch.StdoutPipe()
@@ -184,7 +184,7 @@ func idsUpTo(n int64) []int64 {
 }
 
 func TestStatsWatchGoesOnWhenTheServerIsBack(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, q := check.Command(t), pgtest.Queue[int](t)
 	config := pgtest.Pool().Config().ConnConfig
 	p := netfault.NewProxy(pgconn.NetworkAddress(config.Host, config.Port))
@@ -229,11 +229,10 @@ func (w *transcript) String() string {
 }
 
 func TestStatsWatchDrawsOnAScreenOfItsOwn(t *testing.T) {
-	t.Parallel()
-	pgmq, pool := check.Command(t), pgtest.Database(t)
-	pgtest.Migrate(t, pool)
+	check.Parallel(t)
+	pgmq, pool := check.Command(t), check.OwnDatabase(t)
 	for i := range 20 {
-		check.OK(t, queue.Create(t.Context(), pool, fmt.Sprintf("a_queue_with_a_name_that_is_rather_long_%d", i)))
+		check.OK(t, admin.Create(t.Context(), pool, fmt.Sprintf("a_queue_with_a_name_that_is_rather_long_%d", i)))
 	}
 	var screen transcript
 	watch := osexec.CommandContext(t.Context(), "script", "-qec",

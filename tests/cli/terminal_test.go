@@ -43,7 +43,7 @@ func narrow(t testing.TB, text string) {
 }
 
 func TestMessagesAreReadableAtATerminal(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, q := commandHere(t), pgtest.Queue[raw](t)
 	check.Send(t, q, raw(`{"text": "esc \u001b[31m, csi `+"\u009b"+`31m, bidi `+"\u202e"+`, tag `+"\U000e0041"+`", "long_one": "`+strings.Repeat("words ", 500)+`"}`), queue.Headers{"trace": "abc"})
 	check.Send(t, q, raw(`"`+strings.Repeat("x", 200)+`"`), queue.Delay(time.Hour))
@@ -64,7 +64,7 @@ func TestMessagesAreReadableAtATerminal(t *testing.T) {
 }
 
 func TestWhatDestroysAsksAtATerminal(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, q := commandHere(t), pgtest.Queue[raw](t)
 	check.SendBatch(t, q, []raw{raw("1"), raw("2")})
 	question := fmt.Sprintf("This will delete all of queue %q: 2 messages. Go on? [y/N] ", q.Name())
@@ -94,7 +94,7 @@ func commands(t testing.TB, pgmq func(...string) *osexec.Cmd, path ...string) []
 }
 
 func TestHelpFitsInATerminalAndHasExamples(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq := check.Command(t)
 	all := commands(t, pgmq)
 	if len(all) < 25 {

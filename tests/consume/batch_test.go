@@ -14,13 +14,13 @@ import (
 )
 
 func TestBatchesAreSettledMessageByMessage(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, dead := pgtest.Queue[check.Order](t), pgtest.Queue[check.Order](t)
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `INSERT INTO {Q} (vt, message) VALUES (now(), '"no order"')`))
 	sent := check.SendBatch(t, q, make([]check.Order, 99))
 	var mu sync.Mutex
 	var sizes []int
-	c := check.Background(t, q, func(ctx context.Context, q *queue.Queue[check.Order]) error {
+	c := check.Background(t, func(ctx context.Context, observe queue.ConsumeOption) error {
 		return q.ConsumeBatch(ctx, func(_ context.Context, msgs []*queue.Message[check.Order]) error {
 			mu.Lock()
 			defer mu.Unlock()
@@ -35,32 +35,32 @@ func TestBatchesAreSettledMessageByMessage(t *testing.T) {
 				}
 			}
 			return failed
-		}, queue.Batch{N: 50}, queue.Workers(1), queue.DeadLetterTo(dead.Name()), atOnce)
+		}, queue.BatchSize(50), queue.Workers(1), queue.DeadLetterTo(dead.Name()), atOnce, observe)
 	})
 	check.Eventually(t, "all are done", func() bool { return check.Length(t, q) == 0 })
 	check.OK(t, c.End())
 	check.Equal(t, "sizes", fmt.Sprint(sizes[:2]), "[49 50]") // one does not decode
-	check.Equal(t, "retried", len(c.Of(queue.Retried)), 9)
-	check.Equal(t, "settled", len(c.Of(queue.Settled)), 98)
+	check.Equal(t, "retried", len(c.Of(queue.EventRetried)), 9)
+	check.Equal(t, "settled", len(c.Of(queue.EventSettled)), 98)
 	check.Equal(t, "dead letters", check.Length(t, dead), 2)
 }
 
 func TestABatchHandlerThatFailsGetsAllItsMessagesBack(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	check.SendBatch(t, q, make([]check.Order, 10))
 	calls := 0
-	c := check.Background(t, q, func(ctx context.Context, q *queue.Queue[check.Order]) error {
+	c := check.Background(t, func(ctx context.Context, observe queue.ConsumeOption) error {
 		return q.ConsumeBatch(ctx, func(context.Context, []*queue.Message[check.Order]) error {
 			if calls++; calls == 1 {
 				panic(check.ErrWork)
 			}
 			return nil
-		}, queue.Workers(1), atOnce)
+		}, queue.Workers(1), atOnce, observe)
 	})
 	check.Eventually(t, "all are done", func() bool { return check.Length(t, q) == 0 })
 	check.OK(t, c.End())
-	retried := c.Of(queue.Retried)
+	retried := c.Of(queue.EventRetried)
 	check.Equal(t, "retried", len(retried), 10)
 	if !errors.Is(retried[0].Err, check.ErrWork) {
 		t.Error(retried[0].Err)
@@ -68,14 +68,14 @@ func TestABatchHandlerThatFailsGetsAllItsMessagesBack(t *testing.T) {
 }
 
 func TestABatchWaitsForMore(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	got := make(chan int, 10)
-	check.Background(t, q, func(ctx context.Context, q *queue.Queue[check.Order]) error {
+	check.Background(t, func(ctx context.Context, observe queue.ConsumeOption) error {
 		return q.ConsumeBatch(ctx, func(_ context.Context, msgs []*queue.Message[check.Order]) error {
 			got <- len(msgs)
 			return nil
-		}, queue.Batch{N: 5, Wait: 2 * time.Second})
+		}, queue.BatchSize(5), queue.BatchWait(2*time.Second), observe)
 	})
 	start := time.Now()
 	for range 5 {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -43,7 +44,7 @@ func eachDiesOnce(t *testing.T, dead *queue.Queue[check.Order], ids []int64) {
 }
 
 func TestADeadLetterThatCannotBeWrittenHoldsUpNothingElse(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for name, consumer := range map[string]func(*queue.Queue[check.Order], context.Context, ...queue.ConsumeOption) error{
 		"Consume": func(q *queue.Queue[check.Order], ctx context.Context, opts ...queue.ConsumeOption) error {
 			return q.Consume(ctx, everyTenthDies, opts...)
@@ -66,45 +67,46 @@ func TestADeadLetterThatCannotBeWrittenHoldsUpNothingElse(t *testing.T) {
 			}
 			pool := check.NewPool(t, func(c *pgxpool.Config) { c.MaxConns = 4 })
 			start := time.Now()
-			c := check.Background(t, check.Open[check.Order](t, pool, direct.Name()), func(ctx context.Context, q *queue.Queue[check.Order]) error {
-				return consumer(q, ctx, queue.DeadLetterTo(dead.Name()), queue.VT(vt))
+			q := check.Open[check.Order](t, pool, direct.Name())
+			c := check.Background(t, func(ctx context.Context, observe queue.ConsumeOption) error {
+				return consumer(q, ctx, queue.DeadLetterTo(dead.Name()), queue.VT(vt), observe)
 			})
 			check.Eventually(t, "the good ones are settled", func() bool { return check.Length(t, direct) == int64(len(poison)) })
 			if took := time.Since(start); took > vt/2 {
 				t.Errorf("it took %v, of a VT of %v", took, vt)
 			}
-			check.Eventually(t, "it is told", func() bool { return len(c.Of(queue.LeaseLost)) >= len(poison) })
-			for _, e := range c.Of(queue.LeaseLost) {
+			check.Eventually(t, "it is told", func() bool { return len(c.Of(queue.EventLeaseLost)) >= len(poison) })
+			for _, e := range c.Of(queue.EventLeaseLost) {
 				check.Is(t, e.Err, check.ErrWork)
 				check.SQLState(t, check.As[*pgconn.PgError](t, e.Err), "55P03")
 			}
-			check.Equal(t, "messages that are done", len(c.Of(queue.Settled)), len(sent)-len(poison))
-			check.Eventually(t, "the dead are tried again", func() bool { return len(c.Of(queue.Delivered)) > len(sent) })
+			check.Equal(t, "messages that are done", len(c.Of(queue.EventSettled)), len(sent)-len(poison))
+			check.Eventually(t, "the dead are tried again", func() bool { return len(c.Of(queue.EventDelivered)) > len(sent) })
 			release()
 			check.Eventually(t, "they are buried", func() bool { return check.Length(t, direct) == 0 })
 			check.OK(t, c.End())
 			eachDiesOnce(t, dead, poison)
-			check.Equal(t, "outages", len(c.Of(queue.Outage)), 0)
+			check.Equal(t, "outages", len(c.Of(queue.EventOutage)), 0)
 		})
 	}
 }
 
 func TestWhenTheDeadLetterQueueIsDroppedTheOthersGoOn(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, dead := pgtest.Queue[check.Order](t), pgtest.Queue[check.Order](t)
 	c := check.Consume(t, q, everyTenthDies, queue.DeadLetterTo(dead.Name()), queue.VT(2*time.Second))
 	check.Send(t, q, check.Order{ID: 1})
 	check.Eventually(t, "it works", func() bool { return check.Length(t, q) == 0 })
-	check.OK(t, queue.Drop(t.Context(), pgtest.Pool(), dead.Name()))
+	check.OK(t, admin.Drop(t.Context(), pgtest.Pool(), dead.Name()))
 	id := check.Send(t, q, check.Order{ID: 10})
-	check.Eventually(t, "it is told", func() bool { return len(c.Of(queue.LeaseLost)) == 1 })
-	e := c.Of(queue.LeaseLost)[0]
+	check.Eventually(t, "it is told", func() bool { return len(c.Of(queue.EventLeaseLost)) == 1 })
+	e := c.Of(queue.EventLeaseLost)[0]
 	check.Equal(t, "the message told", e.ID, id)
 	check.SQLState(t, check.As[*pgconn.PgError](t, e.Err), "42P01")
 	check.Is(t, e.Err, check.ErrWork)
 	check.SendBatch(t, q, []check.Order{{ID: 2}, {ID: 3}})
-	check.Eventually(t, "the others are settled", func() bool { return len(c.Of(queue.Settled)) == 3 })
-	check.OK(t, queue.Create(t.Context(), pgtest.Pool(), dead.Name()))
+	check.Eventually(t, "the others are settled", func() bool { return len(c.Of(queue.EventSettled)) == 3 })
+	check.OK(t, admin.Create(t.Context(), pgtest.Pool(), dead.Name()))
 	check.Eventually(t, "it is buried", func() bool { return check.Length(t, q) == 0 })
 	check.OK(t, c.End())
 	eachDiesOnce(t, dead, []int64{id})
@@ -113,7 +115,7 @@ func TestWhenTheDeadLetterQueueIsDroppedTheOthersGoOn(t *testing.T) {
 // Deaths that fail are a flood: they take no more than one connection of the
 // pool, few of them wait, and the others are told at once.
 func TestManyDeadLettersThatCannotBeWrittenAreBounded(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	dead := pgtest.Queue[check.Order](t)
 	release := locked(t, dead.Name())
 	pool := check.NewPool(t, func(c *pgxpool.Config) { c.MaxConns = 4 })
@@ -133,7 +135,7 @@ func TestManyDeadLettersThatCannotBeWrittenAreBounded(t *testing.T) {
 	check.Eventually(t, "all are handled", func() bool {
 		most = max(most, blocked())
 		for _, c := range all {
-			if len(c.Of(queue.Delivered)) < poison {
+			if len(c.Of(queue.EventDelivered)) < poison {
 				return false
 			}
 		}
@@ -144,12 +146,12 @@ func TestManyDeadLettersThatCannotBeWrittenAreBounded(t *testing.T) {
 		check.Send(t, direct[i], check.Order{ID: 1})
 		check.Eventually(t, "a good one is settled", func() bool {
 			most = max(most, blocked())
-			return len(c.Of(queue.Settled)) == 1
+			return len(c.Of(queue.EventSettled)) == 1
 		})
 		if took := time.Since(start); took > 2*time.Second {
 			t.Errorf("it took %v", took)
 		}
-		if told := len(c.Of(queue.LeaseLost)); told == 0 {
+		if told := len(c.Of(queue.EventLeaseLost)); told == 0 {
 			t.Error("all of them wait")
 		}
 	}
@@ -157,7 +159,7 @@ func TestManyDeadLettersThatCannotBeWrittenAreBounded(t *testing.T) {
 	release()
 	for _, c := range all {
 		check.Eventually(t, "those that waited are buried", func() bool {
-			return len(c.Of(queue.DeadLettered))+len(c.Of(queue.LeaseLost)) == poison
+			return len(c.Of(queue.EventDeadLettered))+len(c.Of(queue.EventLeaseLost)) == poison
 		})
 		check.OK(t, c.End())
 	}
@@ -166,7 +168,7 @@ func TestManyDeadLettersThatCannotBeWrittenAreBounded(t *testing.T) {
 // The server takes its time, but works: then nothing is fetched that would only
 // wait.
 func TestDeadLettersThatAreSlowToWriteHoldFetchingBack(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, dead := pgtest.Queue[check.Order](t), pgtest.Queue[check.Order](t)
 	check.Exec(t, pgtest.Pool(), check.Tables(dead.Name(), `
 		CREATE FUNCTION pgmq.slowly_`+dead.Name()+`() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(2); RETURN NULL; END';
@@ -177,31 +179,31 @@ func TestDeadLettersThatAreSlowToWriteHoldFetchingBack(t *testing.T) {
 	})
 	sent := check.SendBatch(t, q, make([]check.Order, 8000))
 	c := check.Consume(t, q, everyTenthDies, queue.DeadLetterTo(dead.Name()))
-	check.Eventually(t, "the first are buried", func() bool { return len(c.Of(queue.DeadLettered)) > 0 })
-	if n := len(c.Of(queue.Delivered)); n > 6000 {
+	check.Eventually(t, "the first are buried", func() bool { return len(c.Of(queue.EventDeadLettered)) > 0 })
+	if n := len(c.Of(queue.EventDelivered)); n > 6000 {
 		t.Errorf("%d were delivered", n)
 	}
 	check.Exec(t, pgtest.Pool(), check.Tables(dead.Name(), `DROP TRIGGER slowly ON {Q}`))
 	check.Eventually(t, "all are buried", func() bool { return check.Length(t, q) == 0 })
 	check.OK(t, c.End())
-	check.Equal(t, "deliveries", len(c.Of(queue.Delivered)), len(sent))
-	check.Equal(t, "leases lost", len(c.Of(queue.LeaseLost)), 0)
+	check.Equal(t, "deliveries", len(c.Of(queue.EventDelivered)), len(sent))
+	check.Equal(t, "leases lost", len(c.Of(queue.EventLeaseLost)), 0)
 	eachDiesOnce(t, dead, sent)
 }
 
 func TestADeadLetterThatCannotBeWrittenHoldsUpTheEndForNoLongerThanGrace(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, dead := pgtest.Queue[check.Order](t), pgtest.Queue[check.Order](t)
 	release := locked(t, dead.Name())
 	id := check.Send(t, q, check.Order{})
-	c := check.Consume(t, q, everyTenthDies, queue.DeadLetterTo(dead.Name()), queue.Grace(time.Second))
-	check.Eventually(t, "it is handled", func() bool { return len(c.Of(queue.Delivered)) == 1 })
+	c := check.Consume(t, q, everyTenthDies, queue.DeadLetterTo(dead.Name()), queue.ShutdownGrace(time.Second))
+	check.Eventually(t, "it is handled", func() bool { return len(c.Of(queue.EventDelivered)) == 1 })
 	start := time.Now()
-	check.Is(t, c.End(), queue.ErrStopped)
+	check.Is(t, c.End(), queue.ErrGraceExpired)
 	if took := time.Since(start); took > 3*time.Second {
 		t.Errorf("it took %v", took)
 	}
-	check.Eventually(t, "it is told", func() bool { return len(c.Of(queue.LeaseLost)) == 1 })
+	check.Eventually(t, "it is told", func() bool { return len(c.Of(queue.EventLeaseLost)) == 1 })
 	release()
 	time.Sleep(500 * time.Millisecond)
 	check.Equal(t, "messages", check.Length(t, q), 1)

@@ -14,7 +14,7 @@ import (
 )
 
 func TestConsumeHandlesEachMessageOnceAndDeletesIt(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	sent := check.SendBatch(t, q, make([]check.Order, 5000))
 	var mu sync.Mutex
@@ -27,14 +27,14 @@ func TestConsumeHandlesEachMessageOnceAndDeletesIt(t *testing.T) {
 	})
 	check.Eventually(t, "the queue is empty", func() bool { return check.Length(t, q) == 0 })
 	check.OK(t, c.End())
-	check.Equal(t, "settled", len(c.Of(queue.Settled)), len(sent))
+	check.Equal(t, "settled", len(c.Of(queue.EventSettled)), len(sent))
 	mu.Lock()
 	defer mu.Unlock()
 	check.EachOnce(t, handled, sent)
 }
 
 func TestAFailedHandlerGetsItsMessageBackAfterTheBackoff(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	check.Send(t, q, check.Order{ID: 1})
 	var times []time.Time
@@ -65,7 +65,7 @@ func TestAFailedHandlerGetsItsMessageBackAfterTheBackoff(t *testing.T) {
 // One announcement reaches one consumer of a process; each that finds something
 // wakes the next.
 func TestManyIdleConsumersOfOneProcessShareWhatComes(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	const many = 50
 	q := pgtest.Queue[check.Order](t)
 	var together atomic.Int64
@@ -75,7 +75,7 @@ func TestManyIdleConsumersOfOneProcessShareWhatComes(t *testing.T) {
 			together.Add(1)
 			<-release
 			return nil
-		}, queue.Workers(1), queue.Prefetch(0))
+		}, queue.Workers(1), queue.NoPrefetch)
 	}
 	time.Sleep(500 * time.Millisecond) // they are idle
 	start := time.Now()
@@ -91,7 +91,7 @@ func TestManyIdleConsumersOfOneProcessShareWhatComes(t *testing.T) {
 }
 
 func TestAPlainInsertIsFoundWithinHalfTheVTOrAtOnceWhenItIsAnnounced(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for announcement, most := range map[string]time.Duration{
 		"":                              3 * time.Second, // the VT is 4 s
 		`SELECT pgmq._wake('q_' || $1)`: time.Second,
@@ -116,7 +116,7 @@ func TestAPlainInsertIsFoundWithinHalfTheVTOrAtOnceWhenItIsAnnounced(t *testing.
 }
 
 func TestAnIdleConsumerIsWokenAtOnce(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[time.Time](t)
 	var most atomic.Int64
 	var n atomic.Int64

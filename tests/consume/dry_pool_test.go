@@ -33,7 +33,7 @@ func dry(t testing.TB, pool *pgxpool.Pool) (release func()) {
 }
 
 func TestLeasesAreExtendedWhileThePoolIsDry(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	direct := pgtest.Queue[time.Duration](t)
 	pool := check.NewPool(t, func(c *pgxpool.Config) { c.MaxConns = 2 })
 	var begun, lost atomic.Int64
@@ -71,7 +71,7 @@ func TestLeasesAreExtendedWhileThePoolIsDry(t *testing.T) {
 
 // A look that had to wait for a connection says nothing of what looks cost.
 func TestAfterADryPoolAnIdleConsumerIsWokenAtOnceAgain(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	direct := pgtest.Queue[time.Time](t)
 	pool := check.NewPool(t, func(c *pgxpool.Config) { c.MaxConns = 1 })
 	handled := make(chan time.Duration, 1)

@@ -30,7 +30,7 @@ func entriesRead(t testing.TB, name string) int64 {
 }
 
 func TestWhatAConsumerReadsDoesNotGrowWithTheDead(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	const dead, messages = 100_000, 300 // so many that a fast machine, too, finds them dear
 	q := pgtest.Queue[int](t)
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `ALTER TABLE {Q} SET (autovacuum_enabled = off)`))
@@ -67,7 +67,7 @@ func TestWhatAConsumerReadsDoesNotGrowWithTheDead(t *testing.T) {
 }
 
 func TestWhatCameBackBehindABusyConsumerIsFound(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for _, how := range []struct {
 		name string
 		n    int
@@ -108,7 +108,7 @@ func TestWhatCameBackBehindABusyConsumerIsFound(t *testing.T) {
 
 // An id is drawn before its transaction commits: others overtake it.
 func TestAMessageWhoseSenderTookItsTimeIsNotOverlooked(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	var late atomic.Int64
 	var others atomic.Int64
@@ -134,7 +134,7 @@ func TestAMessageWhoseSenderTookItsTimeIsNotOverlooked(t *testing.T) {
 }
 
 func TestAReadGoesBelowItsFloorBeforeItSaysThatThereIsNoMore(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	check.HoldHorizon(t)
 	wall(t, q.Name(), 3000)
@@ -151,7 +151,6 @@ func TestAReadGoesBelowItsFloorBeforeItSaysThatThereIsNoMore(t *testing.T) {
 	check.Equal(t, "read", len(m), 1)
 	check.Equal(t, "what came back", m[0].ID, first[0])
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `UPDATE {Q} SET vt = now() WHERE msg_id = $1`), first[0])
-	popped, err := q.Pop(t.Context())
-	check.OK(t, err)
+	popped := check.Pop(t, q)
 	check.Equal(t, "popped", popped.ID, first[0])
 }

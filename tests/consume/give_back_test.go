@@ -13,7 +13,7 @@ import (
 )
 
 func TestAMessageThatIsGivenBackWasNeverRead(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	bound := tab.New(q.Name()).Bind(pgtest.Pool())
 	sent := check.SendBatch(t, q, []int{1, 2})
@@ -38,7 +38,7 @@ func TestAMessageThatIsGivenBackWasNeverRead(t *testing.T) {
 }
 
 func TestEachMessageIsPostponedForItsOwnTime(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	sent := check.SendBatch(t, q, []int{1, 2, 3})
 	p := check.Receipts(t, q.Name())

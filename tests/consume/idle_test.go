@@ -8,18 +8,18 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 	"github.com/pgmq-go/pgmq/tests/internal/worker"
 )
 
 func TestTwoHundredIdleConsumersHoldOneConnectionAndAskLittle(t *testing.T) {
+	check.Alone(t)
 	// Not parallel: it counts statements over time.
 	const queues, each, watch = 50, 4, 20 * time.Second
 	var statements check.Tracer
-	ours := pgtest.Database(t)
-	pgtest.Migrate(t, ours)
+	ours := check.OwnDatabase(t)
 	pool := check.PoolLike(t, ours, func(c *pgxpool.Config) {
 		c.MaxConns = 8
 		c.ConnConfig.Tracer = &statements // of the listening connection as well
@@ -27,7 +27,7 @@ func TestTwoHundredIdleConsumersHoldOneConnectionAndAskLittle(t *testing.T) {
 	})
 	for i := range queues {
 		name := fmt.Sprint("q", i)
-		check.OK(t, queue.Create(t.Context(), ours, name))
+		check.OK(t, admin.Create(t.Context(), ours, name))
 		for range each {
 			check.Consume(t, check.Open[worker.Task](t, pool, name), func(context.Context, *queue.Message[worker.Task]) error { return nil })
 		}

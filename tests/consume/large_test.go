@@ -20,7 +20,7 @@ func insertLarge(t *testing.T, q *queue.Queue[json.RawMessage], n, size int) {
 }
 
 func TestTwoMiBAreFetchedAtOnce(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[json.RawMessage](t)
 	const backlog, size = 300, 64 << 10
 	insertLarge(t, q, backlog, size)
@@ -31,13 +31,13 @@ func TestTwoMiBAreFetchedAtOnce(t *testing.T) {
 			stop()
 		}
 		return nil
-	}, queue.KeepArchive{}))
+	}, queue.ArchiveDone{}))
 	check.Equal(t, "the largest number of messages fetched by one statement", check.Value[int](t, pgtest.Pool(), check.Tables(q.Name(),
 		`SELECT max(n)::int FROM (SELECT count(*) AS n FROM {A} GROUP BY last_read_at) AS fetches`)), 2<<20/size)
 }
 
 func TestSixteenMiBAreFetchedAhead(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[json.RawMessage](t)
 	const quick, size, workers = 400, 256 << 10, 8
 	insertLarge(t, q, 2*quick, size)

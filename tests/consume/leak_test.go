@@ -15,6 +15,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -51,7 +52,7 @@ func goroutines(t *testing.T) []string {
 }
 
 func TestConsumeLeavesNoGoroutine(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	quick := func(context.Context, *queue.Message[check.Order]) error { return nil }
 	for _, way := range []struct {
 		what string
@@ -71,7 +72,7 @@ func TestConsumeLeavesNoGoroutine(t *testing.T) {
 		{"under load", func(t *testing.T, _ *pgxpool.Pool, q *queue.Queue[check.Order]) {
 			check.SendBatch(t, q, make([]check.Order, 5000))
 			c := check.Consume(t, q, quick)
-			check.Eventually(t, "some are settled", func() bool { return len(c.Of(queue.Settled)) > 1000 })
+			check.Eventually(t, "some are settled", func() bool { return len(c.Of(queue.EventSettled)) > 1000 })
 			check.OK(t, c.End())
 		}},
 		{"while a handler runs", func(t *testing.T, _ *pgxpool.Pool, q *queue.Queue[check.Order]) {
@@ -85,7 +86,7 @@ func TestConsumeLeavesNoGoroutine(t *testing.T) {
 			<-started
 			time.AfterFunc(200*time.Millisecond, func() { close(stop) })
 			check.OK(t, c.End())
-			check.Equal(t, "settled", len(c.Of(queue.Settled)), 1)
+			check.Equal(t, "settled", len(c.Of(queue.EventSettled)), 1)
 		}},
 		{"by Grace, as soon as the handler has ended", func(t *testing.T, _ *pgxpool.Pool, q *queue.Queue[check.Order]) {
 			check.Send(t, q, check.Order{})
@@ -94,9 +95,9 @@ func TestConsumeLeavesNoGoroutine(t *testing.T) {
 				close(started)
 				<-stop
 				return nil
-			}, queue.Grace(100*time.Millisecond))
+			}, queue.ShutdownGrace(100*time.Millisecond))
 			<-started
-			check.Is(t, c.End(), queue.ErrStopped)
+			check.Is(t, c.End(), queue.ErrGraceExpired)
 			close(stop)
 		}},
 		{"no queue", func(t *testing.T, pool *pgxpool.Pool, _ *queue.Queue[check.Order]) {
@@ -105,14 +106,14 @@ func TestConsumeLeavesNoGoroutine(t *testing.T) {
 		{"the queue is dropped", func(t *testing.T, pool *pgxpool.Pool, q *queue.Queue[check.Order]) {
 			c := check.Consume(t, q, quick)
 			idle(t, q)
-			check.OK(t, queue.Drop(t.Context(), pool, q.Name()))
+			check.OK(t, admin.Drop(t.Context(), pool, q.Name()))
 			check.Exec(t, pool, `SELECT pg_notify('pgmq.wake', 'q_' || $1)`, q.Name())
 			check.Is(t, c.Returned(), queue.ErrNoQueue)
 		}},
 		{"no connection", func(t *testing.T, pool *pgxpool.Pool, q *queue.Queue[check.Order]) {
 			none := check.PoolLike(t, pool, func(c *pgxpool.Config) { c.ConnConfig.Port = 1 })
 			c := check.Consume(t, check.Open[check.Order](t, none, q.Name()), quick)
-			check.Eventually(t, "it told of the outage", func() bool { return len(c.Of(queue.Outage)) == 1 })
+			check.Eventually(t, "it told of the outage", func() bool { return len(c.Of(queue.EventOutage)) == 1 })
 			check.OK(t, c.End())
 		}},
 		{"Messages left by break", func(t *testing.T, _ *pgxpool.Pool, q *queue.Queue[check.Order]) {
@@ -135,7 +136,7 @@ func TestConsumeLeavesNoGoroutine(t *testing.T) {
 			check.Equal(t, "messages to read", len(check.Read(t, q, 9)), 4)
 		}},
 		{"Messages after a while", func(t *testing.T, _ *pgxpool.Pool, q *queue.Queue[check.Order]) {
-			for range q.Messages(t.Context(), queue.Wait(50*time.Millisecond)) {
+			for range q.Messages(t.Context(), queue.WaitFor(50*time.Millisecond)) {
 				t.Error("a message")
 			}
 		}},

@@ -9,11 +9,12 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
 func TestAHandlerThatOutlivesItsVTKeepsItsMessage(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	check.Send(t, q, check.Order{})
 	var deliveries atomic.Int64
@@ -34,7 +35,7 @@ func TestAHandlerThatOutlivesItsVTKeepsItsMessage(t *testing.T) {
 }
 
 func TestALostLeaseEndsTheHandlersContextAndNothingIsRecorded(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	id := check.Send(t, q, check.Order{})
 	began := make(chan struct{})
@@ -49,17 +50,17 @@ func TestALostLeaseEndsTheHandlersContextAndNothingIsRecorded(t *testing.T) {
 	<-began
 	check.Steal(t, q.Name(), id)
 	start := time.Now()
-	check.Eventually(t, "it is told", func() bool { return len(c.Of(queue.LeaseLost)) == 1 })
+	check.Eventually(t, "it is told", func() bool { return len(c.Of(queue.EventLeaseLost)) == 1 })
 	if took := time.Since(start); took > 4*time.Second {
 		t.Errorf("the loss was noticed after %v, not with the next extension", took)
 	}
-	check.Is(t, c.Of(queue.LeaseLost)[0].Err, queue.ErrLeaseLost)
+	check.Is(t, c.Of(queue.EventLeaseLost)[0].Err, queue.ErrLeaseLost)
 	check.Equal(t, "messages", check.Length(t, q), 1)
-	check.Equal(t, "settled", len(c.Of(queue.Settled)), 0)
+	check.Equal(t, "settled", len(c.Of(queue.EventSettled)), 0)
 }
 
 func TestAResultThatComesTooLateIsNotRecorded(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	var late atomic.Int64
 	c := check.Consume(t, q, func(_ context.Context, m *queue.Message[check.Order]) error {
@@ -72,14 +73,14 @@ func TestAResultThatComesTooLateIsNotRecorded(t *testing.T) {
 	bodies := make([]check.Order, 100)
 	bodies[50].ID = 1
 	sent := check.SendBatch(t, q, bodies)
-	check.Eventually(t, "the others are settled", func() bool { return len(c.Of(queue.Settled)) == 99 })
-	check.Eventually(t, "it is told", func() bool { return len(c.Of(queue.LeaseLost)) == 1 })
-	check.Equal(t, "the one that was too late", c.Of(queue.LeaseLost)[0].ID, sent[50])
+	check.Eventually(t, "the others are settled", func() bool { return len(c.Of(queue.EventSettled)) == 99 })
+	check.Eventually(t, "it is told", func() bool { return len(c.Of(queue.EventLeaseLost)) == 1 })
+	check.Equal(t, "the one that was too late", c.Of(queue.EventLeaseLost)[0].ID, sent[50])
 	check.Equal(t, "messages", check.Length(t, q), 1)
 }
 
 func TestMaxLeaseEndsALeaseThatIsKept(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	check.Send(t, q, check.Order{})
 	start := time.Now()
@@ -111,7 +112,7 @@ func TestMaxLeaseEndsALeaseThatIsKept(t *testing.T) {
 
 // What a slow handler leaves no room for is not kept from others.
 func TestMessagesThatWaitForASlowHandlerAreGivenBack(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	bodies := make([]check.Order, 2000)
 	for i := 400; i < len(bodies); i++ {
@@ -130,11 +131,11 @@ func TestMessagesThatWaitForASlowHandlerAreGivenBack(t *testing.T) {
 	defer close(release)
 	check.Eventually(t, "the slow ones have begun", func() bool { return slow.Load() == 4 })
 	check.Eventually(t, "all others can be read", func() bool {
-		stats, err := queue.Stats(t.Context(), pgtest.Pool(), q.Name())
+		stats, err := admin.Stats(t.Context(), pgtest.Pool(), q.Name())
 		check.OK(t, err)
 		return stats.Visible == 1596
 	})
-	for _, e := range c.Of(queue.Returned) {
+	for _, e := range c.Of(queue.EventReturned) {
 		check.Equal(t, "reads of a message that had no handler", e.Reads, 0)
 	}
 }

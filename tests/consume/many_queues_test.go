@@ -13,6 +13,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 	"github.com/pgmq-go/pgmq/tests/internal/worker"
 )
@@ -20,6 +21,7 @@ import (
 // With many queues on many connections each connection would prepare and plan the
 // statements of every queue.
 func TestConsumersOfManyQueuesShareFewConnections(t *testing.T) {
+	check.Alone(t)
 	// Not parallel: on a machine that is busy turns end early.
 	const queues = 60
 	for range 4 {
@@ -38,15 +40,14 @@ func connectionsOf(t *testing.T, queues int) int32 {
 	t.Helper()
 	const rounds = 20
 	ctx, stop := context.WithCancel(t.Context())
-	ours := pgtest.Database(t)
-	pgtest.Migrate(t, ours)
+	ours := check.OwnDatabase(t)
 	pool := check.PoolLike(t, ours, func(c *pgxpool.Config) { c.MaxConns = int32(queues) })
 	var got atomic.Int64
 	var all []*queue.Queue[worker.Task]
 	var consumers sync.WaitGroup
 	for i := range queues {
 		name := fmt.Sprint("q", i)
-		check.OK(t, queue.Create(ctx, ours, name))
+		check.OK(t, admin.Create(ctx, ours, name))
 		all = append(all, check.Open[worker.Task](t, ours, name))
 		consumed := check.Open[worker.Task](t, pool, name)
 		consumers.Go(func() {
@@ -74,13 +75,13 @@ func connectionsOf(t *testing.T, queues int) int32 {
 }
 
 func TestALoneMessageCostsThreeStatements(t *testing.T) {
+	check.Alone(t)
 	// Not parallel: it counts statements over time.
 	const messages = 20
 	var statements check.Tracer
-	ours := pgtest.Database(t)
-	pgtest.Migrate(t, ours)
+	ours := check.OwnDatabase(t)
 	pool := check.PoolLike(t, ours, func(c *pgxpool.Config) { c.ConnConfig.Tracer = &statements })
-	check.OK(t, queue.Create(t.Context(), ours, "q"))
+	check.OK(t, admin.Create(t.Context(), ours, "q"))
 	q := check.Open[worker.Task](t, ours, "q")
 	handled := make(chan struct{})
 	check.Consume(t, check.Open[worker.Task](t, pool, "q"), func(context.Context, *queue.Message[worker.Task]) error {
@@ -109,7 +110,7 @@ func TestALoneMessageCostsThreeStatements(t *testing.T) {
 }
 
 func TestSendersToABusyConsumerDoNotAnnounce(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	busy, free := make(chan struct{}), make(chan struct{})
 	check.Consume(t, q, func(context.Context, *queue.Message[int]) error {
@@ -119,7 +120,7 @@ func TestSendersToABusyConsumerDoNotAnnounce(t *testing.T) {
 		default:
 		}
 		return nil
-	}, queue.Workers(1), queue.Prefetch(0))
+	}, queue.Workers(1), queue.NoPrefetch)
 	awaited := func() bool {
 		return check.Value[bool](t, pgtest.Pool(), `
 			SELECT NOT pg_try_advisory_xact_lock(pgmq._wait_key($1))`, "q_"+q.Name())

@@ -14,8 +14,9 @@ import (
 )
 
 func TestAnObserverIsToldWhatHappens(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	plain := pgtest.Queue[check.Order](t)
+	var sends check.Seen
 	c := check.Consume(t, plain, func(_ context.Context, m *queue.Message[check.Order]) error {
 		time.Sleep(20 * time.Millisecond)
 		if m.Reads == 1 && m.Body.ID == 2 {
@@ -23,25 +24,26 @@ func TestAnObserverIsToldWhatHappens(t *testing.T) {
 		}
 		return nil
 	})
-	q := plain.Observe(c.Observe)
+	q, err := queue.New[check.Order](pgtest.Pool(), plain.Name(), queue.Observe(sends.Observe))
+	check.OK(t, err)
 	first := check.Send(t, q, check.Order{ID: 1}, queue.Delay(100*time.Millisecond))
 	batch := check.SendBatch(t, q, []check.Order{{ID: 2}, {ID: 3}})
-	check.Eventually(t, "all are settled", func() bool { return len(c.Of(queue.Settled)) == 3 })
+	check.Eventually(t, "all are settled", func() bool { return len(c.Of(queue.EventSettled)) == 3 })
 
-	sent := c.Of(queue.Sent)
-	check.Equal(t, "the first send", sent[0], queue.Event{Kind: queue.Sent, Queue: q.Name(), ID: first, Count: 1})
-	check.Equal(t, "the second", sent[1], queue.Event{Kind: queue.Sent, Queue: q.Name(), ID: batch[0], Count: 2})
-	check.Equal(t, "deliveries", len(c.Of(queue.Delivered)), 4)
-	for _, e := range c.Of(queue.Delivered) {
+	sent := sends.Of(queue.EventSent)
+	check.Equal(t, "the first send", sent[0], queue.Event{Kind: queue.EventSent, Queue: q.Name(), ID: first, Count: 1})
+	check.Equal(t, "the second", sent[1], queue.Event{Kind: queue.EventSent, Queue: q.Name(), ID: batch[0], Count: 2})
+	check.Equal(t, "deliveries", len(c.Of(queue.EventDelivered)), 4)
+	for _, e := range c.Of(queue.EventDelivered) {
 		if e.ID == first && (e.Wait < 100*time.Millisecond || e.Wait > 5*time.Second) {
 			t.Errorf("the delayed one waited for %v", e.Wait)
 		}
 	}
-	retried := c.Of(queue.Retried)
+	retried := c.Of(queue.EventRetried)
 	check.Equal(t, "retries", len(retried), 1)
 	check.Equal(t, "retried in", retried[0].RetryIn, 100*time.Millisecond)
 	check.Is(t, retried[0].Err, check.ErrWork)
-	for _, e := range c.Of(queue.Settled) {
+	for _, e := range c.Of(queue.EventSettled) {
 		if e.Took < 20*time.Millisecond || e.Reads < 1 || e.Queue != q.Name() {
 			t.Errorf("settled: %+v", e)
 		}
@@ -49,10 +51,12 @@ func TestAnObserverIsToldWhatHappens(t *testing.T) {
 }
 
 func TestTheLogNamesWhatAnOperatorShouldKnowAndNoBody(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	var out check.Buffer
 	q := pgtest.Queue[check.Order](t)
-	logged := q.Observe(queue.Log(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))))
+	logged, err := queue.New[check.Order](pgtest.Pool(), q.Name(),
+		queue.Observe(queue.LogObserver(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})))))
+	check.OK(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() {
@@ -85,22 +89,23 @@ func TestTheLogNamesWhatAnOperatorShouldKnowAndNoBody(t *testing.T) {
 	}
 }
 
-func TestMiddlewareWrapsAHandlerFromTheOutside(t *testing.T) {
-	t.Parallel()
-	var order []string
-	mark := func(name string) func(queue.Handler[check.Order]) queue.Handler[check.Order] {
-		return func(next queue.Handler[check.Order]) queue.Handler[check.Order] {
-			return func(ctx context.Context, m *queue.Message[check.Order]) error {
-				order = append(order, name)
-				return next(ctx, m)
-			}
+func TestATimeoutEndsTheHandlersContext(t *testing.T) {
+	check.Parallel(t)
+	q := pgtest.Queue[check.Order](t)
+	check.Send(t, q, check.Order{})
+	c := check.Consume(t, q, func(ctx context.Context, m *queue.Message[check.Order]) error {
+		if m.Reads > 1 {
+			return nil
 		}
-	}
-	handle := queue.Chain(func(ctx context.Context, _ *queue.Message[check.Order]) error {
-		order = append(order, "handler")
-		<-ctx.Done()
-		return ctx.Err()
-	}, mark("outer"), mark("inner"), queue.Timeout[check.Order](10*time.Millisecond))
-	check.Is(t, handle(t.Context(), nil), context.DeadlineExceeded)
-	check.Equal(t, "order", fmt.Sprint(order), "[outer inner handler]")
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(check.Patience):
+			return check.ErrWork
+		}
+	}, queue.HandlerTimeout(10*time.Millisecond), queue.Backoff(func(int) time.Duration { return 0 }))
+	check.Eventually(t, "it is done", func() bool { return len(c.Of(queue.EventSettled)) == 1 })
+	retried := c.Of(queue.EventRetried)
+	check.Equal(t, "retries", len(retried), 1)
+	check.Is(t, retried[0].Err, context.DeadlineExceeded)
 }

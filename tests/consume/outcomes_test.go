@@ -40,16 +40,16 @@ func archived(t testing.TB, name string) json.RawMessage {
 }
 
 func TestKeepArchiveArchivesWhatIsDone(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	check.Send(t, q, check.Order{ID: 7}, queue.Headers{"a": 1})
-	check.Consume(t, q, func(context.Context, *queue.Message[check.Order]) error { return nil }, queue.KeepArchive{})
+	check.Consume(t, q, func(context.Context, *queue.Message[check.Order]) error { return nil }, queue.ArchiveDone{})
 	check.Equal(t, "headers", string(archived(t, q.Name())), `{"a": 1}`)
 	check.Equal(t, "messages", check.Length(t, q), 0)
 }
 
 func TestAPoisonMessageIsADeadLetterAfterExactlyMaxReads(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, dead := pgtest.Queue[check.Order](t), pgtest.Queue[check.Order](t)
 	sent := check.SendBatch(t, q, make([]check.Order, 10_000))
 	poison := sent[4711]
@@ -67,9 +67,9 @@ func TestAPoisonMessageIsADeadLetterAfterExactlyMaxReads(t *testing.T) {
 	check.OK(t, c.End())
 	check.Equal(t, "deliveries", deliveries.Load(), 5)
 	check.Equal(t, "neighbours", others.Load(), 9999)
-	check.Equal(t, "retries", len(c.Of(queue.Retried)), 4)
-	check.Equal(t, "told", c.Of(queue.DeadLettered)[0].ID, poison)
-	check.Equal(t, "the reason told", c.Of(queue.DeadLettered)[0].Reason, queue.ReasonMaxReads)
+	check.Equal(t, "retries", len(c.Of(queue.EventRetried)), 4)
+	check.Equal(t, "told", c.Of(queue.EventDeadLettered)[0].ID, poison)
+	check.Equal(t, "the reason told", c.Of(queue.EventDeadLettered)[0].Reason, queue.ReasonMaxReads)
 
 	d := check.DeathOf(t, check.ReadOne(t, dead))
 	check.Equal(t, "its story", fmt.Sprint(d.Reason, "; ", d.Error, "; ", d.Queue, " ", d.ID, " ", d.Reads),
@@ -81,7 +81,7 @@ func TestAPoisonMessageIsADeadLetterAfterExactlyMaxReads(t *testing.T) {
 
 // A process that dies of a message tells nobody: the reads count.
 func TestAMessageThatWasReadTooOftenIsADeadLetterWithoutADelivery(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	check.Send(t, q, check.Order{})
 	for range 3 {
@@ -98,7 +98,7 @@ func TestAMessageThatWasReadTooOftenIsADeadLetterWithoutADelivery(t *testing.T) 
 }
 
 func TestAHandlerDecidesWhatBecomesOfItsMessage(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for name, result := range map[string]error{
 		"dead letter": queue.DeadLetter(check.ErrWork),
 		"discarded":   queue.Discard(fmt.Errorf("wrapped: %w", check.ErrWork)),
@@ -113,11 +113,11 @@ func TestAHandlerDecidesWhatBecomesOfItsMessage(t *testing.T) {
 			if name == "discarded" {
 				d := buried(t, q.Name())
 				check.Equal(t, "its story", string(d.Reason)+": "+d.Error, "discarded: wrapped: "+check.ErrWork.Error())
-				check.Eventually(t, "it is told", func() bool { return len(c.Of(queue.Discarded)) == 1 })
+				check.Eventually(t, "it is told", func() bool { return len(c.Of(queue.EventDiscarded)) == 1 })
 				check.Equal(t, "dead letters", check.Length(t, dead), 0)
 				return
 			}
-			check.Eventually(t, "it is told", func() bool { return len(c.Of(queue.DeadLettered)) == 1 })
+			check.Eventually(t, "it is told", func() bool { return len(c.Of(queue.EventDeadLettered)) == 1 })
 			d := check.DeathOf(t, check.ReadOne(t, dead))
 			check.Equal(t, "reason", d.Reason, queue.ReasonDeadLetter)
 			if name != "no reason" {
@@ -128,7 +128,7 @@ func TestAHandlerDecidesWhatBecomesOfItsMessage(t *testing.T) {
 }
 
 func TestRetryInSaysWhenAMessageComesBack(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	check.Send(t, q, check.Order{})
 	var first time.Time
@@ -155,7 +155,7 @@ func TestRetryInSaysWhenAMessageComesBack(t *testing.T) {
 }
 
 func TestAPanicIsAnErrorWithItsStack(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	check.Send(t, q, check.Order{})
 	c := check.Consume(t, q, func(context.Context, *queue.Message[check.Order]) error { panic("out of\x00paper") }, queue.MaxReads(1))
@@ -164,13 +164,13 @@ func TestAPanicIsAnErrorWithItsStack(t *testing.T) {
 	if !strings.Contains(d.Stack, "TestAPanicIsAnErrorWithItsStack") {
 		t.Errorf("the stack is %q", d.Stack)
 	}
-	check.Eventually(t, "it is told", func() bool { return len(c.Of(queue.DeadLettered)) == 1 })
-	p := check.As[*queue.PanicError](t, c.Of(queue.DeadLettered)[0].Err)
+	check.Eventually(t, "it is told", func() bool { return len(c.Of(queue.EventDeadLettered)) == 1 })
+	p := check.As[*queue.PanicError](t, c.Of(queue.EventDeadLettered)[0].Err)
 	check.Equal(t, "value", p.Value.(string), "out of\x00paper")
 }
 
 func TestAHandlerThatEndsItsGoroutineHasFailed(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	sent := check.SendBatch(t, q, make([]check.Order, 20))
 	var done atomic.Int64
@@ -186,7 +186,7 @@ func TestAHandlerThatEndsItsGoroutineHasFailed(t *testing.T) {
 }
 
 func TestABodyThatDoesNotDecodeIsADeadLetterAtOnce(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, dead := pgtest.Queue[check.Order](t), pgtest.Queue[json.RawMessage](t)
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `INSERT INTO {Q} (vt, message) VALUES (now(), '{"order_id": "secret"}')`))
 	good := check.Send(t, q, check.Order{ID: 2})

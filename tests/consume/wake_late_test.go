@@ -14,6 +14,7 @@ import (
 )
 
 func TestWhatWasSentBeforeAConsumerWaitedAndCommitsWhileItDoesIsFoundSoon(t *testing.T) {
+	check.Alone(t)
 	// Not parallel: while others commit, the server tells more of what runs.
 	for _, senders := range []int{1, 3} {
 		q := pgtest.Queue[check.Order](t)
@@ -46,7 +47,7 @@ func TestWhatWasSentBeforeAConsumerWaitedAndCommitsWhileItDoesIsFoundSoon(t *tes
 
 // A look names the messages that it finds, but not thousands.
 func TestManyThatWereSentBeforeAConsumerWaitedAreFoundSoon(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	tx, err := check.NewPool(t, func(*pgxpool.Config) {}).Begin(t.Context())
 	check.OK(t, err)
@@ -65,6 +66,7 @@ func TestManyThatWereSentBeforeAConsumerWaitedAreFoundSoon(t *testing.T) {
 // Of senders that commit together one announces, and what the others sent may be
 // seen later than what it woke a consumer for.
 func TestWhatWasSentUnannouncedBeforeALoneMessageWasReadIsFoundSoon(t *testing.T) {
+	check.Alone(t)
 	// Not parallel: while others commit, the server tells more of what runs.
 	q := pgtest.Queue[check.Order](t)
 	handled := make(chan time.Time)

@@ -62,7 +62,7 @@ func calling(text string) func(context.Context, *queue.Queue[int], check.Querier
 }
 
 func TestASendWakesWhoeverWaits(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeCacheStatement, pgx.QueryExecModeSimpleProtocol} {
 		name := `Wake "` + pgtest.Name()
 		pgtest.Named[int](t, name)
@@ -98,7 +98,7 @@ func TestASendWakesWhoeverWaits(t *testing.T) {
 }
 
 func TestARetryIsAnnounced(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	began, fail := make(chan struct{}), make(chan struct{})
 	c := check.Consume(t, q, func(context.Context, *queue.Message[int]) error {
@@ -110,12 +110,12 @@ func TestARetryIsAnnounced(t *testing.T) {
 	<-began
 	w := check.WaitsFor(t, q.Name())
 	close(fail)
-	check.Eventually(t, "it will be tried again", func() bool { return len(c.Of(queue.Retried)) == 1 })
+	check.Eventually(t, "it will be tried again", func() bool { return len(c.Of(queue.EventRetried)) == 1 })
 	check.Equal(t, "notifications", w.Heard(t), 1) // who waits must know when it is due
 }
 
 func TestAWakeUpComesWithTheCommit(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for _, call := range wakes {
 		name := pgtest.Queue[int](t).Name()
 		check.Exec(t, pgtest.Pool(), `INSERT INTO pgmq.topic_bindings (pattern, queue_name) VALUES (md5($1), $1)`, name)
@@ -173,7 +173,7 @@ func atGate(t testing.TB, name string) {
 // Who begins to wait looks at the transactions that have an id by then. Those
 // that get theirs later must see that it waits.
 func TestASenderAsksWhoWaitsWhenItsMessageIsIn(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for _, call := range wakes[:6] {
 		if call.what == "Announce" {
 			continue
@@ -196,7 +196,7 @@ func TestASenderAsksWhoWaitsWhenItsMessageIsIn(t *testing.T) {
 }
 
 func TestOneOfManySendersAnnouncesAndNoneWaitsForIt(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	w := check.WaitsFor(t, q.Name())
 	unbar := barred(t, q.Name(), `CONSTRAINT TRIGGER gate AFTER INSERT ON {Q}
@@ -218,7 +218,7 @@ func TestOneOfManySendersAnnouncesAndNoneWaitsForIt(t *testing.T) {
 }
 
 func TestASendInAnOpenTransactionSilencesNobody(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := pgtest.Pool()
 	for what, begin := range map[string]func(t *testing.T, conn *pgx.Conn) (queue.DB, func()){
 		"a transaction": func(t *testing.T, conn *pgx.Conn) (queue.DB, func()) {
@@ -255,7 +255,7 @@ func TestASendInAnOpenTransactionSilencesNobody(t *testing.T) {
 
 // It commits at once, so it announces as one of many.
 func TestASendOnAPoolOrAnIdleConnectionIsATransactionOfItsOwn(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	acquired, err := pgtest.Pool().Acquire(t.Context())
 	check.OK(t, err)
 	defer acquired.Release()

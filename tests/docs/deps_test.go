@@ -25,7 +25,7 @@ func deps(t testing.TB, pkg string) []string {
 }
 
 func TestQueueBringsPgxAndNothingElse(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	ours := map[string]bool{check.Module + "/db": true, check.Module + "/generics": true, check.Module + "/internal/table": true, check.Module + "/queue": true}
 	for _, dep := range deps(t, "./queue") {
 		switch {
@@ -40,7 +40,7 @@ func TestQueueBringsPgxAndNothingElse(t *testing.T) {
 
 // So they cost who imports queue nothing, although they are in the same module.
 func TestTheExamplesBringNothingMoreThanQueue(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	known := deps(t, "./queue")
 	for _, dep := range deps(t, "./examples/...") {
 		if !slices.Contains(known, dep) && !strings.HasPrefix(dep, check.Module+"/examples/") {
@@ -50,14 +50,14 @@ func TestTheExamplesBringNothingMoreThanQueue(t *testing.T) {
 }
 
 func TestGenericsKnowsTheStandardLibraryOnly(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	check.Same(t, "what generics compiles", deps(t, "./generics"), []string{check.Module + "/generics"})
 }
 
 // A module of somebody else's builds against the documented signatures and does
 // the usual things.
 func TestAnotherModuleCanUseQueue(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	app := check.GoIn(t, check.UserModule(t, "example.com/app", map[string]string{"main.go": check.File(t, "testdata/app.go.txt")}), "run", ".")
 	app.Env = append(app.Env, "DATABASE_URL="+check.DSN(pgtest.Pool()))
 	check.Equal(t, "what the program says", check.Run(t, app), "all done\n")

@@ -8,7 +8,7 @@ import (
 )
 
 func TestExamplePolyglotAnswersSQL(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, binary := check.OwnDatabase(t), example(t, "polyglot")
 	polyglot := startProgram(t, pool, binary)
 	polyglot.says("waiting for questions")

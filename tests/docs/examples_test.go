@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -136,7 +137,7 @@ func waitsForLock(t testing.TB, pool *pgxpool.Pool, table string) int {
 }
 
 func TestExampleOutboxSendsWithTheOrderOrNotAtAll(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := check.OwnDatabase(t)
 	service := startProgram(t, pool, example(t, "outbox"))
 	service.says("listening on ")
@@ -192,7 +193,7 @@ func TestExampleOutboxSendsWithTheOrderOrNotAtAll(t *testing.T) {
 }
 
 func TestExampleWorkerTriesAgainPutsAsideAndRedrives(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, binary := check.OwnDatabase(t), example(t, "worker")
 	var mu sync.Mutex
 	got, mended := map[string]int{}, false
@@ -221,14 +222,14 @@ func TestExampleWorkerTriesAgainPutsAsideAndRedrives(t *testing.T) {
 		URL   string `json:"url"`
 		Event string `json:"event"`
 	}
-	check.OK(t, queue.Create(t.Context(), pool, "webhooks"))
-	check.OK(t, queue.Create(t.Context(), pool, "webhooks_dead"))
+	check.OK(t, admin.Create(t.Context(), pool, "webhooks"))
+	check.OK(t, admin.Create(t.Context(), pool, "webhooks_dead"))
 	webhooks, dead := check.Open[webhook](t, pool, "webhooks"), check.Open[webhook](t, pool, "webhooks_dead")
 	for _, path := range []string{"/fine", "/flaky", "/busy", "/gone", "/down"} {
 		check.Send(t, webhooks, webhook{URL: receiver.URL + path, Event: "hello"})
 	}
 	left := func(name string) int64 {
-		stats, err := queue.Stats(t.Context(), pool, name)
+		stats, err := admin.Stats(t.Context(), pool, name)
 		check.OK(t, err)
 		return stats.Length
 	}

@@ -12,7 +12,7 @@ import (
 
 // A promise without a test is none, and a test that was renamed is no test.
 func TestEveryGuaranteeIsKeptByTestsThatExist(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	exist := map[string]bool{}
 	check.OK(t, filepath.WalkDir(check.Root(), func(path string, _ os.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, "_test.go") {

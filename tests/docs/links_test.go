@@ -45,7 +45,7 @@ func anchors(prose string) map[string]bool {
 }
 
 func TestEveryLinkOfEveryPageLeadsSomewhere(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	files, links := os.DirFS(check.Root()), 0
 	check.OK(t, fs.WalkDir(files, ".", func(page string, d fs.DirEntry, err error) error {
 		switch {
@@ -80,7 +80,7 @@ func TestEveryLinkOfEveryPageLeadsSomewhere(t *testing.T) {
 }
 
 func TestEveryPageIsInTheIndex(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pages, err := fs.Glob(os.DirFS(check.Root("docs")), "*.md")
 	check.OK(t, err)
 	index := check.File(t, check.Root("docs/README.md"))

@@ -18,7 +18,7 @@ import (
 // A reader pastes the program at the top of the README first, on a database that
 // has no schema yet. It works until ctrl-C.
 func TestTheProgramOfTheREADMERunsOnAnEmptyDatabase(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	pool := pgtest.Database(t)
@@ -54,7 +54,7 @@ func TestTheProgramOfTheREADMERunsOnAnEmptyDatabase(t *testing.T) {
 
 // The examples run, so each line of the other snippets is in one of them.
 func TestEverySnippetOfTheREADMEIsAnExample(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	lines := map[string]bool{}
 	for line := range strings.Lines(check.File(t, check.Root("queue/example_test.go"))) {
 		lines[strings.TrimSpace(line)] = true

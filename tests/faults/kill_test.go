@@ -53,9 +53,9 @@ func handlings(t *testing.T, all []*worker.Process) map[int64][]*handling {
 				byID[l.ID] = append(byID[l.ID], h)
 			case worker.EndLine:
 				h.until = l.At
-			case string(queue.Settled):
+			case string(queue.EventSettled):
 				h.settled, h.open = true, false
-			case string(queue.LeaseLost):
+			case string(queue.EventLeaseLost):
 				t.Logf("message %d: a living process lost its lease: %s", l.ID, l.Err)
 				lost++
 			}
@@ -72,6 +72,7 @@ func handlings(t *testing.T, all []*worker.Process) map[int64][]*handling {
 }
 
 func TestKilledConsumersLoseNothing(t *testing.T) {
+	check.Alone(t)
 	// Not parallel: it measures time.
 	const vt = 2 * time.Second
 	n, every := 20_000, 1500*time.Millisecond

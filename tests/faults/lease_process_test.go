@@ -21,7 +21,7 @@ func rival(t *testing.T, q *queue.Queue[worker.Task], spec worker.Spec) *worker.
 }
 
 func TestAHandlerThatOutlivesItsVTFiveTimesKeepsItsMessage(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[worker.Task](t)
 	spec := worker.Spec{Queues: []string{q.Name()}, Workers: 4, VT: time.Second}
 	id := check.Send(t, q, worker.Task{Takes: 5 * time.Second, Stubborn: true})
@@ -35,7 +35,7 @@ func TestAHandlerThatOutlivesItsVTFiveTimesKeepsItsMessage(t *testing.T) {
 }
 
 func TestAProcessThatWasStoppedPastItsLeaseSettlesNothing(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for what, stubborn := range map[string]bool{"its handler heeds its context": false, "its handler does not": true} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
@@ -57,7 +57,7 @@ func TestAProcessThatWasStoppedPastItsLeaseSettlesNothing(t *testing.T) {
 			check.Equal(t, "what the stopped process wrote", len(a.Of(worker.EndLine)), 0)
 			a.Signal(syscall.SIGCONT)
 			check.Equal(t, "the cause of the end of its context", a.First(worker.EndLine, id).Cause, worker.LostCause)
-			t.Log(a.First(string(queue.LeaseLost), id).Err)
+			t.Log(a.First(string(queue.EventLeaseLost), id).Err)
 			check.Equal(t, "handlers of the second process that ended before", len(b.Of(worker.EndLine)), 0)
 			if by := worker.SettledOnce(t, id, a, b); by != b {
 				t.Error("the one that lost its lease settled it")
@@ -70,7 +70,7 @@ func TestAProcessThatWasStoppedPastItsLeaseSettlesNothing(t *testing.T) {
 // A handler that ends in the very moment in which its process goes on has no
 // time to learn that its lease is lost: its receipt is refused.
 func TestASettleByAnOldReceiptIsRefused(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[worker.Task](t)
 	spec := worker.Spec{Queues: []string{q.Name()}, VT: time.Second}
 	id := check.Send(t, q, worker.Task{Takes: 1500 * time.Millisecond, Stubborn: true})
@@ -81,7 +81,7 @@ func TestASettleByAnOldReceiptIsRefused(t *testing.T) {
 	check.Equal(t, "reads", b.First(worker.StartLine, id).Reads, 2)
 	time.Sleep(800 * time.Millisecond) // the first would be done, the second is not
 	a.Signal(syscall.SIGCONT)
-	a.First(string(queue.LeaseLost), id)
+	a.First(string(queue.EventLeaseLost), id)
 	if by := worker.SettledOnce(t, id, a, b); by != b {
 		t.Error("the one that lost its lease settled it")
 	}

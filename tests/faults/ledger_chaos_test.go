@@ -19,6 +19,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/postgres"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -48,9 +49,9 @@ func init() {
 	os.Exit(1)
 }
 
-func keepLedger(ctx context.Context, q *queue.Queue[int64]) error {
-	return q.ConsumeTx(ctx, clumsy, queue.Workers(4), queue.VT(time.Second), queue.Backoff(shortly),
-		queue.MaxReads(6), queue.DeadLetterTo("dead"))
+func keepLedger(ctx context.Context, q *queue.Queue[int64], opts ...queue.ConsumeOption) error {
+	return q.ConsumeTx(ctx, clumsy, append(opts, queue.Workers(4), queue.VT(time.Second), queue.Backoff(shortly),
+		queue.MaxReads(6), queue.DeadLetterTo("dead"))...)
 }
 
 // clumsy enters messages into the ledger, and fails one time in four, in every way.
@@ -98,10 +99,10 @@ func bookkeeper(t testing.TB, url string) (kill func()) {
 }
 
 func TestLedgerAndQueueAgreeAfterAbortsKillsAndARestart(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	server, pool := privateServer(t)
 	newLedger(t, pool)
-	check.OK(t, queue.Create(t.Context(), pool, "dead"))
+	check.OK(t, admin.Create(t.Context(), pool, "dead"))
 	q := check.OwnQueue[int64](t, pool, "q")
 	const n = 5000
 	sent := check.SendBatch(t, q, make([]int64, n))
@@ -110,7 +111,10 @@ func TestLedgerAndQueueAgreeAfterAbortsKillsAndARestart(t *testing.T) {
 	var processes []func()
 	for range 2 {
 		own := check.PoolLike(t, pool, func(*pgxpool.Config) {})
-		consumers = append(consumers, check.Background(t, check.Open[int64](t, own, "q"), keepLedger))
+		mine := check.Open[int64](t, own, "q")
+		consumers = append(consumers, check.Background(t, func(ctx context.Context, observe queue.ConsumeOption) error {
+			return keepLedger(ctx, mine, observe)
+		}))
 		processes = append(processes, bookkeeper(t, server.URL))
 	}
 	t.Cleanup(func() {
@@ -169,7 +173,7 @@ func TestLedgerAndQueueAgreeAfterAbortsKillsAndARestart(t *testing.T) {
 	}
 	var retried int
 	for _, c := range consumers {
-		retried += len(c.Of(queue.Retried))
+		retried += len(c.Of(queue.EventRetried))
 	}
 	t.Logf("%d deliveries of this process were retried", retried)
 }

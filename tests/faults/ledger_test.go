@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -39,7 +40,7 @@ func ledgerQueue(t testing.TB) (*queue.Queue[int64], *pgxpool.Pool) {
 	t.Helper()
 	pool := check.OwnDatabase(t)
 	newLedger(t, pool)
-	check.OK(t, queue.Create(t.Context(), pool, "dead"))
+	check.OK(t, admin.Create(t.Context(), pool, "dead"))
 	return check.OwnQueue[int64](t, pool, "q"), pool
 }
 
@@ -52,20 +53,20 @@ func entries(t testing.TB, db check.Querier, id int64) int {
 func shortly(int) time.Duration { return 20 * time.Millisecond }
 
 func TestAPoisonMessageWhoseTransactionAbortsIsADeadLetterAfterMaxReads(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, pool := ledgerQueue(t)
 	const reads = 4
 	id := check.Send(t, q, 1)
 	var deliveries atomic.Int64
-	c := check.Background(t, q, func(ctx context.Context, q *queue.Queue[int64]) error {
+	c := check.Background(t, func(ctx context.Context, observe queue.ConsumeOption) error {
 		return q.ConsumeTx(ctx, func(ctx context.Context, tx pgx.Tx, m *queue.Message[int64]) error {
 			deliveries.Add(1)
 			err := enter(ctx, tx, m)
 			misuse(ctx, tx)
 			return err
-		}, queue.MaxReads(reads), queue.DeadLetterTo("dead"), queue.Backoff(shortly))
+		}, queue.MaxReads(reads), queue.DeadLetterTo("dead"), queue.Backoff(shortly), observe)
 	})
-	check.Eventually(t, "it is a dead letter", func() bool { return len(c.Of(queue.DeadLettered)) == 1 })
+	check.Eventually(t, "it is a dead letter", func() bool { return len(c.Of(queue.EventDeadLettered)) == 1 })
 	check.EndAll(t, c)
 	check.Equal(t, "deliveries", deliveries.Load(), reads)
 	check.Equal(t, "rows", entries(t, pool, id), 0)
@@ -75,14 +76,14 @@ func TestAPoisonMessageWhoseTransactionAbortsIsADeadLetterAfterMaxReads(t *testi
 }
 
 func TestADeliveryWhoseLeaseWasLostLeavesNoRow(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for what, wait := range map[string]bool{"and that ends at once": false, "and that hears of it": true} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()
 			q, pool := ledgerQueue(t)
 			id := check.Send(t, q, 1)
 			var heard error
-			c := check.Background(t, q, func(ctx context.Context, q *queue.Queue[int64]) error {
+			c := check.Background(t, func(ctx context.Context, observe queue.ConsumeOption) error {
 				return q.ConsumeTx(ctx, func(ctx context.Context, tx pgx.Tx, m *queue.Message[int64]) error {
 					if err := enter(ctx, tx, m); err != nil || m.Reads > 1 {
 						return err
@@ -93,33 +94,33 @@ func TestADeliveryWhoseLeaseWasLostLeavesNoRow(t *testing.T) {
 						heard = context.Cause(ctx)
 					}
 					return nil
-				}, queue.VT(time.Second))
+				}, queue.VT(time.Second), observe)
 			})
-			check.Eventually(t, "it is told that the lease is lost", func() bool { return len(c.Of(queue.LeaseLost)) == 1 })
+			check.Eventually(t, "it is told that the lease is lost", func() bool { return len(c.Of(queue.EventLeaseLost)) == 1 })
 			check.Equal(t, "rows", entries(t, pool, id), 0)
 			if wait {
 				check.Is(t, heard, queue.ErrLeaseLost)
 			}
-			check.Is(t, c.Of(queue.LeaseLost)[0].Err, queue.ErrLeaseLost)
+			check.Is(t, c.Of(queue.EventLeaseLost)[0].Err, queue.ErrLeaseLost)
 			check.Eventually(t, "it is handled again", func() bool { return check.Remains(t, pool, "q") == 0 })
 			check.EndAll(t, c)
 			check.Equal(t, "rows", entries(t, pool, id), 1)
-			check.Equal(t, "settled", len(c.Of(queue.Settled)), 1)
+			check.Equal(t, "settled", len(c.Of(queue.EventSettled)), 1)
 		})
 	}
 }
 
 func TestAMessageThatIsSettledElsewhereLeavesNoRow(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q, pool := ledgerQueue(t)
 	id := check.Send(t, q, 1)
-	c := check.Background(t, q, func(ctx context.Context, q *queue.Queue[int64]) error {
+	c := check.Background(t, func(ctx context.Context, observe queue.ConsumeOption) error {
 		return q.ConsumeTx(ctx, func(ctx context.Context, tx pgx.Tx, m *queue.Message[int64]) error {
 			check.Exec(t, pool, `DELETE FROM pgmq.q_q WHERE msg_id = $1`, m.ID)
 			return enter(ctx, tx, m)
-		})
+		}, observe)
 	})
-	check.Eventually(t, "it is told that the lease is lost", func() bool { return len(c.Of(queue.LeaseLost)) == 1 })
+	check.Eventually(t, "it is told that the lease is lost", func() bool { return len(c.Of(queue.EventLeaseLost)) == 1 })
 	check.EndAll(t, c)
 	check.Equal(t, "rows", entries(t, pool, id), 0)
 }

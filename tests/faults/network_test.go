@@ -16,7 +16,7 @@ import (
 func eight(c *pgxpool.Config) { c.MaxConns = 8 }
 
 func TestCutConnectionsLoseNothingAndWorkGoesOn(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	direct := pgtest.Queue[int64](t)
 	pool, p := check.Proxied(t, eight)
 	q := check.Open[int64](t, pool, direct.Name())
@@ -38,7 +38,7 @@ func TestCutConnectionsLoseNothingAndWorkGoesOn(t *testing.T) {
 }
 
 func TestASilentNetworkLosesNothingAndWorkGoesOn(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	direct := pgtest.Queue[int64](t)
 	pool, p := check.Proxied(t, eight)
 	l := check.SendLoad(t, direct, 8, 5*time.Millisecond)
@@ -51,7 +51,7 @@ func TestASilentNetworkLosesNothingAndWorkGoesOn(t *testing.T) {
 	p.Silence()
 	time.Sleep(4 * time.Second) // of silence
 	p.Speak()
-	settled := func() int { return len(consumers[0].Of(queue.Settled)) }
+	settled := func() int { return len(consumers[0].Of(queue.EventSettled)) }
 	before, began := settled(), time.Now()
 	check.Eventually(t, "the consumer behind the network works again", func() bool { return settled() > before })
 	if after := time.Since(began); after > 10*time.Second {
@@ -62,7 +62,7 @@ func TestASilentNetworkLosesNothingAndWorkGoesOn(t *testing.T) {
 }
 
 func TestAHandlerIsToldBeforeAnotherGetsItsMessage(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	const vt, n, hold, leave = time.Second, 3, 1, 2
 	direct := pgtest.Queue[int64](t)
 	pool, p := check.Proxied(t, eight)
@@ -107,5 +107,5 @@ func TestAHandlerIsToldBeforeAnotherGetsItsMessage(t *testing.T) {
 	p.Speak()
 	check.Equal(t, "messages", check.Length(t, direct), 0)
 	check.EndAll(t, c)
-	check.Equal(t, "leases that it told were lost", len(c.Of(queue.LeaseLost)), n+1)
+	check.Equal(t, "leases that it told were lost", len(c.Of(queue.EventLeaseLost)), n+1)
 }

@@ -7,35 +7,35 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
 func TestADroppedTableUnderARunningReader(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	failed := make(chan error, 1)
 	reading := make(chan struct{})
 	go func() {
 		close(reading)
-		_, err := q.Read(context.Background(), 1, queue.Wait(check.Patience))
+		_, err := q.Read(context.Background(), 1, queue.WaitFor(check.Patience))
 		failed <- err
 	}()
 	<-reading
-	check.OK(t, queue.Drop(t.Context(), pgtest.Pool(), q.Name()))
+	check.OK(t, admin.Drop(t.Context(), pgtest.Pool(), q.Name()))
 	check.Is(t, <-failed, queue.ErrNoQueue)
 
-	check.OK(t, queue.Create(t.Context(), pgtest.Pool(), q.Name()))
+	check.OK(t, admin.Create(t.Context(), pgtest.Pool(), q.Name()))
 	check.Send(t, q, check.Order{ID: 1})
 	check.OK(t, q.Delete(t.Context(), check.ReadOne(t, q)))
 }
 
 func TestNoAcknowledgedMessageIsLostWhenBackendsAreKilled(t *testing.T) {
-	t.Parallel()
-	pool := pgtest.Database(t)
-	pgtest.Migrate(t, pool)
-	check.OK(t, queue.Create(t.Context(), pool, "q"))
+	check.Parallel(t)
+	pool := check.OwnDatabase(t)
+	check.OK(t, admin.Create(t.Context(), pool, "q"))
 	q := check.Open[check.Order](t, pool, "q")
-	admin := pgtest.Pool()
+	adminConn := pgtest.Pool()
 
 	acknowledged := map[int64]bool{}
 	failures, kills := 0, 0
@@ -49,7 +49,7 @@ func TestNoAcknowledgedMessageIsLostWhenBackendsAreKilled(t *testing.T) {
 			failures++
 		}
 		if len(acknowledged)%20 == 10 {
-			check.Exec(t, admin, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1`, pool.Config().ConnConfig.Database)
+			check.Exec(t, adminConn, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1`, pool.Config().ConnConfig.Database)
 			kills++
 		}
 	}

@@ -16,14 +16,14 @@ import (
 // pollsBehind checks that a consumer told once that it polls, because of a pooler.
 func pollsBehind(t testing.TB, c *check.Consuming) {
 	t.Helper()
-	told := c.Of(queue.Polling)
+	told := c.Of(queue.EventPolling)
 	if len(told) != 1 || !strings.Contains(told[0].Err.Error(), "do not arrive through this connection pooler") {
 		t.Errorf("told of polling: %v", told)
 	}
 }
 
 func TestBehindPgBouncerInTransactionModeConsumePolls(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	direct := check.OwnDatabase(t)
 	check.OwnQueue[int64](t, direct, "q")
 	b := check.StartBouncer(t, "transaction")
@@ -32,7 +32,7 @@ func TestBehindPgBouncerInTransactionModeConsumePolls(t *testing.T) {
 		q := check.Open[int64](t, pool, "q")
 		handled := make(chan time.Time, 1)
 		c := check.Consume(t, q, stamp(handled))
-		check.Eventually(t, "it polls", func() bool { return len(c.Of(queue.Polling)) > 0 })
+		check.Eventually(t, "it polls", func() bool { return len(c.Of(queue.EventPolling)) > 0 })
 		var longest time.Duration
 		for range 4 {
 			time.Sleep(600 * time.Millisecond) // until its pauses are the longest
@@ -44,7 +44,7 @@ func TestBehindPgBouncerInTransactionModeConsumePolls(t *testing.T) {
 		}
 		check.EndAll(t, c)
 		pollsBehind(t, c)
-		check.Equal(t, "outages", len(c.Of(queue.Outage)), 0)
+		check.Equal(t, "outages", len(c.Of(queue.EventOutage)), 0)
 	}
 	channels, locks := b.LeftBehind(direct)
 	if len(channels) > 0 || locks > 0 {
@@ -53,7 +53,7 @@ func TestBehindPgBouncerInTransactionModeConsumePolls(t *testing.T) {
 }
 
 func TestBehindPgBouncerLeasesAreExtendedAndAStrangeNotificationHarmsNobody(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	direct := check.OwnDatabase(t)
 	check.OwnQueue[int64](t, direct, "q")
 	b := check.StartBouncer(t, "transaction")
@@ -76,11 +76,11 @@ func TestBehindPgBouncerLeasesAreExtendedAndAStrangeNotificationHarmsNobody(t *t
 	check.Eventually(t, "all are done", func() bool { return check.Remains(t, direct, "q") == 0 })
 	check.Equal(t, "deliveries", begun.Load(), 4)
 	check.EndAll(t, c)
-	check.Equal(t, "outages", len(c.Of(queue.Outage)), 0)
+	check.Equal(t, "outages", len(c.Of(queue.EventOutage)), 0)
 }
 
 func TestAKilledPgBouncerLosesNothingAndWorkGoesOn(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	direct := check.OwnDatabase(t)
 	check.OwnQueue[int64](t, direct, "q")
 	b := check.StartBouncer(t, "transaction")
@@ -106,12 +106,12 @@ func TestAKilledPgBouncerLosesNothingAndWorkGoesOn(t *testing.T) {
 	check.EndAll(t, consumers...)
 	outages(t, 1, 4, consumers...)
 	for _, c := range consumers {
-		check.Equal(t, "tellings of the listening", len(c.Of(queue.Listening)), 0)
+		check.Equal(t, "tellings of the listening", len(c.Of(queue.EventListening)), 0)
 	}
 }
 
 func TestBehindPgBouncerInSessionModeConsumeListens(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	direct := check.OwnDatabase(t)
 	check.OwnQueue[int64](t, direct, "q")
 	b := check.StartBouncer(t, "session")
@@ -129,6 +129,6 @@ func TestBehindPgBouncerInSessionModeConsumeListens(t *testing.T) {
 		t.Errorf("a message waited %v", longest)
 	}
 	check.EndAll(t, c)
-	check.Equal(t, "tellings of polling", len(c.Of(queue.Polling)), 0)
-	check.Equal(t, "outages", len(c.Of(queue.Outage)), 0)
+	check.Equal(t, "tellings of polling", len(c.Of(queue.EventPolling)), 0)
+	check.Equal(t, "outages", len(c.Of(queue.EventOutage)), 0)
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func TestQueueWorksAgainWhenTheServerIsBack(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	ctx, direct := t.Context(), pgtest.Queue[int64](t)
 	pool, p := check.Proxied(t, func(*pgxpool.Config) {})
 	q := check.Open[int64](t, pool, direct.Name())
@@ -26,7 +26,7 @@ func TestQueueWorksAgainWhenTheServerIsBack(t *testing.T) {
 		if id, err := q.Send(ctx, 2); err == nil {
 			t.Fatalf("message %d was sent to nobody", id)
 		}
-		if _, err := q.Read(ctx, 1, queue.Wait(time.Hour)); err == nil {
+		if _, err := q.Read(ctx, 1, queue.WaitFor(time.Hour)); err == nil {
 			t.Fatal("something was read from nobody")
 		}
 		if err := q.Delete(ctx, held); err == nil {

@@ -12,7 +12,7 @@ import (
 )
 
 func TestARestartUnderLoadLosesNothingAndWorkGoesOn(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	server, pool := privateServer(t)
 	q := check.OwnQueue[int64](t, pool, "q")
 	l := check.SendLoad(t, q, 8, 5*time.Millisecond)

@@ -35,16 +35,16 @@ func outages(t testing.TB, least, most int, consumers ...*check.Consuming) {
 		var told []queue.EventKind
 		var why error
 		for _, e := range c.All() {
-			if e.Kind == queue.Outage || e.Kind == queue.Recovered {
+			if e.Kind == queue.EventOutage || e.Kind == queue.EventRecovered {
 				told = append(told, e.Kind)
 			}
-			if e.Kind == queue.Outage {
+			if e.Kind == queue.EventOutage {
 				why = e.Err
 			}
 		}
 		t.Logf("consumer %d told of %d outages, the last one: %v", i+1, len(told)/2, why)
 		for j, kind := range told {
-			if want := []queue.EventKind{queue.Outage, queue.Recovered}[j%2]; kind != want {
+			if want := []queue.EventKind{queue.EventOutage, queue.EventRecovered}[j%2]; kind != want {
 				t.Errorf("consumer %d: %v", i+1, told)
 				break
 			}

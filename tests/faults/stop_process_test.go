@@ -7,6 +7,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 	"github.com/pgmq-go/pgmq/tests/internal/worker"
 )
@@ -24,14 +25,14 @@ func loaded(t *testing.T, q *queue.Queue[worker.Task], spec worker.Spec) (a *wor
 	spec.Workers = 16
 	a = worker.Start(t, spec)
 	check.Eventually(t, "16 long handlers run", func() bool { return len(a.Of(worker.StartLine, sent...)) >= 16 })
-	stats, err := queue.Stats(t.Context(), pgtest.Pool(), q.Name())
+	stats, err := admin.Stats(t.Context(), pgtest.Pool(), q.Name())
 	check.OK(t, err)
 	check.Equal(t, "messages that it did not fetch", stats.Visible, 0)
 	return a, sent
 }
 
 func TestSIGTERMLetsHandlersFinishAndGivesTheRestBackAtOnce(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[worker.Task](t)
 	spec := worker.Spec{Queues: []string{q.Name()}, VT: time.Minute, Grace: 10 * time.Second}
 	b := worker.Start(t, spec) // it is started early, and held until the other has all
@@ -48,7 +49,7 @@ func TestSIGTERMLetsHandlersFinishAndGivesTheRestBackAtOnce(t *testing.T) {
 	if took > 5*time.Second {
 		t.Errorf("the process took %v to end", took)
 	}
-	returned := a.Of(string(queue.Returned))
+	returned := a.Of(string(queue.EventReturned))
 	if len(returned) == 0 {
 		t.Fatal("nothing was given back")
 	}
@@ -70,7 +71,7 @@ func TestSIGTERMLetsHandlersFinishAndGivesTheRestBackAtOnce(t *testing.T) {
 }
 
 func TestWhenGraceIsOverHandlersAreInterruptedAndTheirMessagesComeBackAtOnce(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[worker.Task](t)
 	id := check.Send(t, q, worker.Task{Takes: time.Minute})
 	spec := worker.Spec{Queues: []string{q.Name()}, VT: time.Minute, Grace: 2 * time.Second}
@@ -88,7 +89,7 @@ func TestWhenGraceIsOverHandlersAreInterruptedAndTheirMessagesComeBackAtOnce(t *
 }
 
 func TestHandlersThatIgnoreTheirContextDoNotKeepConsume(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[worker.Task](t)
 	id := check.Send(t, q, worker.Task{Takes: time.Minute, Stubborn: true})
 	const vt, grace = 3 * time.Second, time.Second
@@ -100,7 +101,7 @@ func TestHandlersThatIgnoreTheirContextDoNotKeepConsume(t *testing.T) {
 	if took := time.Since(stop); took < grace-100*time.Millisecond || took > grace+time.Second {
 		t.Errorf("the process took %v to end", took)
 	}
-	msgs := check.Read(t, q, 1, queue.Wait(2*vt))
+	msgs := check.Read(t, q, 1, queue.WaitFor(2*vt))
 	check.Equal(t, "messages that came back", len(msgs), 1)
 	if back := time.Since(stop); back < grace || back > grace+vt+time.Second {
 		t.Errorf("it came back after %v", back)

@@ -17,7 +17,7 @@ import (
 )
 
 func TestTerminatedBackendsUnderLoadLoseNothing(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := check.OwnDatabase(t)
 	q := check.OwnQueue[int64](t, pool, "q")
 	admin := adminOf(t, pool)
@@ -78,7 +78,7 @@ func stamp(handled chan time.Time) queue.Handler[int64] {
 }
 
 func TestALostListeningConnectionIsReplacedAndNothingWaitsLong(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := check.OwnDatabase(t)
 	q := check.OwnQueue[int64](t, pool, "q")
 	admin := adminOf(t, pool)
@@ -97,7 +97,7 @@ func TestALostListeningConnectionIsReplacedAndNothingWaitsLong(t *testing.T) {
 		check.Equal(t, "the listening connection", asleep(t, admin, 0), pid)
 	}
 	check.EndAll(t, c)
-	check.Equal(t, "outages", len(c.Of(queue.Outage)), 0)
+	check.Equal(t, "outages", len(c.Of(queue.EventOutage)), 0)
 }
 
 // refuse fails connecting while shut is true.
@@ -111,7 +111,7 @@ func refuse(shut *atomic.Bool) func(context.Context, *pgx.ConnConfig) error {
 }
 
 func TestMessagesAreFoundByPollingWhileNobodyCanListen(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := check.OwnDatabase(t)
 	direct := check.OwnQueue[int64](t, pool, "q")
 	admin := adminOf(t, pool)
@@ -123,24 +123,24 @@ func TestMessagesAreFoundByPollingWhileNobodyCanListen(t *testing.T) {
 		c.BeforeConnect = refuse(&shut)
 	})
 	handled := make(chan time.Time, 1)
-	c := check.Consume(t, check.Open[int64](t, few, "q"), stamp(handled), queue.Poll(200*time.Millisecond))
+	c := check.Consume(t, check.Open[int64](t, few, "q"), stamp(handled), queue.PollInterval(200*time.Millisecond))
 	pid := asleep(t, admin, 0)
 	check.Eventually(t, "the pool is full", func() bool { return few.Stat().TotalConns() == 2 })
 	shut.Store(true)
 	check.Equal(t, "killed", terminate(t, admin, "pid = $1", pid), 1)
-	check.Eventually(t, "it is told that it polls", func() bool { return len(c.Of(queue.Polling)) > 0 })
+	check.Eventually(t, "it is told that it polls", func() bool { return len(c.Of(queue.EventPolling)) > 0 })
 	for range 5 {
 		time.Sleep(rand.N(400 * time.Millisecond)) // idle
 		if polled := latency(t, direct, handled); polled > time.Second {
 			t.Errorf("a message waited %v, with a Poll of 200 ms", polled)
 		}
 	}
-	check.Equal(t, "tellings of the polling", len(c.Of(queue.Polling)), 1)
-	check.Equal(t, "outages", len(c.Of(queue.Outage)), 0)
+	check.Equal(t, "tellings of the polling", len(c.Of(queue.EventPolling)), 1)
+	check.Equal(t, "outages", len(c.Of(queue.EventOutage)), 0)
 	shut.Store(false)
 	began := time.Now()
 	asleep(t, admin, pid)
-	check.Eventually(t, "it is told that it listens", func() bool { return len(c.Of(queue.Listening)) == 1 })
+	check.Eventually(t, "it is told that it listens", func() bool { return len(c.Of(queue.EventListening)) == 1 })
 	t.Logf("listening %v after that was possible again", time.Since(began))
 	if woken := latency(t, direct, handled); woken > 500*time.Millisecond {
 		t.Errorf("a message waited %v for a wake-up", woken)

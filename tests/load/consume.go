@@ -26,14 +26,13 @@ type delivery struct {
 
 // consume consumes until ctx is done, also after errors that end a Consume.
 func (c *Client) consume(ctx context.Context, p part) error {
-	q, err := queue.New[Task](c.Pool, p.queue)
+	k := &consumer{Client: c, part: p}
+	q, err := queue.New[Task](c.Pool, p.queue, queue.Observe(k.observe))
 	if err != nil {
 		return err
 	}
-	k := &consumer{Client: c, part: p}
-	q = q.Observe(k.observe)
 	opts := []queue.ConsumeOption{
-		queue.Workers(4), queue.VT(c.VT), queue.Grace(3 * c.VT),
+		queue.Workers(4), queue.VT(c.VT), queue.ShutdownGrace(3 * c.VT),
 		queue.Backoff(func(int) time.Duration { return 30 * time.Millisecond }),
 	}
 	if p.queue == Poison {
@@ -109,10 +108,10 @@ func (k *consumer) work(ctx context.Context, m *queue.Message[Task], how string,
 // not know of a delivery that another process had.
 func (k *consumer) observe(_ context.Context, told queue.Event) {
 	switch told.Kind {
-	case queue.Outage, queue.Recovered:
+	case queue.EventOutage, queue.EventRecovered:
 		k.Rec.Note(history.Event{Op: history.Trouble, Queue: k.queue, How: string(told.Kind), Err: text(told.Err)})
 		return
-	case queue.Settled, queue.Retried, queue.DeadLettered, queue.LeaseLost:
+	case queue.EventSettled, queue.EventRetried, queue.EventDeadLettered, queue.EventLeaseLost:
 	default:
 		return
 	}
@@ -123,11 +122,11 @@ func (k *consumer) observe(_ context.Context, told queue.Event) {
 	e := handled.(history.Event)
 	e.Op, e.Outcome, e.How, e.Err, e.Until, e.VT = history.Settle, history.OK, history.Deleted, "", time.Time{}, 0
 	switch told.Kind {
-	case queue.Retried:
+	case queue.EventRetried:
 		e.Op, e.How, e.VT = history.Retry, "", told.RetryIn
-	case queue.DeadLettered:
+	case queue.EventDeadLettered:
 		e.How = history.Buried
-	case queue.LeaseLost: // an attempt may have worked whose answer was lost
+	case queue.EventLeaseLost: // an attempt may have worked whose answer was lost
 		e.Outcome, e.Err = history.Unknown, text(told.Err)
 	}
 	k.Rec.Note(e)

@@ -11,18 +11,17 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/pgmq-go/pgmq/internal/pgtest"
-	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/history"
+	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
 // record runs a producer and two consumers for a while, in a database of their
 // own, and returns their history. change changes their pools.
 func record(t *testing.T, seed uint64, d time.Duration, change func(*pgxpool.Config)) []*history.Event {
 	t.Helper()
-	direct := pgtest.Database(t)
-	pgtest.Migrate(t, direct)
-	if err := errors.Join(Prepare(t.Context(), direct), queue.Create(t.Context(), direct, "void")); err != nil {
+	direct := check.OwnDatabase(t)
+	if err := errors.Join(Prepare(t.Context(), direct), admin.Create(t.Context(), direct, "void")); err != nil {
 		t.Fatal(err)
 	}
 	var file bytes.Buffer
@@ -75,7 +74,7 @@ func record(t *testing.T, seed uint64, d time.Duration, change func(*pgxpool.Con
 }
 
 func TestAHistoryOfSoundQueuesBreaksNoRuleUntilItIsChanged(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	events := record(t, 1, 4*time.Second, func(*pgxpool.Config) {})
 	report, err := history.Check(events)
 	if err != nil {

@@ -18,7 +18,7 @@ func outcome(err error) history.Outcome {
 	switch {
 	case err == nil:
 		return history.OK
-	case errors.Is(err, queue.ErrUnknown):
+	case errors.Is(err, queue.ErrOutcomeUnknown):
 		return history.Unknown
 	case errors.As(err, new(*pgconn.ConnectError)), errors.Is(err, pgx.ErrTxCommitRollback):
 		// Not pgconn.SafeToRetry, which also holds when the connection breaks after a
@@ -31,9 +31,9 @@ func outcome(err error) history.Outcome {
 }
 
 // sendOutcome is outcome for Send and SendBatch, which promise that an error of
-// their ctx says that nothing was sent, unless it is queue.ErrUnknown.
+// their ctx says that nothing was sent, unless it is queue.ErrOutcomeUnknown.
 func sendOutcome(err error) history.Outcome {
-	if o := outcome(err); o != history.Unknown || errors.Is(err, queue.ErrUnknown) {
+	if o := outcome(err); o != history.Unknown || errors.Is(err, queue.ErrOutcomeUnknown) {
 		return o
 	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/tests/history"
+	"github.com/pgmq-go/pgmq/tests/internal/check"
 	"github.com/pgmq-go/pgmq/tests/sabotage"
 )
 
@@ -37,7 +38,7 @@ var stale = []history.Rule{history.StaleReceipt, history.SettledAgain}
 
 // Each of these clients is sound but for one thing, and the checker must notice.
 func TestAClientWithoutOneMechanismIsCaught(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	turns := make(chan struct{}, 2) // they need the machine
 	for what, sabotaged := range map[string]struct {
 		in, old, by string         // in the statements that match in, old becomes by

@@ -13,7 +13,7 @@ import (
 
 // The statements of docs/adopting.md, with PGMQ's SQL between them.
 func TestTheWayBackToPGMQKeepsEveryMessage(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	page, err := os.ReadFile(check.Root("docs/adopting.md"))
 	check.OK(t, err)
 	back := regexp.MustCompile("(?s)```sql\n(.*?)```").FindAllSubmatch(page, -1)

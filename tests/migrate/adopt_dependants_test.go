@@ -12,7 +12,7 @@ import (
 )
 
 func TestStatementsPreparedBeforeAdoptionWorkAfterIt(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for _, version := range check.PGMQVersions {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
@@ -54,15 +54,13 @@ func TestStatementsPreparedBeforeAdoptionWorkAfterIt(t *testing.T) {
 }
 
 func TestPrivilegesOnPGMQsFunctionsAreKept(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := pgtest.Database(t)
 	check.InstallPGMQ(t, pool, "1.13")
 	check.Exec(t, pool, `REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA pgmq FROM PUBLIC`)
 	const public = `
 		SELECT oid::regprocedure::text FROM pg_proc
 		WHERE pronamespace = 'pgmq'::regnamespace AND has_function_privilege('public', oid, 'EXECUTE') ORDER BY 1`
-	fresh := pgtest.Database(t)
-	pgtest.Migrate(t, fresh)
 	had := map[string]bool{}
 	for _, f := range check.Values[string](t, pool, `SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'pgmq'::regnamespace`) {
 		had[f] = true
@@ -77,7 +75,7 @@ func TestPrivilegesOnPGMQsFunctionsAreKept(t *testing.T) {
 
 // A view's columns are found by their place in a type, not by their name.
 func TestAViewThatWouldReadWrongColumnsStopsTheAdoption(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := pgtest.Database(t)
 	check.InstallPGMQ(t, pool, "1.8")
 	before := kept(t, pool)

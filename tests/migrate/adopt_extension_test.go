@@ -16,6 +16,7 @@ import (
 )
 
 func TestPGMQAsAnExtensionIsAdopted(t *testing.T) { //nolint:paralleltest // sets PATH
+	check.Alone(t)
 	bin, server := extensionServer(t)
 	share := strings.TrimSpace(check.Run(t, osexec.CommandContext(t.Context(), "pg_config", "--sharedir")))
 	for i, version := range check.PGMQVersions {
@@ -99,7 +100,7 @@ func TestPGMQAsAnExtensionIsAdopted(t *testing.T) { //nolint:paralleltest // set
 
 // Who does not own the extension may not take it apart, and nothing changes.
 func TestAdoptionByARoleThatDoesNotOwnPGMQIsRefused(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := pgtest.Database(t)
 	check.InstallPGMQ(t, pool, "1.8")
 	before := check.Catalogue(t, pool)

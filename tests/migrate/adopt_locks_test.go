@@ -17,7 +17,7 @@ import (
 // While one queue is held, the others are blocked for moments only; a migration
 // that was stopped leaves everything in use, and works when it is repeated.
 func TestAdoptionGivesWayToOpenTransactions(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for _, is := range []struct {
 		version, holding, waited string
 	}{
@@ -88,6 +88,7 @@ func TestAdoptionGivesWayToOpenTransactions(t *testing.T) {
 }
 
 func TestAdoptionThatCannotGetAQueueSaysSo(t *testing.T) {
+	check.Alone(t)
 	if testing.Short() {
 		t.Skip("it waits for a minute")
 	}
@@ -113,7 +114,7 @@ func TestAdoptionThatCannotGetAQueueSaysSo(t *testing.T) {
 
 // PGMQ's own polls hold a lock on their queue for as long as they wait.
 func TestAdoptionIsNotHeldUpByLongPolls(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := pgtest.Database(t)
 	check.InstallPGMQ(t, pool, "1.8")
 	stop := make(chan struct{})

@@ -154,7 +154,7 @@ func justified(version, what string) bool {
 }
 
 func TestOldClientsGoOnWhilePGMQIsAdopted(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for _, version := range check.PGMQVersions {
 		for name, mode := range map[string]pgx.QueryExecMode{"simple": pgx.QueryExecModeSimpleProtocol, "prepared": pgx.QueryExecModeCacheStatement} {
 			t.Run(version+" "+name, func(t *testing.T) {

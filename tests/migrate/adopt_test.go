@@ -97,9 +97,8 @@ func storage(t testing.TB, pool *pgxpool.Pool, name string) []string {
 }
 
 func TestAnExistingPGMQIsAdopted(t *testing.T) {
-	t.Parallel()
-	fresh := pgtest.Database(t)
-	pgtest.Migrate(t, fresh)
+	check.Parallel(t)
+	fresh := check.OwnDatabase(t)
 	for _, version := range check.PGMQVersions {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()

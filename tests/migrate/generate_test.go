@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -27,7 +26,7 @@ func golden(t testing.TB, file, got string) {
 }
 
 func TestGenerateWritesWhatIsDeclared(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	shop := newShop(t, check.Tools{Pgmq: check.Command(t)})
 	check.Equal(t, "the output", check.Output(t, shop.pgmq("generate")), "wrote internal/queues/queues.go\nwrote migrations/00042_pgmq_queues.sql\n")
 	golden(t, "generate/queues.go.txt", check.File(t, shop.dir, "internal/queues/queues.go"))
@@ -50,7 +49,7 @@ func TestGenerateWritesWhatIsDeclared(t *testing.T) {
 
 // What each change of a setting becomes, all the way to the database and back.
 func TestEveryChangeIsOneMigrationThatDoesItAndTakesItBack(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	tools := check.BuiltTools(t)
 	for _, change := range []struct {
 		from, to string // in the declaration
@@ -110,8 +109,7 @@ func TestEveryChangeIsOneMigrationThatDoesItAndTakesItBack(t *testing.T) {
 	} {
 		t.Run(change.says, func(t *testing.T) {
 			t.Parallel()
-			shop, pool := newShop(t, tools), pgtest.Database(t)
-			pgtest.Migrate(t, pool)
+			shop, pool := newShop(t, tools), check.OwnDatabase(t)
 			goose := func(direction string) { check.Run(t, shop.goose(pool)(direction)) }
 			checked := func() string {
 				out, _ := shop.pgmq("generate", "--check", "--database-url", check.DSN(pool)).CombinedOutput()

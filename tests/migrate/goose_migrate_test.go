@@ -16,7 +16,7 @@ import (
 )
 
 func TestTenMigrateCommandsAtOnce(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, pool := check.Command(t), pgtest.Database(t)
 	var wg sync.WaitGroup
 	outs, errs := make([]string, 10), make([]error, 10)
@@ -41,10 +41,9 @@ func TestTenMigrateCommandsAtOnce(t *testing.T) {
 
 // Whenever it is killed, up and down alike, the next run completes what it left.
 func TestMigrateKilledAtAnyMomentIsCompletedByTheNext(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	const rounds = 20
-	pgmq, pool, whole := check.Command(t), pgtest.Database(t), pgtest.Database(t)
-	pgtest.Migrate(t, whole)
+	pgmq, pool, whole := check.Command(t), pgtest.Database(t), check.OwnDatabase(t)
 	want := check.Catalogue(t, whole)
 	url := "--database-url=" + check.DSN(pool)
 	kinds := []*struct {
@@ -96,9 +95,8 @@ func TestMigrateKilledAtAnyMomentIsCompletedByTheNext(t *testing.T) {
 
 // Migration 16 commits each of its steps.
 func TestADownThatDiedRightBeforeItsVersionWasRecordedIsCompleted(t *testing.T) {
-	t.Parallel()
-	pgmq, pool := check.Command(t), pgtest.Database(t)
-	pgtest.Migrate(t, pool)
+	check.Parallel(t)
+	pgmq, pool := check.Command(t), check.OwnDatabase(t)
 	for check.Value[int](t, pool, `SELECT max(version_id)::int FROM `+schema.VersionTable) > 16 {
 		check.Output(t, pgmq("migrate", "down", "--database-url="+check.DSN(pool)))
 	}
@@ -107,7 +105,7 @@ func TestADownThatDiedRightBeforeItsVersionWasRecordedIsCompleted(t *testing.T) 
 }
 
 func TestDryRunPrintsTheSQLAndRunsNone(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, pool := check.Command(t), pgtest.Database(t)
 	url := "--database-url=" + check.DSN(pool)
 	empty := check.Catalogue(t, pool)
@@ -122,8 +120,7 @@ func TestDryRunPrintsTheSQLAndRunsNone(t *testing.T) {
 
 	// It is all that runs, but for the version table.
 	check.Exec(t, pool, up)
-	migrated := pgtest.Database(t)
-	pgtest.Migrate(t, migrated)
+	migrated := check.OwnDatabase(t)
 	check.Exec(t, migrated, "DROP TABLE "+schema.VersionTable)
 	check.Same(t, "the catalogue by hand", check.Catalogue(t, pool), check.Catalogue(t, migrated))
 
@@ -141,7 +138,7 @@ func TestDryRunPrintsTheSQLAndRunsNone(t *testing.T) {
 }
 
 func TestStatusTellsVersionPendingAndAppliedAt(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmq, pool := check.Command(t), pgtest.Database(t)
 	url := "--database-url=" + check.DSN(pool)
 	type status struct {

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
-	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/schema"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
@@ -22,7 +22,7 @@ func exported(t testing.TB) string {
 }
 
 func TestGooseItselfAppliesTheSameHistory(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	ctx, dir := t.Context(), exported(t)
 	files, err := fs.Glob(schema.FS, "*.sql")
 	check.OK(t, err)
@@ -38,7 +38,7 @@ func TestGooseItselfAppliesTheSameHistory(t *testing.T) {
 	pending, err := provider(t, byGoose).HasPending(ctx)
 	check.OK(t, err)
 	check.Equal(t, "pending after goose", pending, false)
-	check.OK(t, queue.Create(ctx, byGoose, "orders"))
+	check.OK(t, admin.Create(ctx, byGoose, "orders"))
 
 	// And goose finds that we were.
 	goose = check.GooseOn(t, byMigrate, dir, schema.VersionTable)
@@ -54,7 +54,7 @@ func TestGooseItselfAppliesTheSameHistory(t *testing.T) {
 }
 
 func TestTheApplicationsOwnGooseHistoryIsUntouched(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, dir := pgtest.Database(t), t.TempDir()
 	check.OK(t, os.WriteFile(filepath.Join(dir, "00001_app.sql"), []byte("-- +goose Up\nCREATE TABLE app (id int);\n-- +goose Down\nDROP TABLE app;\n"), 0o600))
 	goose := check.GooseOn(t, pool, dir, "goose_db_version")

@@ -12,27 +12,28 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
 // Each check is a random sequence of calls. A failure is shrunk to the shortest
 // sequence that still shows it.
 func TestModelByGo(t *testing.T) {
-	t.Parallel()
-	check(t, func(name string, conn queue.DB) []client {
+	check.Parallel(t)
+	compare(t, func(name string, conn queue.DB) []client {
 		return []client{byGo(t, pgtest.Pool(), name), byGo(t, conn, name)}
 	})
 }
 
 func TestModelBySQL(t *testing.T) {
-	t.Parallel()
-	check(t, func(name string, conn queue.DB) []client {
+	check.Parallel(t)
+	compare(t, func(name string, conn queue.DB) []client {
 		return []client{sqlClient{pgtest.Pool(), name}, sqlClient{conn, name}}
 	})
 }
 
 func TestModelByGoAndSQLTogether(t *testing.T) {
-	t.Parallel()
-	check(t, func(name string, conn queue.DB) []client {
+	check.Parallel(t)
+	compare(t, func(name string, conn queue.DB) []client {
 		return []client{byGo(t, pgtest.Pool(), name), sqlClient{conn, name}}
 	})
 }
@@ -55,7 +56,7 @@ type run struct {
 	read    []delivery // all reads that there ever were, by clients that fence
 }
 
-func check(t *testing.T, clients func(name string, conn queue.DB) []client) {
+func compare(t *testing.T, clients func(name string, conn queue.DB) []client) {
 	t.Helper()
 	conn, err := pgtest.Pool().Acquire(t.Context())
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 )
 
 // client uses a queue in one way or another. Times are hours, headers 0 for none.
@@ -90,14 +91,12 @@ func (c goClient) read(ctx context.Context, n, vt int) ([]delivery, error) {
 }
 
 func (c goClient) pop(ctx context.Context) ([]delivery, error) {
-	m, err := c.q.Pop(ctx)
-	if errors.Is(err, queue.ErrEmpty) {
-		return nil, nil
+	msgs, err := c.q.Pop(ctx, 1)
+	var popped []delivery
+	for _, m := range msgs {
+		popped = append(popped, delivered(m))
 	}
-	if err != nil {
-		return nil, err
-	}
-	return []delivery{delivered(m)}, nil
+	return popped, err
 }
 
 func (c goClient) deleteID(ctx context.Context, ids []int64) ([]int64, error) {
@@ -113,11 +112,11 @@ func (c goClient) setVTID(ctx context.Context, vt int, ids []int64) ([]int64, er
 }
 
 func (c goClient) purge(ctx context.Context) (int64, error) {
-	return queue.Purge(ctx, c.db, c.q.Name())
+	return admin.Purge(ctx, c.db, c.q.Name())
 }
 
 func (c goClient) count(ctx context.Context) (all, visible int64, err error) {
-	stats, err := queue.Stats(ctx, c.db, c.q.Name())
+	stats, err := admin.Stats(ctx, c.db, c.q.Name())
 	return stats.Length, stats.Visible, err
 }
 

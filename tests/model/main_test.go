@@ -1,13 +1,9 @@
 package model
 
 import (
-	"os"
 	"testing"
 
-	"github.com/pgmq-go/pgmq/internal/pgtest"
-	"github.com/pgmq-go/pgmq/tests/dockerpg"
+	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-func TestMain(m *testing.M) {
-	os.Exit(pgtest.Main(m, dockerpg.Start))
-}
+func TestMain(m *testing.M) { check.Main(m) }

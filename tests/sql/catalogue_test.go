@@ -10,7 +10,7 @@ import (
 )
 
 func TestTheAPIIsPGMQs(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pgmqs, additions := check.Lines(t, "pgmq-1.13.1.txt"), check.Lines(t, "additions.txt")
 	check.Equal(t, "functions of PGMQ 1.13.1", len(slices.DeleteFunc(slices.Clone(pgmqs), func(line string) bool {
 		return !strings.Contains(line, " -> ")
@@ -30,7 +30,7 @@ func TestTheAPIIsPGMQs(t *testing.T) {
 }
 
 func TestEveryPublicFunctionIsExplained(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	check.Same(t, "functions without a comment", check.Values[string](t, pgtest.Pool(), `
 		SELECT oid::regprocedure::text FROM pg_proc
 		WHERE pronamespace = 'pgmq'::regnamespace AND left(proname, 1) <> '_' AND obj_description(oid, 'pg_proc') IS NULL

@@ -22,7 +22,7 @@ var bodies = []string{
 }
 
 func TestWhatOneDoorSendsTheOtherReads(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	ctx, pool := t.Context(), pgtest.Pool()
 	for d, other := range map[door]door{goDoor{pool}: sqlDoor{pool}, sqlDoor{pool}: goDoor{pool}} {
 		for headers, want := range map[string]string{
@@ -72,7 +72,7 @@ func TestBatchesThroughBothDoorsKeepTheirOrder(t *testing.T) {
 
 // The receipts of Go's door know of what happens at the other.
 func TestAReceiptEndsWhenTheOtherDoorReads(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	ctx, pool := t.Context(), pgtest.Pool()
 	q := pgtest.Queue[int](t)
 	sql := sqlDoor{pool}
@@ -93,7 +93,7 @@ func TestAReceiptEndsWhenTheOtherDoorReads(t *testing.T) {
 
 // Within a VT a message has one holder, whichever door it came through.
 func TestRacingReadersThroughBothDoorsGetEachMessageOnce(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	const messages = 6000
 	ctx, pool, name := t.Context(), pgtest.Pool(), pgtest.Queue[int](t).Name()
 	check.Exec(t, pool, `SELECT pgmq.send_batch($1, array_agg(to_jsonb(i))) FROM generate_series(1, $2) AS i`, name, messages)

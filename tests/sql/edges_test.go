@@ -15,7 +15,7 @@ import (
 )
 
 func TestReadingTakesPGMQsEdgeCasesAsPGMQ(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := pgtest.Pool()
 	for call, want := range map[string]string{ // '' none, a number of rows, or an SQLSTATE
 		`read($1, NULL, 5)`:                                "23502",
@@ -77,7 +77,7 @@ func TestReadingTakesPGMQsEdgeCasesAsPGMQ(t *testing.T) {
 
 // Clients leave the types of parameters to the server, and call by name.
 func TestUntypedAndNamedCallsFindTheirFunction(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	ctx := t.Context()
 	conn, err := pgx.ConnectConfig(ctx, pgtest.Pool().Config().ConnConfig)
 	check.OK(t, err)
@@ -132,7 +132,7 @@ func TestUntypedAndNamedCallsFindTheirFunction(t *testing.T) {
 }
 
 func TestResultsAreCalledAsTheirFunctions(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := pgtest.Pool()
 	const message = "msg_id read_ct enqueued_at last_read_at vt message headers"
 	for call, want := range map[string]string{
@@ -165,7 +165,7 @@ func TestResultsAreCalledAsTheirFunctions(t *testing.T) {
 func replaceName(call, name string) string { return strings.Replace(call, "$1", "'"+name+"'", 1) }
 
 func TestDropAndDetachTellInPGMQsWords(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	var told []string
 	pool := check.NewPool(t, func(c *pgxpool.Config) {
 		c.MaxConns = 1
@@ -185,7 +185,7 @@ func TestDropAndDetachTellInPGMQsWords(t *testing.T) {
 }
 
 func TestEveryFormOfSendTakesItsHeadersAndItsDelay(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	for _, form := range []struct {
 		call            string
@@ -218,7 +218,7 @@ func TestEveryFormOfSendTakesItsHeadersAndItsDelay(t *testing.T) {
 }
 
 func TestEveryFormOfSetVTTakesItsTime(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	check.Send(t, q, 1)
 	for _, form := range []string{`1::bigint, 3600`, `1::bigint, now() + interval '1 hour'`, `ARRAY[1::bigint], 3600`, `ARRAY[1::bigint], now() + interval '1 hour'`} {
@@ -229,7 +229,7 @@ func TestEveryFormOfSetVTTakesItsTime(t *testing.T) {
 }
 
 func TestEachPollReadsAsItsFunctionDoes(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for function, want := range map[string][]int64{
 		"read": {1, 2, 3}, "read_grouped": {1, 3, 2}, "read_grouped_rr": {1, 2, 3}, "read_grouped_head": {1, 2},
 	} {

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -65,9 +64,8 @@ var everyCall = []struct{ function, sql string }{
 }
 
 func TestEveryFunctionTakesEveryName(t *testing.T) {
-	t.Parallel()
-	pool := pgtest.Database(t)
-	pgtest.Migrate(t, pool)
+	check.Parallel(t)
+	pool := check.OwnDatabase(t)
 	var called []string
 	for _, call := range everyCall {
 		called = append(called, call.function)

@@ -13,7 +13,7 @@ import (
 )
 
 func TestFunctionsRefuseBadNamesInPGMQsWords(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	const invalid = `queue name contains invalid characters: $, ;, --, or \'`
 	for name, want := range map[string]string{
 		"":                       "queue name is empty",
@@ -34,7 +34,7 @@ func TestFunctionsRefuseBadNamesInPGMQsWords(t *testing.T) {
 }
 
 func TestDropQueueTellsWhetherThereWasOne(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	var notices []string
 	config, err := pgx.ParseConfig(check.DSN(pgtest.Pool()))
 	check.OK(t, err)
@@ -61,9 +61,8 @@ func TestDropQueueTellsWhetherThereWasOne(t *testing.T) {
 }
 
 func TestFunctionsDoNotDependOnTheSearchPath(t *testing.T) {
-	t.Parallel()
-	pool := pgtest.Database(t)
-	pgtest.Migrate(t, pool)
+	check.Parallel(t)
+	pool := check.OwnDatabase(t)
 	check.Exec(t, pool, `
 		CREATE SCHEMA trap;
 		CREATE FUNCTION trap.fail() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'fell into the trap'; END $$;

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -37,7 +38,7 @@ func readGroups(t testing.TB, db check.Querier, kind, name string, qty int) stri
 }
 
 func TestGroupsAreReadInTheirOrder(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := pgtest.Pool()
 	//                 123456789
 	const messages = "abacb..ba"
@@ -64,7 +65,7 @@ func TestGroupsAreReadInTheirOrder(t *testing.T) {
 }
 
 func TestAGroupIsBlockedWhileAMessageIsInFlight(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := pgtest.Pool()
 	for _, kind := range []string{"", "_rr", "_head"} {
 		name := grouped(t, "aaabb") // 1 2 3, 4 5
@@ -81,7 +82,7 @@ func TestAGroupIsBlockedWhileAMessageIsInFlight(t *testing.T) {
 
 // PGMQ would hand out the third message before the second.
 func TestADelayedMessageIsNotOvertakenInItsGroup(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := pgtest.Pool()
 	for _, kind := range []string{"", "_rr"} {
 		name := grouped(t, "aaab")
@@ -91,7 +92,7 @@ func TestADelayedMessageIsNotOvertakenInItsGroup(t *testing.T) {
 }
 
 func TestTheGroupIsTheHeadersText(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, name := pgtest.Pool(), pgtest.Queue[int](t).Name()
 	for _, headers := range []any{nil, `{}`, `{"x-pgmq-group": null}`, `[1]`, `{"x-pgmq-group": "_default_fifo_group"}`, `{"x-pgmq-group": ""}`, `{"x-pgmq-group": 7}`, `{"x-pgmq-group": "7"}`} {
 		check.Exec(t, pool, `SELECT pgmq.send($1, '1', $2::jsonb)`, name, headers)
@@ -100,7 +101,7 @@ func TestTheGroupIsTheHeadersText(t *testing.T) {
 }
 
 func TestReadersOfDifferentGroupsDoNotBlockEachOther(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	ctx := t.Context()
 	for _, kind := range []string{"", "_rr", "_head"} {
 		name, other := grouped(t, "aabbccdd"), grouped(t, "abcd")
@@ -122,7 +123,7 @@ func TestReadersOfDifferentGroupsDoNotBlockEachOther(t *testing.T) {
 
 // Only what is read is locked: the first group alone has enough.
 func TestAReaderLocksNoGroupThatItDoesNotRead(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	ctx, name := t.Context(), grouped(t, "aaaaabbbbb")
 	tx, err := pgtest.Pool().Begin(ctx)
 	check.OK(t, err)
@@ -133,7 +134,7 @@ func TestAReaderLocksNoGroupThatItDoesNotRead(t *testing.T) {
 
 // What somebody takes who does not read by groups ends what can be read of its group.
 func TestAMessageHeldByAnotherReaderIsNotOvertaken(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	ctx, name := t.Context(), grouped(t, "aaa")
 	tx, err := pgtest.Pool().Begin(ctx)
 	check.OK(t, err)
@@ -145,7 +146,7 @@ func TestAMessageHeldByAnotherReaderIsNotOvertaken(t *testing.T) {
 // Eight readers and three ways of reading: each group's messages are handled
 // one after the other, in the order sent.
 func TestGroupsKeepTheirOrderUnderARace(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, q := pgtest.Pool(), pgtest.Queue[int](t)
 	const groups, each = 40, 20
 	check.Exec(t, pool, check.Tables(q.Name(), fmt.Sprintf(`
@@ -223,11 +224,10 @@ func TestGroupsKeepTheirOrderUnderARace(t *testing.T) {
 }
 
 func TestFIFOIndexesAreMadeWhereTheyLack(t *testing.T) {
-	t.Parallel()
-	pool := pgtest.Database(t)
-	pgtest.Migrate(t, pool)
+	check.Parallel(t)
+	pool := check.OwnDatabase(t)
 	for _, name := range []string{"One", "two-2", "orphan"} {
-		check.OK(t, queue.Create(t.Context(), pool, name))
+		check.OK(t, admin.Create(t.Context(), pool, name))
 	}
 	check.Exec(t, pool, `DROP TABLE pgmq.q_orphan`)
 	const indexes = `SELECT count(*)::int FROM pg_indexes WHERE indexdef ~ 'x-pgmq-group' AND tablename IN ('q_one', 'q_two-2')`

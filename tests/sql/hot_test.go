@@ -10,7 +10,7 @@ import (
 // A claim writes a row anew, some bytes longer. If the page has room for it, no
 // index changes.
 func TestReadingABacklogChangesNoIndex(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Payload](t)
 	check.SendBatch(t, q, make([]check.Payload, 5000))
 	for range 50 {

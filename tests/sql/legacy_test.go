@@ -26,7 +26,7 @@ func table(t testing.TB, pool *pgxpool.Pool, sql string, args ...any) (names []s
 }
 
 func TestLegacyNamesHaveTheirOldSignatures(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	const (
 		messages = "TABLE(msg_id bigint, read_ct integer, vt timestamp with time zone, enqueued_at timestamp with time zone, message jsonb) strict"
 		metrics  = "TABLE(queue_name text, queue_length bigint, newest_msg_age_sec integer, oldest_msg_age_sec integer, total_messages bigint, scrape_time timestamp with time zone) strict"
@@ -54,7 +54,7 @@ func TestLegacyNamesHaveTheirOldSignatures(t *testing.T) {
 }
 
 func TestTheFirstREADMEsStatementsGiveItsResults(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := check.DatabaseWith(t, schema.LegacyNames)
 	message := []string{"msg_id", "read_ct", "vt", "enqueued_at", "message"}
 
@@ -103,7 +103,7 @@ func TestTheFirstREADMEsStatementsGiveItsResults(t *testing.T) {
 }
 
 func TestLegacyNamesTakeArgumentsWithoutATypeByPositionAndByName(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := check.DatabaseWith(t, schema.LegacyNames)
 	for _, call := range []struct {
 		sql  string
@@ -140,7 +140,7 @@ func TestLegacyNamesTakeArgumentsWithoutATypeByPositionAndByName(t *testing.T) {
 }
 
 func TestLegacyBatchesTellOfEveryIDInTheOrderGiven(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := check.DatabaseWith(t, schema.LegacyNames)
 	check.Exec(t, pool, `SELECT pgmq_create('q'); SELECT pgmq_send_batch('q', '{1, 2, 3, 4}')`)
 	for sql, want := range map[string]string{
@@ -155,7 +155,7 @@ func TestLegacyBatchesTellOfEveryIDInTheOrderGiven(t *testing.T) {
 }
 
 func TestLegacyNamesDoNothingWithNULL(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := check.DatabaseWith(t, schema.LegacyNames)
 	check.Exec(t, pool, `SELECT pgmq_create('q'); SELECT pgmq_send('q', '1')`)
 	for _, call := range []string{`pgmq_send('q', NULL)`, `pgmq_delete('q', NULL::bigint)`, `pgmq_archive(NULL, 1)`, `pgmq_purge_queue(NULL)`, `pgmq_drop_queue('q', NULL)`} {
@@ -171,7 +171,7 @@ func TestLegacyNamesDoNothingWithNULL(t *testing.T) {
 }
 
 func TestLegacyMessagesShowVTBeforeEnqueuedAt(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := check.DatabaseWith(t, schema.LegacyNames)
 	check.Exec(t, pool, `SELECT pgmq_create('q'); SELECT pgmq_send('q', '1'); UPDATE pgmq.q_q SET enqueued_at = '2000-01-01Z'`)
 	for _, call := range []string{`pgmq_set_vt('q', 1, 0)`, `pgmq_read('q', 0, 1)`, `pgmq_read_with_poll('q', 0, 1)`, `pgmq_pop('q')`} {

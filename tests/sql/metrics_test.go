@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
-	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -24,7 +24,7 @@ func metricsOf(t testing.TB, name string) metrics {
 }
 
 func TestMetricsCountExactlyWhereThatIsCheap(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	m := metricsOf(t, q.Name())
 	check.Equal(t, "of an empty queue", m, metrics{})
@@ -44,7 +44,7 @@ func TestMetricsCountExactlyWhereThatIsCheap(t *testing.T) {
 }
 
 func TestMetricsOfALongQueueReadASample(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, q := pgtest.Pool(), pgtest.Queue[int](t)
 	const messages = 500_000 // 70 MB
 	check.Exec(t, pool, check.Tables(q.Name(), `
@@ -70,11 +70,10 @@ func TestMetricsOfALongQueueReadASample(t *testing.T) {
 }
 
 func TestMetricsOfAllSurviveAnOrphanedRow(t *testing.T) {
-	t.Parallel()
-	pool := pgtest.Database(t)
-	pgtest.Migrate(t, pool)
+	check.Parallel(t)
+	pool := check.OwnDatabase(t)
 	for _, name := range []string{"a", "B", "gone"} {
-		check.OK(t, queue.Create(t.Context(), pool, name))
+		check.OK(t, admin.Create(t.Context(), pool, name))
 	}
 	check.Exec(t, pool, `DROP TABLE pgmq.q_gone`)
 	check.Same(t, "queues", check.Values[string](t, pool, `SELECT queue_name FROM pgmq.metrics_all() ORDER BY 1`), []string{"B", "a"})

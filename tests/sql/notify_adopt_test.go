@@ -43,7 +43,7 @@ const announcedByPGMQ = `
 		DEFERRABLE FOR EACH ROW EXECUTE FUNCTION pgmq.notify_queue_listeners()`
 
 func TestAnnouncementsOfPGMQAreTakenOver(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := pgtest.Database(t)
 	check.Exec(t, pool, announcedByPGMQ)
 	pgtest.Migrate(t, pool)
@@ -74,7 +74,7 @@ func TestAnnouncementsOfPGMQAreTakenOver(t *testing.T) {
 }
 
 func TestGoingDownEndsAnnouncements(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := pgtest.Database(t)
 	empty := check.Catalogue(t, pool)
 	pgtest.Migrate(t, pool)
@@ -85,7 +85,7 @@ func TestGoingDownEndsAnnouncements(t *testing.T) {
 }
 
 func TestAPartitionedQueueIsAnnounced(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, name := pgtest.Pool(), "Parts_of_"+pgtest.Name()
 	partitioned(t, name, "10", "100")
 	l := listen(t, name)
@@ -109,7 +109,7 @@ func TestAPartitionedQueueIsAnnounced(t *testing.T) {
 }
 
 func TestEverythingAtOnceNeitherDeadlocksNorCollides(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	name := pgtest.Name()
 	calls := []string{
 		`SELECT pgmq.create($1)`, `SELECT pgmq.enable_notify_insert($1, 1)`, `SELECT pgmq.enable_notify_insert(upper($1), 0)`,

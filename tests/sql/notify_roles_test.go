@@ -26,7 +26,7 @@ func consumer(t testing.TB, name string) *pgxpool.Pool {
 }
 
 func TestAProducerWithTheLeastGrantsAnnouncesEveryTransaction(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	name := announced(t, hour)
 	l, pool := listen(t, name), producer(t, name)
 	for range 3 {
@@ -42,7 +42,7 @@ func TestAProducerWithTheLeastGrantsAnnouncesEveryTransaction(t *testing.T) {
 }
 
 func TestAProducerThatMayKnowTheThrottleKeepsQuiet(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	name := announced(t, hour)
 	l, pool := listen(t, name), producer(t, name,
 		"GRANT SELECT, UPDATE (last_notified_at) ON pgmq.notify_insert_throttle")
@@ -53,7 +53,7 @@ func TestAProducerThatMayKnowTheThrottleKeepsQuiet(t *testing.T) {
 }
 
 func TestAConsumerWithTheLeastGrantsHearsOfTheNextMessage(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	name := announced(t, hour)
 	l, pool := listen(t, name), consumer(t, name)
 	sendSQL(t, pgtest.Pool(), name)
@@ -75,7 +75,7 @@ func TestAConsumerWithTheLeastGrantsHearsOfTheNextMessage(t *testing.T) {
 }
 
 func TestAnOwnerWhoIsNoSuperuserEnablesAndEnds(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	name, pool := pgtest.Name(), pgtest.Pool()
 	owner := check.Role(t, "owner",
 		"GRANT USAGE, CREATE ON SCHEMA pgmq",

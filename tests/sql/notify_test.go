@@ -76,7 +76,7 @@ func readSQL(t testing.TB, db check.Querier, name string, n int) int {
 }
 
 func TestNotifyRefusesInPGMQsWords(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	plain := pgtest.Queue[int](t).Name()
 	for call, want := range map[string]string{
 		fmt.Sprintf(`enable_notify_insert('%s', -1)`, plain): `P0001 throttle_interval_ms must be non-negative`,
@@ -98,7 +98,7 @@ func TestNotifyRefusesInPGMQsWords(t *testing.T) {
 }
 
 func TestNotifyIsListedUpdatedAndEnded(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, name := pgtest.Pool(), pgtest.Queue[int](t).Name()
 	row := func() string {
 		return strings.Join(check.Values[string](t, pool, `
@@ -133,7 +133,7 @@ func TestNotifyIsListedUpdatedAndEnded(t *testing.T) {
 }
 
 func TestWithinTheIntervalOneAnnouncementIsEnough(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	name := announced(t, hour)
 	l := listen(t, name)
 	for range 20 {
@@ -148,7 +148,7 @@ func TestWithinTheIntervalOneAnnouncementIsEnough(t *testing.T) {
 }
 
 func TestABatchIsOneAnnouncementAndOneDecision(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	name := announced(t, 0)
 	l, conn := listen(t, name), check.Connection(t, pgtest.Pool())
 	check.Exec(t, conn, `SET track_functions = 'all'`)
@@ -168,7 +168,7 @@ func TestABatchIsOneAnnouncementAndOneDecision(t *testing.T) {
 }
 
 func TestASavepointThatIsRolledBackDoesNotSwallowTheAnnouncement(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	name := announced(t, 0)
 	l := listen(t, name)
 	check.Exec(t, pgtest.Pool(), strings.ReplaceAll(`BEGIN; SAVEPOINT s; SELECT pgmq.send('@', '1'); ROLLBACK TO s; COMMIT`, "@", name))
@@ -178,7 +178,7 @@ func TestASavepointThatIsRolledBackDoesNotSwallowTheAnnouncement(t *testing.T) {
 }
 
 func TestTheChannelKeepsTheCapitalsOfTheQueue(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := pgtest.Pool()
 	for _, name := range []string{
 		"MyQueue of " + pgtest.Name(), `Ünï-"co.de"` + pgtest.Name(), pgtest.Name() + strings.Repeat("N", 47)[:47-len(pgtest.Name())-1],
@@ -204,7 +204,7 @@ func TestTheChannelKeepsTheCapitalsOfTheQueue(t *testing.T) {
 }
 
 func TestAnnouncementsAreResumedWhenTheThrottleTableIsEmpty(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	name := announced(t, hour)
 	l := listen(t, name)
 	sendSQL(t, pgtest.Pool(), name)
@@ -220,7 +220,7 @@ func TestAnnouncementsAreResumedWhenTheThrottleTableIsEmpty(t *testing.T) {
 }
 
 func TestEnablingTwiceDoesNotLockTheQueue(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	name := announced(t, 250)
 	sender, err := check.Connection(t, pgtest.Pool()).Begin(t.Context())
 	check.OK(t, err)
@@ -233,7 +233,7 @@ func TestEnablingTwiceDoesNotLockTheQueue(t *testing.T) {
 }
 
 func TestQueueCanBeEmptiedAndDroppedInTheTransactionOfASend(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	name, other := announced(t, hour), announced(t, hour)
 	l := listen(t, other)
 	tx, err := pgtest.Pool().Begin(t.Context())
@@ -251,7 +251,7 @@ func TestQueueCanBeEmptiedAndDroppedInTheTransactionOfASend(t *testing.T) {
 }
 
 func TestDelayedMessageIsAnnouncedWhenItIsSent(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	name := announced(t, 0)
 	l := listen(t, name)
 	check.Exec(t, pgtest.Pool(), `SELECT pgmq.send($1, '1', now() + interval '1 hour')`, name)

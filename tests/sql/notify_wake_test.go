@@ -42,7 +42,7 @@ func readAll(t testing.TB, db check.Querier, name, read string, n int) int {
 }
 
 func TestAListenerHearsOfTheLastMessageOfEveryBurst(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for _, burst := range []struct {
 		what, read, slow      string
 		rounds, senders, each int
@@ -136,7 +136,7 @@ func (g gated) until(t testing.TB, sender *pgx.Conn, name string) <-chan error {
 }
 
 func TestAListenerHearsOfASenderThatKeptQuietAndCommitsLate(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, name := pgtest.Pool(), announced(t, hour)
 	l, sender, reader := listen(t, name), check.Connection(t, pool), check.Connection(t, pool)
 	slowCommits(t, name, `0) FROM pg_advisory_xact_lock_shared(hashtext(TG_TABLE_NAME)`)
@@ -174,9 +174,8 @@ func TestAListenerHearsOfASenderThatKeptQuietAndCommitsLate(t *testing.T) {
 }
 
 func TestASenderThatIsAboutToKeepQuietSeesAReaderComeUpShort(t *testing.T) {
-	t.Parallel()
-	pool := pgtest.Database(t)
-	pgtest.Migrate(t, pool)
+	check.Parallel(t)
+	pool := check.OwnDatabase(t)
 	check.Exec(t, pool, `SELECT pgmq.create('q'), pgmq.enable_notify_insert('q', $1)`, hour)
 	l, sender := listenIn(t, pool, "q"), check.Connection(t, pool)
 	sendSQL(t, pool, "q")
@@ -202,7 +201,7 @@ func TestASenderThatIsAboutToKeepQuietSeesAReaderComeUpShort(t *testing.T) {
 }
 
 func TestAReaderThatCameUpShortHearsOfTheNextMessage(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := pgtest.Pool()
 	for _, read := range []string{
 		`read($1, 3600, $2)`, `read($1, 0, $2)`, `read($1, 3600, $2, '{"a": 1}')`, `pop($1, $2)`, `read_with_poll($1, 3600, $2, 1, 1000)`,
@@ -221,7 +220,7 @@ func TestAReaderThatCameUpShortHearsOfTheNextMessage(t *testing.T) {
 }
 
 func TestAReaderThatFoundAllItAskedForIsNotTold(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, name := pgtest.Pool(), announced(t, hour)
 	l := listen(t, name)
 	check.Exec(t, pool, `SELECT pgmq.send_batch($1, array_fill('1'::jsonb, '{30}'))`, name)
@@ -233,7 +232,7 @@ func TestAReaderThatFoundAllItAskedForIsNotTold(t *testing.T) {
 }
 
 func TestPeekingReturnsNothingTwice(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	name := announced(t, hour)
 	check.Exec(t, pgtest.Pool(), `SELECT pgmq.send_batch($1, '{1,2}', '{"{\"x-pgmq-group\": 1}","{\"x-pgmq-group\": 2}"}'::jsonb[])`, name)
 	for _, read := range []string{`read($1, 0, 9)`, `read($1, -1, 9)`, `read_grouped($1, 0, 9)`, `read_grouped_rr($1, 0, 9)`, `read_grouped_head($1, 0, 9)`, `pop($1, 9)`} {
@@ -242,7 +241,7 @@ func TestPeekingReturnsNothingTwice(t *testing.T) {
 }
 
 func TestAnAnnouncementThatFailedDoesNotSilenceOthers(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, name := pgtest.Pool(), announced(t, hour)
 	l := listen(t, name)
 	sendSQL(t, pool, name)
@@ -262,7 +261,7 @@ func TestAnAnnouncementThatFailedDoesNotSilenceOthers(t *testing.T) {
 }
 
 func TestAnOpenTransactionThatSentBlocksNobody(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	name := announced(t, 0)
 	begin := func() pgx.Tx {
 		conn := check.Connection(t, pgtest.Pool())
@@ -292,7 +291,7 @@ func TestAnOpenTransactionThatSentBlocksNobody(t *testing.T) {
 }
 
 func TestSendersToTwoQueuesInOppositeOrderDoNotDeadlock(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	a, b := announced(t, 0), announced(t, 0)
 	for _, early := range []string{"", `SET CONSTRAINTS ALL IMMEDIATE`} {
 		var txs []pgx.Tx
@@ -313,7 +312,7 @@ func TestSendersToTwoQueuesInOppositeOrderDoNotDeadlock(t *testing.T) {
 }
 
 func TestSendersInStricterIsolationDoNotFailForTheAnnouncement(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for _, level := range []pgx.TxIsoLevel{pgx.RepeatableRead, pgx.Serializable} {
 		name := announced(t, 0)
 		l := listen(t, name)

@@ -26,7 +26,7 @@ func signatures(t testing.TB, pool *pgxpool.Pool, inSchema, pattern string) []st
 }
 
 func TestOptionalAPIsAreNotThereUnlessAskedFor(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := check.DatabaseWith(t)
 	for _, o := range schema.Optionals() {
 		there, err := schema.Installed(t.Context(), check.SQLDB(t, pool), o)
@@ -39,7 +39,7 @@ func TestOptionalAPIsAreNotThereUnlessAskedFor(t *testing.T) {
 }
 
 func TestOptionalAPIsInstallTwiceAndGoWithoutATrace(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for _, o := range schema.Optionals() {
 		t.Run(string(o), func(t *testing.T) {
 			t.Parallel()
@@ -66,7 +66,7 @@ func TestOptionalAPIsInstallTwiceAndGoWithoutATrace(t *testing.T) {
 }
 
 func TestRemoveTakesTheOptionalAPIsToo(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	ctx, pool := t.Context(), pgtest.Database(t)
 	empty := check.Catalogue(t, pool)
 	pgtest.Migrate(t, pool)
@@ -78,7 +78,7 @@ func TestRemoveTakesTheOptionalAPIsToo(t *testing.T) {
 }
 
 func TestOptionalAPIsAskForTheMigrations(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := pgtest.Database(t)
 	for _, o := range schema.Optionals() {
 		err := schema.Install(t.Context(), check.SQLDB(t, pool), o)
@@ -91,7 +91,7 @@ func TestOptionalAPIsAskForTheMigrations(t *testing.T) {
 }
 
 func TestEightProcessesMayInstallAtOnce(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for _, o := range schema.Optionals() {
 		db := check.SQLDB(t, check.DatabaseWith(t))
 		errs := make([]error, 8)
@@ -108,7 +108,7 @@ func TestEightProcessesMayInstallAtOnce(t *testing.T) {
 
 // Supabase's users write such functions themselves.
 func TestOptionalAPIsNeverTouchSomebodyElsesFunctions(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	const body = ` RETURNS text LANGUAGE sql AS 'SELECT ''theirs''::text'`
 	for name, test := range map[string]struct {
 		api              schema.Optional
@@ -156,7 +156,7 @@ func TestOptionalAPIsNeverTouchSomebodyElsesFunctions(t *testing.T) {
 
 // Its comment is still ours then, but it is not.
 func TestAFunctionThatSomebodyReplacedIsTheirs(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	ctx, pool := t.Context(), check.DatabaseWith(t, schema.LegacyNames)
 	db := check.SQLDB(t, pool)
 	check.Exec(t, pool, `CREATE OR REPLACE FUNCTION public.pgmq_list_queues() RETURNS TABLE (queue_name text, created_at timestamptz)
@@ -169,7 +169,7 @@ func TestAFunctionThatSomebodyReplacedIsTheirs(t *testing.T) {
 
 // A client that goes on after an error must not half install.
 func TestOptionalFilesAreOneStatementEach(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for _, o := range schema.Optionals() {
 		for _, direction := range []string{"up", "down"} {
 			text, err := schema.FS.ReadFile("optional/" + string(o) + "." + direction + ".sql")
@@ -185,7 +185,7 @@ func TestOptionalFilesAreOneStatementEach(t *testing.T) {
 }
 
 func TestOptionalFunctionsDoNotDependOnTheSearchPath(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := check.DatabaseWith(t, schema.Optionals()...)
 	check.Exec(t, pool, `
 		CREATE SCHEMA trap;

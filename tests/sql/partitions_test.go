@@ -12,6 +12,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -42,20 +43,20 @@ func waiting(t testing.TB, name string) int {
 }
 
 func TestAPartitionedQueueIsAQueue(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	ctx, pool := t.Context(), pgtest.Pool()
 	for _, interval := range []string{"100", "1 day", "1 month"} {
 		name := pgtest.Name()
 		q := partitioned(t, name, interval, interval)
 		check.Exec(t, pool, `SELECT pgmq.create_partitioned($1, $2)`, name, interval) // again
-		check.OK(t, queue.Create(ctx, pool, name))
+		check.OK(t, admin.Create(ctx, pool, name))
 
 		check.SendBatch(t, q, make([]int, 350)) // far beyond what was made ahead
 		msgs := check.Read(t, q, 5)
 		check.OK(t, q.SetVT(ctx, time.Hour, msgs...))
 		check.OK(t, q.Delete(ctx, msgs[0]))
 		check.OK(t, q.Archive(ctx, msgs[1]))
-		if _, err := q.Pop(ctx); err != nil {
+		if _, err := q.Pop(ctx, 1); err != nil {
 			t.Fatal(err)
 		}
 		check.Equal(t, "read by groups", len(check.Values[int64](t, pool, `SELECT msg_id FROM pgmq.read_grouped($1, 0, 10)`, name)), 0)
@@ -64,17 +65,17 @@ func TestAPartitionedQueueIsAQueue(t *testing.T) {
 		maintain(t, name)
 		check.Equal(t, "left in the default partition", waiting(t, name), 0)
 		check.Equal(t, "length", check.Length(t, q), 347)
-		n, err := queue.Purge(ctx, pool, name)
+		n, err := admin.Purge(ctx, pool, name)
 		check.OK(t, err)
 		check.Equal(t, "purged", n, 347)
-		check.OK(t, queue.Drop(ctx, pool, name))
+		check.OK(t, admin.Drop(ctx, pool, name))
 		check.Equal(t, "tables left", check.Value[int](t, pool, `SELECT count(*)::int FROM pg_class WHERE relname ~ $1`, "^[qa]_"+name), 0)
 		check.Equal(t, "settings left", check.Value[int](t, pool, `SELECT count(*)::int FROM pgmq.partitioned_tables WHERE queue_name = $1`, name), 0)
 	}
 }
 
 func TestPartitionedTablesAreAsPGMQLaysThemOut(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := pgtest.Pool()
 	byID, byTime := partitioned(t, pgtest.Name(), "100", "1000").Name(), partitioned(t, pgtest.Name(), "1 day", "1 week").Name()
 	key := `SELECT pg_get_partkeydef(format('pgmq.%s_%s', $1::text, $2::text)::regclass)`
@@ -94,7 +95,7 @@ func TestPartitionedTablesAreAsPGMQLaysThemOut(t *testing.T) {
 }
 
 func TestRetentionKeepsWhatNobodySettled(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, name := pgtest.Pool(), pgtest.Name()
 	q := partitioned(t, name, "100", "200")
 	ids := check.SendBatch(t, q, make([]int, 1000))
@@ -113,7 +114,7 @@ func TestRetentionKeepsWhatNobodySettled(t *testing.T) {
 }
 
 func TestTimePartitionsGoWhenTheyAreOldAndEmpty(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, name := pgtest.Pool(), pgtest.Name()
 	q := partitioned(t, name, "1 day", "3 days")
 	check.Exec(t, pool, check.Tables(name, `INSERT INTO {Q} (vt, enqueued_at, message) SELECT now(), now() - i * interval '1 day', '1' FROM generate_series(1, 10) AS i`))
@@ -132,7 +133,7 @@ func TestTimePartitionsGoWhenTheyAreOldAndEmpty(t *testing.T) {
 
 // A run of the upkeep beside another, and both beside sends and reads.
 func TestUpkeepLosesNothingUnderLoad(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, name := pgtest.Pool(), pgtest.Name()
 	q := partitioned(t, name, "100", "100")
 	ctx, stop := context.WithCancel(t.Context())
@@ -193,7 +194,7 @@ func TestUpkeepLosesNothingUnderLoad(t *testing.T) {
 }
 
 func TestPartitionsOfEveryName(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for _, name := range []string{
 		"Parted", "with-hyphen", "with.dot", "with space", `with"quote`, "größe", strings.Repeat("p", 47), strings.Repeat("ü", 30),
 	} {
@@ -216,7 +217,7 @@ func TestPartitionsOfEveryName(t *testing.T) {
 }
 
 func TestPartitionsRefuseInClearWords(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	name := pgtest.Name()
 	partitioned(t, name, "100", "100")
 	for call, want := range map[string]string{
@@ -234,7 +235,7 @@ func TestPartitionsRefuseInClearWords(t *testing.T) {
 }
 
 func TestMetricsTellOfTheDefaultPartition(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, name := pgtest.Pool(), pgtest.Name()
 	q := partitioned(t, name, "100", "100")
 	check.SendBatch(t, q, make([]int, 1000))

@@ -11,7 +11,7 @@ import (
 )
 
 func TestALongPollLetsGoOfItsQueueWhileItWaits(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for _, function := range []string{"read_with_poll", "read_grouped_with_poll", "read_grouped_rr_with_poll", "read_grouped_head_with_poll"} {
 		t.Run(function, func(t *testing.T) {
 			t.Parallel()

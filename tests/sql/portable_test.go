@@ -10,6 +10,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -23,7 +24,7 @@ var (
 // A distributed Postgres refuses volatile functions in writes, and arithmetic on
 // a timestamp column there.
 func TestWritesUseNoVolatileFunction(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	volatile := map[string]bool{}
 	for _, name := range check.Values[string](t, pgtest.Pool(), `SELECT DISTINCT proname::text FROM pg_proc WHERE provolatile = 'v' AND pronamespace = 'pg_catalog'::regnamespace`) {
 		volatile[name] = true
@@ -60,9 +61,9 @@ func TestWritesUseNoVolatileFunction(t *testing.T) {
 }
 
 func TestQueueTablesAreAsPGMQLaysThemOut(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := pgtest.Pool()
-	for _, storage := range []queue.Storage{queue.Logged, queue.Unlogged} {
+	for _, storage := range []admin.Storage{admin.Logged, admin.Unlogged} {
 		name := pgtest.Queue[check.Order](t, storage).Name()
 		check.Same(t, "columns of the queue", columns(t, "q_"+name), []string{
 			"msg_id bigint not null a ", "read_ct integer not null  0", "enqueued_at timestamp with time zone not null  now()",
@@ -80,7 +81,7 @@ func TestQueueTablesAreAsPGMQLaysThemOut(t *testing.T) {
 			SELECT ((SELECT count(*) FROM pg_trigger WHERE tgrelid = q) + (SELECT count(*) FROM pg_inherits WHERE inhrelid = q)
 				+ (SELECT count(*) FROM pg_constraint WHERE conrelid = q AND contype NOT IN ('p', 'n')))::int
 			FROM (SELECT ('pgmq.q_' || $1)::regclass AS q) AS t`, name), 0)
-		want := map[queue.Storage]string{queue.Logged: "p", queue.Unlogged: "u"}[storage]
+		want := map[admin.Storage]string{admin.Logged: "p", admin.Unlogged: "u"}[storage]
 		check.Equal(t, "persistence", check.Value[string](t, pool, `SELECT string_agg(relpersistence::text, '' ORDER BY relname DESC) FROM pg_class WHERE relname IN ('q_' || $1, 'a_' || $1)`, name), want+"p")
 		check.Equal(t, "fillfactor", check.Value[bool](t, pool, `SELECT 'fillfactor=50' = ANY (reloptions) FROM pg_class WHERE relname = 'q_' || $1`, name), true)
 	}
@@ -96,7 +97,7 @@ func columns(t testing.TB, table string) []string {
 }
 
 func TestTheTemplateTablesRefuseRows(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for _, sql := range []string{
 		`INSERT INTO pgmq.template_queue (vt) VALUES (now())`,
 		`INSERT INTO pgmq.template_archive (msg_id, vt) VALUES (1, now())`,
@@ -107,7 +108,7 @@ func TestTheTemplateTablesRefuseRows(t *testing.T) {
 }
 
 func TestIDsBeyond48Bits(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `ALTER TABLE {Q} ALTER COLUMN msg_id RESTART WITH 281474976710657`))
 	high := check.SendBatch(t, q, make([]check.Order, 2))
@@ -117,8 +118,7 @@ func TestIDsBeyond48Bits(t *testing.T) {
 	check.Equal(t, "lowest first", msgs[0].Body.ID, 9)
 	check.OK(t, q.Delete(t.Context(), msgs[0], msgs[2]))
 	check.OK(t, q.Archive(t.Context(), msgs[1]))
-	m, err := q.Pop(t.Context())
-	check.OK(t, err)
+	m := check.Pop(t, q)
 	check.Equal(t, "popped", m.ID, high[1])
 	check.Equal(t, "messages", check.Length(t, q), 0)
 }

@@ -36,7 +36,7 @@ func sendAs(ctx context.Context, db check.Querier, name string) error {
 }
 
 func TestPoliciesGiveARoleItsOwnMessagesOnly(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	ctx, pool := t.Context(), check.DatabaseWith(t, schema.PublicWrappers)
 	a, b, nameA, nameB := tenants(t, pool)
 	check.Exec(t, pool, publicQueueTables(`
@@ -76,7 +76,7 @@ func TestPoliciesGiveARoleItsOwnMessagesOnly(t *testing.T) {
 
 // A role that others settle messages of might otherwise archive into their sight.
 func TestPoliciesOfTheArchiveHoldWhenArchiving(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	ctx, pool := t.Context(), check.DatabaseWith(t, schema.PublicWrappers)
 	a, _, nameA, _ := tenants(t, pool)
 	check.Exec(t, pool, publicQueueTables(`
@@ -92,7 +92,7 @@ func TestPoliciesOfTheArchiveHoldWhenArchiving(t *testing.T) {
 }
 
 func TestWithoutAPolicyARoleGetsNothing(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	ctx, pool := t.Context(), check.DatabaseWith(t, schema.PublicWrappers)
 	a, _, nameA, _ := tenants(t, pool)
 	check.OK(t, sendAs(ctx, pool, nameA))
@@ -109,7 +109,7 @@ func TestWithoutAPolicyARoleGetsNothing(t *testing.T) {
 }
 
 func TestThePoliciesOfTheDocumentWork(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := check.DatabaseWith(t, schema.PublicWrappers)
 	check.Exec(t, pool, `SELECT pgmq.create('orders')`)
 	user := check.RoleOn(t, pool, "user", apiGrants...)

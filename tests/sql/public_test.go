@@ -45,7 +45,7 @@ const publicQueue = "Ünï-1"
 func publicQueueTables(sql string) string { return check.Tables(publicQueue, sql) }
 
 func TestPublicWrappersHaveSupabasesSignatures(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := check.DatabaseWith(t, schema.PublicWrappers)
 	check.Same(t, "functions", signatures(t, pool, "pgmq_public", "."), []string{
 		"archive(queue_name text, message_id bigint) boolean",
@@ -62,7 +62,7 @@ func TestPublicWrappersHaveSupabasesSignatures(t *testing.T) {
 
 // PostgREST calls functions by the names of their arguments.
 func TestPublicWrappersWork(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := check.DatabaseWith(t, schema.PublicWrappers)
 	check.Exec(t, pool, `SELECT pgmq.create($1)`, publicQueue)
 	check.Equal(t, "id", check.Value[int](t, pool, `SELECT * FROM pgmq_public.send(queue_name => $1, message => '{"a": 1}')`, publicQueue), 1)
@@ -81,7 +81,7 @@ func TestPublicWrappersWork(t *testing.T) {
 }
 
 func TestEachPublicWrapperNeedsTheDocumentedGrantsAndNoMore(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := check.DatabaseWith(t, schema.PublicWrappers)
 	check.Exec(t, pool, `SELECT pgmq.create($1)`, publicQueue)
 	for function, grants := range queueGrants {
@@ -117,7 +117,7 @@ func supabaseRoles(t testing.TB) []string {
 }
 
 func TestPublicWrappersGrantToTheRolesThatExist(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	ctx := t.Context()
 	there := supabaseRoles(t)
 	pool := check.DatabaseWith(t, schema.PublicWrappers) // usually with none of them
@@ -165,7 +165,7 @@ func TestPublicWrappersGrantToTheRolesThatExist(t *testing.T) {
 }
 
 func TestPublicWrappersLeaveSomebodyElsesThingsInTheirSchema(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	ctx := t.Context()
 	for what, making := range map[string]string{
 		"function": `CREATE FUNCTION pgmq_public.theirs() RETURNS int LANGUAGE sql AS 'SELECT 1'`,

@@ -53,7 +53,7 @@ var may = map[string][]string{
 }
 
 func TestEachRoleMayDoWhatIsDocumentedAndNoMore(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	for _, kind := range []string{"Producer", "Consumer", "Monitor", "Auditor", "Owner"} {
 		q := pgtest.Queue[int](t)
 		check.SendBatch(t, q, []int{1, 2, 3})
@@ -79,7 +79,7 @@ func TestEachRoleMayDoWhatIsDocumentedAndNoMore(t *testing.T) {
 }
 
 func TestTheGoAPIWorksWithTheDocumentedGrants(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	ctx, owner := t.Context(), pgtest.Queue[check.Order](t)
 	producer := check.Open[check.Order](t, check.Documented(t, owner.Name(), "Producer"), owner.Name())
 	check.Send(t, producer, check.Order{ID: 1})
@@ -88,13 +88,13 @@ func TestTheGoAPIWorksWithTheDocumentedGrants(t *testing.T) {
 	check.Forbidden(t, "read", err)
 
 	consumer := check.Open[check.Order](t, check.Documented(t, owner.Name(), "Consumer"), owner.Name())
-	msgs := check.Read(t, consumer, 4, queue.Wait(time.Second))
+	msgs := check.Read(t, consumer, 4, queue.WaitFor(time.Second))
 	check.OK(t, consumer.SetVT(ctx, time.Hour, msgs...))
 	check.OK(t, consumer.Delete(ctx, msgs[0]))
 	check.OK(t, consumer.Archive(ctx, msgs[1]))
 	_, err = consumer.ArchiveID(ctx, msgs[2].ID)
 	check.OK(t, err)
-	_, err = consumer.Pop(ctx)
+	_, err = consumer.Pop(ctx, 1)
 	check.OK(t, err)
 	_, err = consumer.Send(ctx, check.Order{})
 	check.Forbidden(t, "send", err)
@@ -107,7 +107,7 @@ func TestTheGoAPIWorksWithTheDocumentedGrants(t *testing.T) {
 }
 
 func TestAConsumerNeedsOneMoreGrantForItsDeadLetters(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	source := pgtest.Queue[int](t)
 	dead := pgtest.Named[int](t, source.Name()+"_dead")
 	check.SendBatch(t, source, []int{1, 2})
@@ -149,7 +149,7 @@ func TestAConsumerNeedsOneMoreGrantForItsDeadLetters(t *testing.T) {
 
 // Whatever is called under any name on the caller's path, ours calls its own.
 func TestNoFunctionDependsOnTheSearchPath(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	check.Same(t, "plpgsql functions without a path of their own", check.Values[string](t, pgtest.Pool(), `
 		SELECT p.oid::regprocedure::text
 		FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
@@ -158,7 +158,7 @@ func TestNoFunctionDependsOnTheSearchPath(t *testing.T) {
 }
 
 func TestNoFunctionLendsItsOwnersRights(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	check.Same(t, "security definers", check.Values[string](t, pgtest.Pool(), `
 		SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'pgmq'::regnamespace AND prosecdef`), nil)
 }

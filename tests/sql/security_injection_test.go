@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/schema"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
@@ -178,7 +179,7 @@ func (f function) call(t testing.TB, db check.Querier, args []string) {
 // Every function, new ones too, is called with every hostile text in the place of
 // each string that it takes.
 func TestNoFunctionRunsAValue(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := exposed(t)
 	impatient := check.PoolLike(t, pool, func(c *pgxpool.Config) {
 		c.ConnConfig.RuntimeParams["statement_timeout"] = "100" // polls find nothing
@@ -221,7 +222,7 @@ func TestNoFunctionRunsAValue(t *testing.T) {
 }
 
 func TestTheGoAPIRunsNoValue(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := check.OwnDatabase(t)
 	check.Exec(t, pool, canary)
 	plain := check.OwnQueue[map[string]string](t, pool, "plain")
@@ -230,11 +231,11 @@ func TestTheGoAPIRunsNoValue(t *testing.T) {
 			through := check.PoolLike(t, pool, func(c *pgxpool.Config) { c.ConnConfig.DefaultQueryExecMode = mode })
 			q := plain
 			if _, err := queue.New[int](through, text); err == nil {
-				check.OK(t, queue.Create(t.Context(), through, text))
+				check.OK(t, admin.Create(t.Context(), through, text))
 				check.Life(t, through, check.Open[check.Order](t, through, text))
 				q = check.Open[map[string]string](t, through, text)
 			} else {
-				check.Is(t, err, queue.ErrName)
+				check.Is(t, err, queue.ErrInvalidName)
 			}
 			body, headers := map[string]string{text: text}, queue.Headers{text: text, "x-pgmq-group": text}
 			check.Send(t, q, body, headers)
@@ -243,10 +244,10 @@ func TestTheGoAPIRunsNoValue(t *testing.T) {
 			check.Equal(t, "the header", m.Headers[text], any(text))
 			check.OK(t, q.Archive(t.Context(), m))
 
-			moved, err := queue.Redrive(t.Context(), through, "plain", "plain", queue.Reason(text))
-			check.Is(t, err, queue.ErrOption)
+			moved, err := admin.Redrive(t.Context(), through, "plain", admin.To("plain"), admin.ForReason(text))
+			check.Is(t, err, queue.ErrInvalidOption)
 			check.Equal(t, "moved", moved, 0)
-			_, err = queue.Redrive(t.Context(), through, q.Name(), text, queue.Reason(text), queue.Containing(text))
+			_, err = admin.Redrive(t.Context(), through, q.Name(), admin.To(text), admin.ForReason(text), admin.Containing(text))
 			if err == nil && q != plain {
 				t.Errorf("moved from %q to itself", text)
 			}

@@ -26,7 +26,7 @@ func contents(t testing.TB, pool *pgxpool.Pool, upTo int64) []string {
 // No function, new ones included, lets a role do more than its grants say: those
 // who may not write change nothing, and a producer nothing that is there.
 func TestNoFunctionDoesMoreThanTheRoleMay(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	const sent = 5
 	for _, kind := range []string{"nobody", "Monitor", "Auditor", "Producer"} {
 		t.Run(kind, func(t *testing.T) {

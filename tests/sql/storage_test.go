@@ -10,16 +10,18 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
 // A queue has a backlog, and as much comes in as goes out. Then it is drained.
 func TestStorageStaysSmall(t *testing.T) {
+	check.Alone(t)
 	// Not parallel: it has a pace.
 	const backlog, half = 200_000, 20_000
 	server, pool := check.LocalServer(t, "fsync=off", "autovacuum_naptime=1s")
 	pgtest.Migrate(t, pool)
-	check.OK(t, queue.Create(t.Context(), pool, "orders"))
+	check.OK(t, admin.Create(t.Context(), pool, "orders"))
 	q := check.Open[int](t, check.PoolOf(t, server.URL, func(c *pgxpool.Config) {
 		c.ConnConfig.RuntimeParams["lock_timeout"] = "500ms" // what has to wait for longer fails
 	}), "orders")
@@ -65,7 +67,7 @@ func TestStorageStaysSmall(t *testing.T) {
 		t.Errorf("indexes of %d bytes are rebuilt with %d", before, after)
 	}
 	check.OK(t, c.End())
-	check.Equal(t, "outages", len(c.Of(queue.Outage)), 0)
+	check.Equal(t, "outages", len(c.Of(queue.EventOutage)), 0)
 }
 
 // pages are those of the queue's table.

@@ -8,8 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/pgmq-go/pgmq/internal/pgtest"
-	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -17,16 +16,15 @@ import (
 // others match what is bound here. Nothing is analyzed behind the test's back.
 func routes(t testing.TB) *pgxpool.Pool {
 	t.Helper()
-	database := pgtest.Database(t)
-	pgtest.Migrate(t, database)
-	check.OK(t, queue.Create(t.Context(), database, "bound"))
+	database := check.OwnDatabase(t)
+	check.OK(t, admin.Create(t.Context(), database, "bound"))
 	check.Exec(t, database, `ALTER TABLE pgmq.topic_bindings SET (autovacuum_enabled = off)`)
 	return check.PoolLike(t, database, func(c *pgxpool.Config) { c.MaxConns = 1 }) // one session: its plans stay
 }
 
 // The index only leaves out what cannot match.
 func TestRoutingByTheIndexIsRoutingByEveryExpression(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, name := routes(t), "bound"
 	random := rand.New(rand.NewPCG(1, 2))
 	word := func(letters string) string {
@@ -59,7 +57,7 @@ func TestRoutingByTheIndexIsRoutingByEveryExpression(t *testing.T) {
 // However the planner is misled, the rows that are looked at are those that
 // begin and end as the key does, and one for each of its beginnings.
 func TestRoutingLooksAtFewBindings(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	const (
 		key    = "orders.k77.created"
 		probes = len(key) + 1
@@ -132,7 +130,7 @@ func quickest(t testing.TB, db check.Querier, sql string) time.Duration {
 // Only for a binding that LIKE lets through is an expression compiled, which
 // costs a hundred times as much.
 func TestRoutingCompilesFewExpressions(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := routes(t)
 	check.BindMany(t, pool, `'*.k' || i || '.*'`, "bound") // all begin and end as any key does: with nothing
 	all := quickest(t, pool, `SELECT count(*) FROM pgmq.topic_bindings WHERE $1 ~ compiled_regex`)
@@ -145,7 +143,7 @@ func TestRoutingCompilesFewExpressions(t *testing.T) {
 // What Postgres expects of so many probes would make it compile them (jit), for
 // a hundred milliseconds.
 func TestRoutingIsNotCompiled(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := check.PoolLike(t, routes(t), func(c *pgxpool.Config) {
 		c.MaxConns = 1
 		for _, setting := range []string{"jit_above_cost", "jit_inline_above_cost", "jit_optimize_above_cost"} {
@@ -160,7 +158,7 @@ func TestRoutingIsNotCompiled(t *testing.T) {
 // A key that is far too long is refused before its beginnings are made, which
 // would be gigabytes.
 func TestALongKeyIsRefusedAtOnce(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := check.NewPool(t, func(c *pgxpool.Config) { c.ConnConfig.RuntimeParams["statement_timeout"] = "2s" })
 	for _, call := range []string{`test_routing($1)`, `send_topic($1, '1')`, `send_batch_topic($1, '{1}')`, `validate_routing_key($1)`, `bind_topic($1, 'a')`} {
 		_, err := pool.Exec(t.Context(), `SELECT pgmq.`+call, strings.Repeat("k", 20000))

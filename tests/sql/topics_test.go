@@ -10,6 +10,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -24,7 +25,7 @@ func matches(t testing.TB, key string) []string {
 }
 
 func TestPatternsMatchByPGMQsRules(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	at, name := check.Topic(), pgtest.Queue[int](t).Name()
 	patterns := []string{
 		at + ".logs.*", at + ".logs.#", at + ".#.error", at + ".a.#.b", at + ".a.*.b", at + ".log*.x", at + ".exact", "#." + at, "*." + at, at,
@@ -65,7 +66,7 @@ func TestPatternsMatchByPGMQsRules(t *testing.T) {
 }
 
 func TestATopicGivesEachQueueOneCopy(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, at := pgtest.Pool(), check.Topic()
 	first, second, third := pgtest.Queue[int](t), pgtest.Queue[int](t), pgtest.Queue[int](t)
 	bind(t, at+".#", first.Name())
@@ -87,7 +88,7 @@ func TestATopicGivesEachQueueOneCopy(t *testing.T) {
 }
 
 func TestABatchToATopicTellsTheIDsOfEachQueue(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, at := pgtest.Pool(), check.Topic()
 	first, second := pgtest.Queue[int](t), pgtest.Queue[int](t)
 	if first.Name() > second.Name() {
@@ -119,7 +120,7 @@ func TestABatchToATopicTellsTheIDsOfEachQueue(t *testing.T) {
 }
 
 func TestBindingsFollowTheirQueue(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, at, name := pgtest.Pool(), check.Topic(), "Bound-"+pgtest.Name()
 	pgtest.Named[int](t, name)
 	bind(t, at, strings.ToLower(name)) // capitals do not count
@@ -133,7 +134,7 @@ func TestBindingsFollowTheirQueue(t *testing.T) {
 
 // They hold a queue's lock while it is made, bound or dropped.
 func TestBindingWaitsForWhoeverChangesTheQueue(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	at, name := check.Topic(), pgtest.Queue[int](t).Name()
 	tx, err := pgtest.Pool().Begin(t.Context())
 	check.OK(t, err)
@@ -147,11 +148,11 @@ func TestBindingWaitsForWhoeverChangesTheQueue(t *testing.T) {
 }
 
 func TestQueuesOfAnyNameTakeTopics(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool := routes(t)
 	for i, name := range check.GoodNames {
 		key := fmt.Sprintf("key.%d", i)
-		check.OK(t, queue.Create(t.Context(), pool, name))
+		check.OK(t, admin.Create(t.Context(), pool, name))
 		check.Exec(t, pool, `SELECT pgmq.bind_topic($1, $2)`, key, name)
 		check.Exec(t, pool, `SELECT pgmq.bind_topic($1, $2)`, key, name)
 		check.Same(t, "bindings", check.Values[string](t, pool, `SELECT queue_name FROM pgmq.list_topic_bindings($1)`, name), []string{name})
@@ -164,7 +165,7 @@ func TestQueuesOfAnyNameTakeTopics(t *testing.T) {
 
 // What arrives is what was sent, as pgmq-py sends it.
 func TestATopicsCopiesCarryBodyHeadersAndDelay(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, at := pgtest.Pool(), check.Topic()
 	first, second := pgtest.Queue[check.Order](t), pgtest.Queue[check.Order](t)
 	bind(t, at+".*", first.Name())
@@ -191,7 +192,7 @@ func TestATopicsCopiesCarryBodyHeadersAndDelay(t *testing.T) {
 }
 
 func TestOneQueueThatIsGoneStopsTheWholeSend(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, at := pgtest.Pool(), check.Topic()
 	first, second := pgtest.Queue[int](t), pgtest.Queue[int](t)
 	bind(t, at, first.Name())
@@ -206,7 +207,7 @@ func TestOneQueueThatIsGoneStopsTheWholeSend(t *testing.T) {
 
 // As in PGMQ: there is nothing wrong with no delay until somebody needs it.
 func TestANullDelayFailsWhereAQueueMatches(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	pool, at, name := pgtest.Pool(), check.Topic(), pgtest.Queue[int](t).Name()
 	check.Equal(t, "copies", check.Value[int](t, pool, `SELECT pgmq.send_topic($1, '1', NULL::integer)`, at), 0)
 	bind(t, at, name)
@@ -215,7 +216,7 @@ func TestANullDelayFailsWhereAQueueMatches(t *testing.T) {
 }
 
 func TestTopicsRefuseInPGMQsWords(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	name, long := pgtest.Queue[int](t).Name(), strings.Repeat("k", 256)
 	for call, want := range map[string]string{
 		`validate_routing_key('')`:                       "routing_key cannot be NULL or empty",

@@ -22,7 +22,7 @@ var (
 
 // A distributed Postgres refuses anything but immutable expressions there.
 func TestWritesReturnColumnsOnly(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	files, err := filepath.Glob(check.Root("queries/*.sql"))
 	check.OK(t, err)
 	found := 0
@@ -43,7 +43,7 @@ func TestWritesReturnColumnsOnly(t *testing.T) {
 
 // The catalogue pgmq.meta is never distributed, so writes to it are free.
 func TestFunctionBodiesWriteToQueuesWithoutVolatileFunctions(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	volatile := map[string]bool{}
 	for _, name := range check.Values[string](t, pgtest.Pool(), `
 		SELECT DISTINCT proname::text FROM pg_proc
@@ -69,7 +69,7 @@ func TestFunctionBodiesWriteToQueuesWithoutVolatileFunctions(t *testing.T) {
 }
 
 func TestQueueHasNothingThatADistributedTableRefuses(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	for what, sql := range map[string]string{
 		"triggers":     `SELECT count(*)::int FROM pg_trigger WHERE tgrelid IN ('{Q}'::regclass, '{A}'::regclass)`,

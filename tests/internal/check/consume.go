@@ -70,14 +70,14 @@ func (c *Consuming) End() error {
 	return c.Returned()
 }
 
-// Background runs a consumer of q until the test ends, or End is called.
-func Background[T any](t testing.TB, q *queue.Queue[T], run func(context.Context, *queue.Queue[T]) error) *Consuming {
+// Background runs a consumer, with an option that observes it, until the test ends or
+// End is called.
+func Background(t testing.TB, run func(context.Context, queue.ConsumeOption) error) *Consuming {
 	t.Helper()
 	c := &Consuming{t: t, done: make(chan error, 1)}
 	var ctx context.Context
 	ctx, c.stop = context.WithCancel(context.Background())
-	observed := q.Observe(c.Observe)
-	go func() { c.done <- run(ctx, observed) }()
+	go func() { c.done <- run(ctx, queue.Observe(c.Observe)) }()
 	t.Cleanup(func() { _ = c.End() })
 	return c
 }
@@ -85,7 +85,9 @@ func Background[T any](t testing.TB, q *queue.Queue[T], run func(context.Context
 // Consume runs Consume in the background.
 func Consume[T any](t testing.TB, q *queue.Queue[T], handle queue.Handler[T], opts ...queue.ConsumeOption) *Consuming {
 	t.Helper()
-	return Background(t, q, func(ctx context.Context, q *queue.Queue[T]) error { return q.Consume(ctx, handle, opts...) })
+	return Background(t, func(ctx context.Context, observe queue.ConsumeOption) error {
+		return q.Consume(ctx, handle, append(slices.Clone(opts), observe)...)
+	})
 }
 
 // EndAll ends consumers, which must not have ended by themselves, when their
@@ -99,7 +101,7 @@ func EndAll(t testing.TB, consumers ...*Consuming) {
 		default:
 		}
 		Eventually(t, "an outage is over", func() bool {
-			return len(c.Of(queue.Outage)) == len(c.Of(queue.Recovered))
+			return len(c.Of(queue.EventOutage)) == len(c.Of(queue.EventRecovered))
 		})
 		if err := c.End(); err != nil {
 			t.Error(fmt.Errorf("consumer %d: %w", i+1, err))

@@ -46,7 +46,7 @@ func WaitsFor(t testing.TB, name string) Waiter {
 	w := WaiterOf(t, name)
 	ctx, cancel := context.WithTimeout(t.Context(), Patience)
 	defer cancel()
-	OK(t, db.New().Await(ctx, w.Bound, w.Table)) // not at once where a sender left its lock
+	OK(t, db.New().Subscribe(ctx, w.Bound, w.Table)) // not at once where a sender left its lock
 	return w
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/internal/postgres"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/schema"
 	"github.com/pgmq-go/pgmq/tests/internal/netfault"
 )
@@ -45,8 +46,7 @@ func LocalServer(t testing.TB, settings ...string) (*postgres.Server, *pgxpool.P
 // OwnDatabase is a migrated database of the test's own.
 func OwnDatabase(t testing.TB) *pgxpool.Pool {
 	t.Helper()
-	pool := pgtest.Database(t)
-	pgtest.Migrate(t, pool)
+	pool := pgtest.Migrated(t)
 	return pool
 }
 
@@ -65,15 +65,14 @@ func PoolOf(t testing.TB, url string, change func(*pgxpool.Config)) *pgxpool.Poo
 // OwnQueue makes a queue in a database that goes away with the test.
 func OwnQueue[T any](t testing.TB, pool *pgxpool.Pool, name string) *queue.Queue[T] {
 	t.Helper()
-	OK(t, queue.Create(t.Context(), pool, name))
+	OK(t, admin.Create(t.Context(), pool, name))
 	return Open[T](t, pool, name)
 }
 
 // DatabaseWith is a migrated database with optional APIs.
 func DatabaseWith(t testing.TB, apis ...schema.Optional) *pgxpool.Pool {
 	t.Helper()
-	pool := pgtest.Database(t)
-	pgtest.Migrate(t, pool)
+	pool := pgtest.Migrated(t)
 	for _, o := range apis {
 		OK(t, schema.Install(t.Context(), SQLDB(t, pool), o))
 	}

@@ -1,12 +1,14 @@
 package check
 
 import (
+	"context"
 	"testing"
 	"time"
 )
 
-// Patience is how long a test waits for what must happen sooner or later.
-const Patience = 30 * time.Second
+// Patience is how long a test waits for what must happen sooner or later. It is
+// for machines that are busy with other things: nothing should come near it.
+const Patience = 2 * time.Minute
 
 // Eventually waits for a condition.
 func Eventually(t testing.TB, what string, holds func() bool) {
@@ -16,4 +18,49 @@ func Eventually(t testing.TB, what string, holds func() bool) {
 			t.Fatalf("%v passed, and it is still not so that %s", Patience, what)
 		}
 	}
+}
+
+// Receive receives from a channel, or until it is closed. It must be called by the
+// goroutine of the test.
+func Receive[V any](t testing.TB, from <-chan V) V {
+	t.Helper()
+	v, received := receive(from)
+	if !received {
+		t.Fatalf("%v passed, and nothing came", Patience)
+	}
+	return v
+}
+
+// Hold is for handlers and other goroutines that a test holds back: it waits until
+// the test sends or closes, and no longer than a test waits for anything.
+func Hold[V any](until <-chan V) { receive(until) }
+
+func receive[V any](from <-chan V) (v V, received bool) {
+	timer := time.NewTimer(Patience)
+	defer timer.Stop()
+	select {
+	case v = <-from:
+		return v, true
+	case <-timer.C:
+		return v, false
+	}
+}
+
+// Put sends on a channel from a handler or another goroutine. It gives up after
+// as long as a test waits for anything.
+func Put[V any](to chan<- V, v V) {
+	timer := time.NewTimer(Patience)
+	defer timer.Stop()
+	select {
+	case to <- v:
+	case <-timer.C:
+	}
+}
+
+// Within returns a context of the test that ends when the test has waited for too
+// long.
+func Within(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), Patience)
+	t.Cleanup(cancel)
+	return ctx
 }

@@ -114,7 +114,7 @@ func Latencies(t testing.TB, n int, arrive Arrival) []time.Duration {
 		if all[len(all)-1] > 5*time.Second {
 			t.Fatalf("a message took %v", all[len(all)-1])
 		}
-		p.First(string(queue.Settled), id)
+		p.First(string(queue.EventSettled), id)
 	}
 	return all
 }

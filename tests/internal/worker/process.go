@@ -162,7 +162,7 @@ func SettledOnce(t testing.TB, id int64, all ...*Process) *Process {
 	check.Eventually(t, "a message is settled", func() bool {
 		by = nil
 		for _, p := range all {
-			for range p.Of(string(queue.Settled), id) {
+			for range p.Of(string(queue.EventSettled), id) {
 				by = append(by, p)
 			}
 		}

@@ -29,7 +29,7 @@ func init() {
 	}
 	err := work(spec)
 	switch {
-	case errors.Is(err, queue.ErrStopped):
+	case errors.Is(err, queue.ErrGraceExpired):
 		os.Exit(ExitStopped)
 	case err != nil:
 		fmt.Fprintln(os.Stderr, err)
@@ -38,7 +38,7 @@ func init() {
 	os.Exit(0)
 }
 
-// ExitStopped is how a worker exits when its Consume returned queue.ErrStopped.
+// ExitStopped is how a worker exits when its Consume returned queue.ErrGraceExpired.
 const ExitStopped = 3
 
 // Spec is what a worker does. Zero values are the defaults of Consume.
@@ -101,11 +101,10 @@ func work(text string) error {
 	}
 	var consumers []func(context.Context) error
 	for _, name := range spec.Queues {
-		q, err := queue.New[Task](pool, name)
+		q, err := queue.New[Task](pool, name, queue.Observe(writeEvent))
 		if err != nil {
 			return err
 		}
-		q = q.Observe(writeEvent)
 		for range max(spec.Consumers, 1) {
 			consumers = append(consumers, func(ctx context.Context) error { return q.Consume(ctx, handleTask, spec.options()...) })
 		}
@@ -116,7 +115,7 @@ func work(text string) error {
 }
 
 func (s Spec) options() []queue.ConsumeOption {
-	opts := []queue.ConsumeOption{queue.Workers(s.Workers), queue.Grace(s.Grace)}
+	opts := []queue.ConsumeOption{queue.Workers(s.Workers), queue.ShutdownGrace(s.Grace)}
 	if s.VT > 0 {
 		opts = append(opts, queue.VT(s.VT))
 	}
@@ -141,7 +140,7 @@ func handleTask(ctx context.Context, m *queue.Message[Task]) error {
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, queue.ErrLeaseLost):
 		end.Cause = LostCause
-	case errors.Is(cause, queue.ErrStopped):
+	case errors.Is(cause, queue.ErrGraceExpired):
 		end.Cause = StoppedCause
 	case cause != nil:
 		end.Cause = cause.Error()
@@ -154,7 +153,7 @@ func handleTask(ctx context.Context, m *queue.Message[Task]) error {
 }
 
 func writeEvent(_ context.Context, e queue.Event) {
-	if e.Kind != queue.Delivered {
+	if e.Kind != queue.EventDelivered {
 		writeLine(Line{What: string(e.Kind), ID: e.ID, Reads: e.Reads, Err: textOf(e.Err)})
 	}
 }

@@ -11,20 +11,20 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-func TestSendEachGivesEveryMessageItsOwnOptions(t *testing.T) {
-	t.Parallel()
+func TestSendMessagesGivesEveryMessageItsOwnOptions(t *testing.T) {
+	check.Parallel(t)
 	q := pgtest.Queue[string](t)
-	none, err := q.SendEach(t.Context(), nil)
+	none, err := q.SendMessages(t.Context())
 	check.OK(t, err)
 	check.Equal(t, "ids of none", len(none), 0)
 
 	at := check.ServerTime(t).Add(2 * time.Hour)
-	sent, err := q.SendEach(t.Context(), []queue.Outgoing[string]{
+	sent, err := q.SendMessages(t.Context(), []queue.Outgoing[string]{
 		{Body: "plain"},
 		{Body: "headers", Options: []queue.SendOption{queue.Headers{"a": 1}}},
 		{Body: "delay", Options: []queue.SendOption{queue.Delay(time.Hour)}},
 		{Body: "at", Options: []queue.SendOption{queue.At(at)}},
-	})
+	}...)
 	check.OK(t, err)
 	check.EqualAll(t, "ids", sent, []int64{1, 2, 3, 4})
 	msgs := check.Peek(t, q, 10)
@@ -38,8 +38,8 @@ func TestSendEachGivesEveryMessageItsOwnOptions(t *testing.T) {
 	check.EqualAll(t, "ids that can be read", check.IDs(check.Read(t, q, 10)), []int64{1, 2})
 }
 
-func TestSendEachSendsAllOrNone(t *testing.T) {
-	t.Parallel()
+func TestSendMessagesSendsAllOrNone(t *testing.T) {
+	check.Parallel(t)
 	q := pgtest.Queue[string](t)
 	for index, bad := range []queue.Outgoing[string]{
 		{Body: "\x00"},
@@ -47,15 +47,15 @@ func TestSendEachSendsAllOrNone(t *testing.T) {
 	} {
 		msgs := []queue.Outgoing[string]{{Body: "a"}, {Body: "a"}}
 		msgs[index] = bad
-		_, err := q.SendEach(t.Context(), msgs)
+		_, err := q.SendMessages(t.Context(), msgs...)
 		check.Equal(t, "the index", check.As[*queue.EncodeError](t, err).Index, index)
 	}
-	_, err := q.SendEach(t.Context(), []queue.Outgoing[string]{{Options: []queue.SendOption{queue.Delay(-1)}}})
-	check.Is(t, err, queue.ErrOption)
-	_, err = check.Open[string](t, pgtest.Pool(), "no such").SendEach(t.Context(), make([]queue.Outgoing[string], 1))
+	_, err := q.SendMessages(t.Context(), queue.Outgoing[string]{Options: []queue.SendOption{queue.Delay(-1)}})
+	check.Is(t, err, queue.ErrInvalidOption)
+	_, err = check.Open[string](t, pgtest.Pool(), "no such").SendMessages(t.Context(), make([]queue.Outgoing[string], 1)...)
 	check.Is(t, err, queue.ErrNoQueue)
 	err = pgx.BeginFunc(t.Context(), pgtest.Pool(), func(tx pgx.Tx) error {
-		_, err := q.WithTx(tx).SendEach(t.Context(), make([]queue.Outgoing[string], 3))
+		_, err := q.WithTx(tx).SendMessages(t.Context(), make([]queue.Outgoing[string], 3)...)
 		check.OK(t, err)
 		return check.ErrWork
 	})
