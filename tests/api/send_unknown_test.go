@@ -25,8 +25,8 @@ func TestASendThatIsGivenUpOnItsWayIsUnknown(t *testing.T) {
 			_, err := check.Open[int64](t, pool, name).SendBatch(ctx, []int64{1})
 			return err
 		},
-		"SendEach": func(ctx context.Context, pool *pgxpool.Pool, name string) error {
-			_, err := check.Open[int64](t, pool, name).SendEach(ctx, []queue.Outgoing[int64]{{Body: 1}})
+		"SendMessages": func(ctx context.Context, pool *pgxpool.Pool, name string) error {
+			_, err := check.Open[int64](t, pool, name).SendMessages(ctx, []queue.Outgoing[int64]{{Body: 1}}...)
 			return err
 		},
 		"Send on a connection": func(ctx context.Context, pool *pgxpool.Pool, name string) error {

@@ -67,7 +67,7 @@ func TestTheLogNamesWhatAnOperatorShouldKnowAndNoBody(t *testing.T) {
 			return queue.DeadLetter(check.ErrWork)
 		}, atOnce)
 	}()
-	_, err := logged.Send(ctx, check.Order{ID: 1, Customer: "top secret"})
+	_, err = logged.Send(ctx, check.Order{ID: 1, Customer: "top secret"})
 	check.OK(t, err)
 	archived(t, q.Name())
 	check.Eventually(t, "the death is logged", func() bool { return strings.Contains(out.String(), "dead-lettered") })

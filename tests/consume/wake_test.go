@@ -41,7 +41,7 @@ var wakes = []struct {
 		return err
 	}, 1},
 	{"Announce", func(ctx context.Context, q *queue.Queue[int], on check.Querier) error {
-		return db.New().Announce(ctx, tab.New(q.Name()).Bind(on))
+		return db.New().Notify(ctx, tab.New(q.Name()).Bind(on))
 	}, 1},
 	{"send", calling(`SELECT pgmq.send($1, '1')`), 1},
 	{"send_batch", calling(`SELECT pgmq.send_batch($1, array_fill('1'::jsonb, '{1000}'))`), 1},
@@ -89,9 +89,9 @@ func TestASendWakesWhoeverWaits(t *testing.T) {
 				check.Equal(t, "locks left behind by "+call.what, advisory(t, conn), 0)
 			}
 			if waiting {
-				check.OK(t, db.New().Unawait(t.Context(), w.Bound, w.Table))
+				check.OK(t, db.New().Unsubscribe(t.Context(), w.Bound, w.Table))
 			} else {
-				check.OK(t, db.New().Await(t.Context(), w.Bound, w.Table))
+				check.OK(t, db.New().Subscribe(t.Context(), w.Bound, w.Table))
 			}
 		}
 	}
@@ -187,7 +187,7 @@ func TestASenderAsksWhoWaitsWhenItsMessageIsIn(t *testing.T) {
 			sender := check.Connection(t, pgtest.Pool())
 			go func() { done <- call.run(t.Context(), check.Open[int](t, sender, q.Name()), sender) }()
 			atGate(t, q.Name())
-			check.OK(t, db.New().Await(t.Context(), w.Bound, w.Table))
+			check.OK(t, db.New().Subscribe(t.Context(), w.Bound, w.Table))
 			unbar()
 			check.OK(t, <-done)
 			check.Equal(t, "notifications", w.Heard(t), 1)
