@@ -123,7 +123,7 @@ type LeaseLostError struct {
 func (e *LeaseLostError) Error() string {
 	var parts []string
 	if looked := receipt.Without(e.Unread, e.Gone); len(looked) > 0 {
-		parts = append(parts, "not read, only looked at: "+list(looked))
+		parts = append(parts, "only looked at, not read: "+list(looked))
 	}
 	if taken := receipt.Without(e.IDs, slices.Concat(e.Gone, e.Unread)); len(taken) > 0 {
 		parts = append(parts, "read again by another: "+list(taken))
