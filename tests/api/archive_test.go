@@ -9,6 +9,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -71,7 +72,7 @@ func TestReplayMovesArchivedMessagesBackInOrder(t *testing.T) {
 	t.Parallel()
 	q := check.InArchive(t, 2500)
 	var steps []int64
-	moved, err := queue.Replay(t.Context(), pgtest.Pool(), q.Name(), queue.Progress(func(n int64) { steps = append(steps, n) }))
+	moved, err := admin.Replay(t.Context(), pgtest.Pool(), q.Name(), admin.Progress(func(n int64) { steps = append(steps, n) }))
 	check.OK(t, err)
 	check.Equal(t, "moved", moved, 2500)
 	check.EqualAll(t, "progress", steps, []int64{1000, 2000, 2500})
@@ -82,7 +83,7 @@ func TestReplayMovesArchivedMessagesBackInOrder(t *testing.T) {
 		check.Equal(t, "reads", m.Reads, 1)
 		check.Equal(t, "a header", m.Headers["trace"], any("abc"))
 	}
-	again, err := queue.Replay(t.Context(), pgtest.Pool(), q.Name())
+	again, err := admin.Replay(t.Context(), pgtest.Pool(), q.Name())
 	check.OK(t, err)
 	check.Equal(t, "moved the second time", again, 0)
 }
@@ -90,17 +91,17 @@ func TestReplayMovesArchivedMessagesBackInOrder(t *testing.T) {
 func TestReplayByIDAndByTime(t *testing.T) {
 	t.Parallel()
 	q := check.InArchive(t, 10)
-	replay := func(want int64, opts ...queue.ReplayOption) {
+	replay := func(want int64, opts ...admin.ReplayOption) {
 		t.Helper()
-		moved, err := queue.Replay(t.Context(), pgtest.Pool(), q.Name(), opts...)
+		moved, err := admin.Replay(t.Context(), pgtest.Pool(), q.Name(), opts...)
 		check.OK(t, err)
 		check.Equal(t, "moved", moved, want)
 	}
-	replay(0, queue.IDs{})
-	replay(2, queue.IDs{9, 1, 4711})
-	replay(0, queue.IDs{9, 1})
-	replay(3, queue.Since(check.Hourly(3)), queue.Until(check.Hourly(6)))
-	replay(2, queue.Since(check.Hourly(8)), queue.Until(check.Hourly(24*365*100)))
+	replay(0, admin.IDs{})
+	replay(2, admin.IDs{9, 1, 4711})
+	replay(0, admin.IDs{9, 1})
+	replay(3, admin.Since(check.Hourly(3)), admin.Until(check.Hourly(6)))
+	replay(2, admin.Since(check.Hourly(8)), admin.Until(check.Hourly(24*365*100)))
 	check.EqualAll(t, "left", check.ArchivedIDs(t, q), []int64{2, 6, 7})
 	var bodies []int
 	for _, m := range check.Read(t, q, 10) {
@@ -113,7 +114,7 @@ func TestReplayDoesNotMoveWhatIsArchivedMeanwhile(t *testing.T) {
 	t.Parallel()
 	q := check.InArchive(t, 2000)
 	// Each step archives what it brought back: without a limit this would never end.
-	moved, err := queue.Replay(t.Context(), pgtest.Pool(), q.Name(), queue.Progress(func(int64) {
+	moved, err := admin.Replay(t.Context(), pgtest.Pool(), q.Name(), admin.Progress(func(int64) {
 		check.OK(t, q.Archive(t.Context(), check.Read(t, q, 1000)...))
 	}))
 	check.OK(t, err)
@@ -128,7 +129,7 @@ func TestTwoReplaysAtOnceMoveEachMessageOnce(t *testing.T) {
 	total := make([]int64, 4)
 	for i := range total {
 		group.Go(func() (err error) {
-			total[i], err = queue.Replay(t.Context(), pgtest.Pool(), q.Name())
+			total[i], err = admin.Replay(t.Context(), pgtest.Pool(), q.Name())
 			return err
 		})
 	}
@@ -143,7 +144,7 @@ func TestReplayWakesWhoeverWaits(t *testing.T) {
 	q := check.InArchive(t, 1)
 	w := check.WaitsFor(t, q.Name())
 	for _, want := range []int{1, 0} { // nothing is left to replay
-		moved, err := queue.Replay(t.Context(), pgtest.Pool(), q.Name())
+		moved, err := admin.Replay(t.Context(), pgtest.Pool(), q.Name())
 		check.OK(t, err)
 		check.Equal(t, "replayed", moved, int64(want))
 		check.Equal(t, "notifications", w.Heard(t), want)
@@ -154,7 +155,7 @@ func TestReplayInATransactionIsAllOrNothing(t *testing.T) {
 	t.Parallel()
 	q := check.InArchive(t, 5)
 	err := pgx.BeginFunc(t.Context(), pgtest.Pool(), func(tx pgx.Tx) error {
-		moved, err := queue.Replay(t.Context(), tx, q.Name())
+		moved, err := admin.Replay(t.Context(), tx, q.Name())
 		check.OK(t, err)
 		check.Equal(t, "moved", moved, 5)
 		return check.ErrWork
@@ -170,12 +171,12 @@ func TestPruneArchiveRemovesWhatIsOlder(t *testing.T) {
 	// What was archived by one statement has one time: more than a step of it.
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `UPDATE {A} SET archived_at = '2020-01-01 00:00:00+00' WHERE msg_id > 1000`))
 	var steps []int64
-	pruned, err := queue.PruneArchive(t.Context(), pgtest.Pool(), q.Name(), check.Hourly(990), queue.Progress(func(n int64) { steps = append(steps, n) }))
+	pruned, err := admin.Prune(t.Context(), pgtest.Pool(), q.Name(), check.Hourly(990), admin.Progress(func(n int64) { steps = append(steps, n) }))
 	check.OK(t, err)
 	check.Equal(t, "pruned", pruned, 3489)
 	check.EqualAll(t, "progress", steps, []int64{1000, 2000, 3000, 3489})
 	check.EqualAll(t, "left", check.ArchivedIDs(t, q), []int64{990, 991, 992, 993, 994, 995, 996, 997, 998, 999, 1000})
-	again, err := queue.PruneArchive(t.Context(), pgtest.Pool(), q.Name(), check.Hourly(990))
+	again, err := admin.Prune(t.Context(), pgtest.Pool(), q.Name(), check.Hourly(990))
 	check.OK(t, err)
 	check.Equal(t, "pruned the second time", again, 0)
 }
@@ -183,12 +184,12 @@ func TestPruneArchiveRemovesWhatIsOlder(t *testing.T) {
 func TestArchiveOperationsRefuse(t *testing.T) {
 	t.Parallel()
 	q := check.InArchive(t, 1)
-	replay := func(name string, opts ...queue.ReplayOption) error {
-		_, err := queue.Replay(t.Context(), pgtest.Pool(), name, opts...)
+	replay := func(name string, opts ...admin.ReplayOption) error {
+		_, err := admin.Replay(t.Context(), pgtest.Pool(), name, opts...)
 		return err
 	}
-	prune := func(name string, opts ...queue.PruneOption) error {
-		_, err := queue.PruneArchive(t.Context(), pgtest.Pool(), name, time.Now(), opts...)
+	prune := func(name string, opts ...admin.PruneOption) error {
+		_, err := admin.Prune(t.Context(), pgtest.Pool(), name, time.Now(), opts...)
 		return err
 	}
 	list := func(name string, opts ...queue.ArchiveOption) error {
@@ -205,9 +206,11 @@ func TestArchiveOperationsRefuse(t *testing.T) {
 	check.Is(t, replay(q.Name(), nil), queue.ErrOption)
 	check.Is(t, prune(q.Name(), nil), queue.ErrOption)
 	check.Is(t, list(q.Name(), nil), queue.ErrOption)
-	check.Is(t, replay(q.Name(), queue.Progress(nil)), queue.ErrOption)
-	check.Is(t, prune(q.Name(), queue.Progress(nil)), queue.ErrOption)
-	check.Is(t, replay(q.Name(), queue.IDs{1}, queue.Since(check.Hourly(0))), queue.ErrOption)
+	check.OK(t, replay(q.Name(), admin.IDs{}, admin.Progress(nil), admin.Intercept(nil), admin.Since{}, admin.Until{}))
+	pruned, err := admin.Prune(t.Context(), pgtest.Pool(), q.Name(), time.Time{}, admin.Progress(nil))
+	check.OK(t, err)
+	check.Equal(t, "pruned before no time", pruned, 0)
+	check.Is(t, replay(q.Name(), admin.IDs{1}, admin.Since(check.Hourly(0))), queue.ErrOption)
 	check.Equal(t, "in the archive", len(check.ArchivedIDs(t, q)), 1)
 }
 
@@ -216,10 +219,10 @@ func TestAnArchivistMayReplayAndPruneAndNoMore(t *testing.T) {
 	q := check.InArchive(t, 3)
 	check.Send(t, q, 4)
 	pool := check.Documented(t, q.Name(), "Archivist")
-	moved, err := queue.Replay(t.Context(), pool, q.Name(), queue.IDs{1})
+	moved, err := admin.Replay(t.Context(), pool, q.Name(), admin.IDs{1})
 	check.OK(t, err)
 	check.Equal(t, "moved", moved, 1)
-	pruned, err := queue.PruneArchive(t.Context(), pool, q.Name(), check.Hourly(3))
+	pruned, err := admin.Prune(t.Context(), pool, q.Name(), check.Hourly(3))
 	check.OK(t, err)
 	check.Equal(t, "pruned", pruned, 1)
 	check.EqualAll(t, "what is left", check.ArchivedIDs(t, check.Open[int](t, pool, q.Name())), []int64{3})

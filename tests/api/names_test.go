@@ -9,6 +9,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -21,8 +22,8 @@ func TestEveryGoodNameWorksEverywhere(t *testing.T) {
 	pool := pgtest.Database(t)
 	pgtest.Migrate(t, pool)
 	for _, name := range check.GoodNames {
-		check.OK(t, queue.Create(t.Context(), pool, name))
-		check.OK(t, queue.Create(t.Context(), pool, name)) // again is nothing
+		check.OK(t, admin.Create(t.Context(), pool, name))
+		check.OK(t, admin.Create(t.Context(), pool, name)) // again is nothing
 	}
 	check.Equal(t, "queues", len(check.QueueNames(t, pool)), len(check.GoodNames))
 	for _, name := range check.GoodNames {
@@ -35,7 +36,7 @@ func TestEveryGoodNameWorksEverywhere(t *testing.T) {
 		}))
 	}
 	for _, name := range check.GoodNames {
-		check.OK(t, queue.Drop(t.Context(), pool, name))
+		check.OK(t, admin.Drop(t.Context(), pool, name))
 	}
 	check.Equal(t, "tables left", check.Value[int](t, pool, `SELECT count(*)::int FROM pg_tables WHERE tablename ~ '^[qa]_'`), 0)
 }
@@ -45,7 +46,7 @@ func total(t testing.TB, pool *pgxpool.Pool) int64 {
 	t.Helper()
 	var n int64
 	for _, name := range check.QueueNames(t, pool) {
-		stats, err := queue.Stats(t.Context(), pool, name)
+		stats, err := admin.Stats(t.Context(), pool, name)
 		check.OK(t, err)
 		n += stats.Length
 	}
@@ -58,11 +59,11 @@ func TestEveryBadNameIsRefusedEverywhere(t *testing.T) {
 	for _, name := range badNames {
 		_, err := queue.New[check.Order](pool, name)
 		check.Is(t, err, queue.ErrName)
-		check.Is(t, queue.Create(ctx, pool, name), queue.ErrName)
-		check.Is(t, queue.Drop(ctx, pool, name), queue.ErrName)
-		_, err = queue.Purge(ctx, pool, name)
+		check.Is(t, admin.Create(ctx, pool, name), queue.ErrName)
+		check.Is(t, admin.Drop(ctx, pool, name), queue.ErrName)
+		_, err = admin.Purge(ctx, pool, name)
 		check.Is(t, err, queue.ErrName)
-		_, err = queue.Stats(ctx, pool, name)
+		_, err = admin.Stats(ctx, pool, name)
 		check.Is(t, err, queue.ErrName)
 	}
 }
@@ -71,12 +72,12 @@ func TestCapitalsDoNotCount(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Database(t)
 	pgtest.Migrate(t, pool)
-	check.OK(t, queue.Create(t.Context(), pool, "MyQueue"))
-	check.OK(t, queue.Create(t.Context(), pool, "myqueue"))
+	check.OK(t, admin.Create(t.Context(), pool, "MyQueue"))
+	check.OK(t, admin.Create(t.Context(), pool, "myqueue"))
 	check.Same(t, "queues", check.QueueNames(t, pool), []string{"MyQueue"})
 	check.Send(t, check.Open[check.Order](t, pool, "MYQUEUE"), check.Order{ID: 1})
 	check.Equal(t, "one queue", check.ReadOne(t, check.Open[check.Order](t, pool, "MyQueue")).Body.ID, 1)
-	check.OK(t, queue.Drop(t.Context(), pool, "myQueue"))
+	check.OK(t, admin.Drop(t.Context(), pool, "myQueue"))
 	check.Equal(t, "queues left", len(check.QueueNames(t, pool)), 0)
 }
 
@@ -90,9 +91,9 @@ func TestEverythingWorksInEveryExecMode(t *testing.T) {
 			t.Parallel()
 			pool := check.NewPool(t, func(c *pgxpool.Config) { c.ConnConfig.DefaultQueryExecMode = mode })
 			name := `Mode "Ü" ` + mode.String()
-			check.OK(t, queue.Create(t.Context(), pool, name, queue.Unlogged))
+			check.OK(t, admin.Create(t.Context(), pool, name, admin.Unlogged))
 			check.Life(t, pool, check.Open[check.Order](t, pool, name))
-			check.OK(t, queue.Drop(t.Context(), pool, name))
+			check.OK(t, admin.Drop(t.Context(), pool, name))
 		})
 	}
 }

@@ -9,17 +9,18 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
 func TestOneNameMayBeCreatedBy16AtOnce(t *testing.T) {
 	t.Parallel()
 	name := pgtest.Queue[int](t).Name() // dropped at the end, and once before
-	check.OK(t, queue.Drop(t.Context(), pgtest.Pool(), name))
+	check.OK(t, admin.Drop(t.Context(), pgtest.Pool(), name))
 	errs := make([]error, 16)
 	var wg sync.WaitGroup
 	for i := range errs {
-		wg.Go(func() { errs[i] = queue.Create(t.Context(), pgtest.Pool(), name) })
+		wg.Go(func() { errs[i] = admin.Create(t.Context(), pgtest.Pool(), name) })
 	}
 	wg.Wait()
 	for _, err := range errs {
@@ -32,31 +33,31 @@ func TestOneNameMayBeCreatedBy16AtOnce(t *testing.T) {
 func TestUnloggedQueuesHaveALoggedArchive(t *testing.T) {
 	t.Parallel()
 	const persistence = "SELECT relpersistence::text FROM pg_class WHERE oid = $1::regclass"
-	for storage, want := range map[queue.Storage]string{queue.Logged: "p", queue.Unlogged: "u"} {
+	for storage, want := range map[admin.Storage]string{admin.Logged: "p", admin.Unlogged: "u"} {
 		name := pgtest.Queue[int](t, storage).Name()
 		check.Equal(t, "the queue's persistence", check.Value[string](t, pgtest.Pool(), persistence, check.Tables(name, "{Q}")), want)
 		check.Equal(t, "the archive's persistence", check.Value[string](t, pgtest.Pool(), persistence, check.Tables(name, "{A}")), "p")
 	}
-	for _, bad := range []queue.Storage{-1, 2} {
-		check.Is(t, queue.Create(t.Context(), pgtest.Pool(), pgtest.Name(), bad), queue.ErrOption)
+	for _, bad := range []admin.Storage{-1, 2} {
+		check.Is(t, admin.Create(t.Context(), pgtest.Pool(), pgtest.Name(), bad), queue.ErrOption)
 	}
-	check.Is(t, queue.Create(t.Context(), pgtest.Pool(), pgtest.Name(), nil), queue.ErrOption)
+	check.Is(t, admin.Create(t.Context(), pgtest.Pool(), pgtest.Name(), nil), queue.ErrOption)
 }
 
 func TestListReturnsEveryQueueByName(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Database(t)
 	pgtest.Migrate(t, pool)
-	infos, err := queue.List(t.Context(), pool)
+	infos, err := admin.List(t.Context(), pool)
 	check.OK(t, err)
 	check.Equal(t, "the number of queues", len(infos), 0)
 	before := check.ServerTime(t)
-	check.OK(t, queue.Create(t.Context(), pool, "b"))
-	check.OK(t, queue.Create(t.Context(), pool, "a", queue.Unlogged))
-	infos, err = queue.List(t.Context(), pool)
+	check.OK(t, admin.Create(t.Context(), pool, "b"))
+	check.OK(t, admin.Create(t.Context(), pool, "a", admin.Unlogged))
+	infos, err = admin.List(t.Context(), pool)
 	check.OK(t, err)
 	check.Equal(t, "the number of queues", len(infos), 2)
-	for i, want := range []queue.Info{{Name: "a", Storage: queue.Unlogged}, {Name: "b"}} {
+	for i, want := range []admin.Info{{Name: "a", Storage: admin.Unlogged}, {Name: "b"}} {
 		got := infos[i]
 		if got.CreatedAt.Before(before) || got.CreatedAt.After(check.ServerTime(t)) {
 			t.Errorf("%s was created at %v", got.Name, got.CreatedAt)
@@ -70,18 +71,18 @@ func TestStatsCountAndDateWhatIsThere(t *testing.T) {
 	t.Parallel()
 	ctx, q := t.Context(), pgtest.Queue[int](t)
 	before := check.ServerTime(t)
-	stats, err := queue.Stats(ctx, pgtest.Pool(), q.Name())
+	stats, err := admin.Stats(ctx, pgtest.Pool(), q.Name())
 	check.OK(t, err)
 	if stats.At.Before(before) || stats.At.After(check.ServerTime(t)) {
 		t.Errorf("counted at %v", stats.At)
 	}
 	stats.At = time.Time{}
-	check.Equal(t, "the stats of an empty queue", stats, queue.QueueStats{})
+	check.Equal(t, "the stats of an empty queue", stats, admin.QueueStats{})
 
 	check.SendBatch(t, q, make([]int, 3))
 	check.Send(t, q, 1, queue.Delay(time.Hour))
 	msgs := check.Read(t, q, 1)
-	stats, err = queue.Stats(ctx, pgtest.Pool(), q.Name())
+	stats, err = admin.Stats(ctx, pgtest.Pool(), q.Name())
 	check.OK(t, err)
 	check.Equal(t, "Length", stats.Length, 4)
 	check.Equal(t, "Visible", stats.Visible, 2)
@@ -105,11 +106,11 @@ func TestMissingQueueIsErrNoQueueEverywhere(t *testing.T) {
 		_, deleteErr := q.DeleteID(ctx, 1)
 		_, archiveErr := q.ArchiveID(ctx, 1)
 		_, vtErr := q.SetVTID(ctx, 0, 1)
-		_, purgeErr := queue.Purge(ctx, pool, name)
-		_, statsErr := queue.Stats(ctx, pool, name)
+		_, purgeErr := admin.Purge(ctx, pool, name)
+		_, statsErr := admin.Stats(ctx, pool, name)
 		for _, err := range []error{
 			sendErr, batchErr, readErr, popErr, deleteErr, archiveErr, vtErr, purgeErr, statsErr,
-			q.Delete(ctx, m), q.Archive(ctx, m), q.SetVT(ctx, 0, m), queue.Drop(ctx, pool, name),
+			q.Delete(ctx, m), q.Archive(ctx, m), q.SetVT(ctx, 0, m), admin.Drop(ctx, pool, name),
 		} {
 			check.Is(t, err, queue.ErrNoQueue)
 		}
@@ -119,10 +120,10 @@ func TestMissingQueueIsErrNoQueueEverywhere(t *testing.T) {
 func TestDatabaseThatWasNotMigratedIsErrNoSchema(t *testing.T) {
 	t.Parallel()
 	ctx, pool := t.Context(), pgtest.Database(t)
-	_, listErr := queue.List(ctx, pool)
-	_, purgeErr := queue.Purge(ctx, pool, "q")
+	_, listErr := admin.List(ctx, pool)
+	_, purgeErr := admin.Purge(ctx, pool, "q")
 	for _, err := range []error{
-		queue.Create(ctx, pool, "q"), queue.Create(ctx, pool, "q", queue.Unlogged), queue.Drop(ctx, pool, "q"), listErr, purgeErr,
+		admin.Create(ctx, pool, "q"), admin.Create(ctx, pool, "q", admin.Unlogged), admin.Drop(ctx, pool, "q"), listErr, purgeErr,
 	} {
 		check.Is(t, err, queue.ErrNoSchema)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	tab "github.com/pgmq-go/pgmq/internal/table"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -37,7 +38,7 @@ func drain(t *testing.T, q *queue.Queue[check.Order], readers int, vt queue.VT, 
 					return
 				}
 				if len(msgs) == 0 {
-					if stats, err := queue.Stats(ctx, pgtest.Pool(), q.Name()); err != nil || stats.Length == 0 {
+					if stats, err := admin.Stats(ctx, pgtest.Pool(), q.Name()); err != nil || stats.Length == 0 {
 						return
 					}
 				}

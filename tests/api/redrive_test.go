@@ -10,6 +10,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -17,7 +18,7 @@ func TestRedriveMovesDeadLettersBackInOrder(t *testing.T) {
 	t.Parallel()
 	q, dead := check.DeadLetters(t, check.Numbered(2500))
 	var steps []int64
-	moved, err := queue.Redrive(t.Context(), pgtest.Pool(), dead.Name(), q.Name(), queue.Progress(func(n int64) { steps = append(steps, n) }))
+	moved, err := admin.Redrive(t.Context(), pgtest.Pool(), dead.Name(), admin.To(q.Name()), admin.Progress(func(n int64) { steps = append(steps, n) }))
 	check.OK(t, err)
 	check.Equal(t, "moved", moved, 2500)
 	check.Equal(t, "the last progress", steps[len(steps)-1], 2500)
@@ -31,7 +32,7 @@ func TestRedriveMovesDeadLettersBackInOrder(t *testing.T) {
 	}
 	check.Equal(t, "bodies", len(seen), 2500)
 
-	again, err := queue.Redrive(t.Context(), pgtest.Pool(), dead.Name(), q.Name())
+	again, err := admin.Redrive(t.Context(), pgtest.Pool(), dead.Name(), admin.To(q.Name()))
 	check.OK(t, err)
 	check.Equal(t, "moved the second time", again, 0)
 }
@@ -43,7 +44,7 @@ func TestTwoRedrivesAtOnceMoveEachMessageOnce(t *testing.T) {
 	total := make([]int64, 4)
 	for i := range total {
 		group.Go(func() (err error) {
-			total[i], err = queue.Redrive(t.Context(), pgtest.Pool(), dead.Name(), q.Name())
+			total[i], err = admin.Redrive(t.Context(), pgtest.Pool(), dead.Name(), admin.To(q.Name()))
 			return err
 		})
 	}
@@ -56,19 +57,21 @@ func TestTwoRedrivesAtOnceMoveEachMessageOnce(t *testing.T) {
 func TestRedriveByIDByBodyAndByReason(t *testing.T) {
 	t.Parallel()
 	q, dead := check.DeadLetters(t, check.Numbered(10))
-	redrive := func(want int64, opts ...queue.RedriveOption) {
+	redrive := func(want int64, opts ...admin.RedriveOption) {
 		t.Helper()
-		moved, err := queue.Redrive(t.Context(), pgtest.Pool(), dead.Name(), q.Name(), opts...)
+		moved, err := admin.Redrive(t.Context(), pgtest.Pool(), dead.Name(), append(opts, admin.To(q.Name()))...)
 		check.OK(t, err)
 		check.Equal(t, "moved", moved, want)
 	}
-	redrive(0, queue.IDs{})
-	redrive(2, queue.IDs{1, 2, 4711})
-	redrive(1, queue.Containing(`{"order_id": 5}`))
-	redrive(0, queue.Containing(`{"order_id": 5}`))
-	redrive(3, queue.ReasonDeadLetter) // 3, 7, 9
-	redrive(0, queue.ReasonUndecodable)
-	redrive(4)
+	redrive(0, admin.IDs{})
+	redrive(0, admin.IDs(nil))
+	redrive(2, admin.IDs{1, 2, 4711})
+	redrive(1, admin.Containing(`{"order_id": 5}`))
+	redrive(0, admin.Containing(`{"order_id": 5}`))
+	redrive(3, admin.ForReason(queue.ReasonDeadLetter)) // 3, 7, 9
+	redrive(0, admin.ForReason(queue.ReasonUndecodable))
+	redrive(1, admin.IDs{9}, admin.Containing(nil), admin.ForReason(""), admin.Rate(0), admin.Progress(nil), admin.Intercept(nil)) // all defaults
+	redrive(3)
 	check.Equal(t, "messages", check.Length(t, q), 10)
 }
 
@@ -77,7 +80,7 @@ func TestRedriveKeepsToARateAndCanBeStopped(t *testing.T) {
 	q, dead := check.DeadLetters(t, check.Numbered(100))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	moved, err := queue.Redrive(ctx, pgtest.Pool(), dead.Name(), q.Name(), queue.Rate(50))
+	moved, err := admin.Redrive(ctx, pgtest.Pool(), dead.Name(), admin.To(q.Name()), admin.Rate(50))
 	check.Is(t, err, context.DeadlineExceeded)
 	if moved < 30 || moved > 60 {
 		t.Errorf("%d were moved in a second, at 50 a second", moved)
@@ -88,7 +91,7 @@ func TestRedriveKeepsToARateAndCanBeStopped(t *testing.T) {
 	if left > 100-moved {
 		t.Errorf("%d dead letters are left of 100, of which %d were moved", left, moved)
 	}
-	rest, err := queue.Redrive(t.Context(), pgtest.Pool(), dead.Name(), q.Name())
+	rest, err := admin.Redrive(t.Context(), pgtest.Pool(), dead.Name(), admin.To(q.Name()))
 	check.OK(t, err)
 	check.Equal(t, "the rest", rest, left)
 }
@@ -101,7 +104,7 @@ func TestRedriveDoesNotMoveWhatDiesMeanwhile(t *testing.T) {
 	check.Consume(t, q, func(context.Context, *queue.Message[check.Order]) error { return queue.DeadLetter(nil) }, queue.DeadLetterTo(dead.Name()))
 	ctx, cancel := context.WithTimeout(t.Context(), check.Patience)
 	defer cancel()
-	moved, err := queue.Redrive(ctx, pgtest.Pool(), dead.Name(), q.Name(), queue.Rate(100))
+	moved, err := admin.Redrive(ctx, pgtest.Pool(), dead.Name(), admin.To(q.Name()), admin.Rate(100))
 	check.OK(t, err)
 	check.Equal(t, "moved", moved, 20)
 	check.Eventually(t, "all are dead again", func() bool { return check.Length(t, dead) == 20 })
@@ -122,7 +125,7 @@ func TestRedriveInATransactionIsAllOrNothing(t *testing.T) {
 	t.Parallel()
 	q, dead := check.DeadLetters(t, check.Numbered(5))
 	err := pgx.BeginFunc(t.Context(), pgtest.Pool(), func(tx pgx.Tx) error {
-		moved, err := queue.Redrive(t.Context(), tx, dead.Name(), q.Name())
+		moved, err := admin.Redrive(t.Context(), tx, dead.Name(), admin.To(q.Name()))
 		check.OK(t, err)
 		check.Equal(t, "moved", moved, 5)
 		return check.ErrWork
@@ -136,18 +139,17 @@ func TestRedriveRefuses(t *testing.T) {
 	t.Parallel()
 	q, dead := pgtest.Queue[check.Order](t), pgtest.Queue[check.Order](t)
 	check.Send(t, dead, check.Order{})
-	redrive := func(from, to string, opts ...queue.RedriveOption) error {
-		_, err := queue.Redrive(t.Context(), pgtest.Pool(), from, to, opts...)
+	redrive := func(from, to string, opts ...admin.RedriveOption) error {
+		_, err := admin.Redrive(t.Context(), pgtest.Pool(), from, append(opts, admin.To(to))...)
 		return err
 	}
 	check.Is(t, redrive("a;b", q.Name()), queue.ErrName)
-	check.Is(t, redrive(dead.Name(), ""), queue.ErrName)
+	check.Is(t, redrive(dead.Name(), "a;b"), queue.ErrName)
 	check.Is(t, redrive("no such", q.Name()), queue.ErrNoQueue)
 	check.Is(t, redrive(dead.Name(), "no such"), queue.ErrNoQueue)
 	check.Is(t, redrive(q.Name(), q.Name()), queue.ErrOption)
-	check.Is(t, redrive(dead.Name(), q.Name(), queue.Rate(-1)), queue.ErrOption)
-	check.Is(t, redrive(dead.Name(), q.Name(), queue.Progress(nil)), queue.ErrOption)
+	check.Is(t, redrive(dead.Name(), q.Name(), admin.Rate(-1)), queue.ErrOption)
 	check.Is(t, redrive(dead.Name(), q.Name(), nil), queue.ErrOption)
-	check.Is(t, redrive(dead.Name(), q.Name(), queue.Containing(`{`)), queue.ErrOption)
+	check.Is(t, redrive(dead.Name(), q.Name(), admin.Containing(`{`)), queue.ErrOption)
 	check.Equal(t, "dead letters", check.Length(t, dead), 1)
 }

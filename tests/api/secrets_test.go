@@ -14,6 +14,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -28,9 +29,9 @@ func TestErrorsSayWhereTheyHappened(t *testing.T) {
 		"read":       func() error { _, err := q.Read(t.Context(), 1); return err },
 		"pop":        func() error { _, err := q.Pop(t.Context()); return err },
 		"delete":     func() error { return q.Delete(t.Context(), &queue.Message[check.Order]{ID: 1}) },
-		"purge":      func() error { _, err := queue.Purge(t.Context(), pgtest.Pool(), "no such"); return err },
-		"drop":       func() error { return queue.Drop(t.Context(), pgtest.Pool(), "no such") },
-		"stats":      func() error { _, err := queue.Stats(t.Context(), pgtest.Pool(), "no such"); return err },
+		"purge":      func() error { _, err := admin.Purge(t.Context(), pgtest.Pool(), "no such"); return err },
+		"drop":       func() error { return admin.Drop(t.Context(), pgtest.Pool(), "no such") },
+		"stats":      func() error { _, err := admin.Stats(t.Context(), pgtest.Pool(), "no such"); return err },
 	} {
 		err := call()
 		check.Is(t, err, queue.ErrNoQueue)
@@ -118,7 +119,7 @@ func TestPasswordIsNotInTheErrorsOfConnecting(t *testing.T) {
 			continue
 		}
 		noSecret(t, err)
-		noSecret(t, queue.Create(t.Context(), pool, "q"))
+		noSecret(t, admin.Create(t.Context(), pool, "q"))
 	}
 }
 

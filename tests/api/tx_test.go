@@ -7,6 +7,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -64,10 +65,10 @@ func TestAQueueIsMadeWithItsTransaction(t *testing.T) {
 	t.Parallel()
 	name := pgtest.Name()
 	tx := begin(t)
-	check.OK(t, queue.Create(t.Context(), tx, name))
+	check.OK(t, admin.Create(t.Context(), tx, name))
 	check.Send(t, check.Open[check.Order](t, tx, name), check.Order{})
 	check.OK(t, tx.Rollback(t.Context()))
-	_, err := queue.Stats(t.Context(), pgtest.Pool(), name)
+	_, err := admin.Stats(t.Context(), pgtest.Pool(), name)
 	check.Is(t, err, queue.ErrNoQueue)
 }
 

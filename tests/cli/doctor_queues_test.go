@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
-	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -19,7 +19,7 @@ func sickQueues(t testing.TB, names ...string) (*pgxpool.Pool, func(...string) f
 	t.Helper()
 	pool := check.OwnDatabase(t)
 	for _, name := range names {
-		check.OK(t, queue.Create(t.Context(), pool, name))
+		check.OK(t, admin.Create(t.Context(), pool, name))
 	}
 	examine := doctor(t, check.DSN(pool))
 	return pool, func(args ...string) findings {

@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
-	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -187,7 +187,7 @@ func TestDoctorReadsTheStateOfTheMigrations(t *testing.T) {
 func TestDoctorSeesAPooler(t *testing.T) {
 	t.Parallel()
 	pool := check.OwnDatabase(t)
-	check.OK(t, queue.Create(t.Context(), pool, "q"))
+	check.OK(t, admin.Create(t.Context(), pool, "q"))
 	pgmq := check.Command(t)
 	for mode, level := range map[string]string{"transaction": "notice", "session": "ok"} {
 		through := check.StartBouncer(t, mode).URL(pool)
@@ -218,7 +218,7 @@ func TestDoctorTellsWhatARoleMayNotSee(t *testing.T) {
 	server, pool := check.LocalServer(t, "fsync=on")
 	pgtest.Migrate(t, pool)
 	for _, name := range []string{"orders", "others", "parted"} {
-		check.OK(t, queue.Create(t.Context(), pool, name))
+		check.OK(t, admin.Create(t.Context(), pool, name))
 	}
 	holder, err := pool.Begin(t.Context())
 	check.OK(t, err)

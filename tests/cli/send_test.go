@@ -16,6 +16,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -148,7 +149,7 @@ func TestCommandSendsEnvelopes(t *testing.T) {
 // A hundred thousand lines of a KiB, in a fraction of their size.
 func TestCommandSendsAnyNumberOfLinesInBoundedMemory(t *testing.T) {
 	t.Parallel()
-	pgmq, q := commandHere(t), pgtest.Queue[raw](t, queue.Unlogged)
+	pgmq, q := commandHere(t), pgtest.Queue[raw](t, admin.Unlogged)
 	const lines = 100_000
 	feed := pgmq("send", q.Name())
 	in, err := feed.StdinPipe()

@@ -17,6 +17,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 	"github.com/pgmq-go/pgmq/tests/internal/netfault"
 )
@@ -59,8 +60,8 @@ func TestStatsShowWhatIsInTheQueues(t *testing.T) {
 	check.Failure(t, pgmq("stats", url), 1, "pgmq migrate up")
 	pgtest.Migrate(t, pool)
 	check.Failure(t, pgmq("stats", url), 3, "no queues", "pgmq queue create")
-	check.OK(t, queue.Create(t.Context(), pool, "Orders"))
-	check.OK(t, queue.Create(t.Context(), pool, "empty"))
+	check.OK(t, admin.Create(t.Context(), pool, "Orders"))
+	check.OK(t, admin.Create(t.Context(), pool, "empty"))
 	check.Exec(t, pool, `SELECT pgmq.create_partitioned('parted', '100', '1000')`)
 
 	q := check.Open[int](t, pool, "Orders")
@@ -103,7 +104,7 @@ func TestStatsShowWhatIsInTheQueues(t *testing.T) {
 	fields := strings.Join(strings.Fields(text), " ")
 	check.Contains(t, fields, "QUEUE TOTAL VISIBLE FLIGHT DELAYED OLDEST NEWEST READS SIZE ARCHIVE", "Orders 7 4 2 1 6h 1h 2 ", "empty 0 0 0 0 - - 0 ")
 	check.Contains(t, check.Output(t, pgmq("stats", "ORDERS", url)), "Orders")
-	check.Failure(t, pgmq("stats", "Orders", "no such", url), 1, `queue "no such": stats: no such queue`)
+	check.Failure(t, pgmq("stats", "Orders", "no such", url), 1, `queue "no such": metrics: no such queue`)
 	check.Failure(t, pgmq("stats", "--interval", "1ms", url), 2, "--interval")
 	check.Failure(t, pgmq("stats", "--database-url=postgres://u:s3cret@127.0.0.1:1/x"), 1, "no answer", "refused")
 	check.Failure(t, pgmq("stats", "--watch", "--database-url=postgres://u:s3cret@127.0.0.1:1/x"), 1, "no answer", "refused")
@@ -126,7 +127,7 @@ func TestStatsSayWhichQueuesARoleMayNotRead(t *testing.T) {
 	pgmq, pool := check.Command(t), pgtest.Database(t)
 	pgtest.Migrate(t, pool)
 	for _, name := range []string{"gone", "orders", "secret"} {
-		check.OK(t, queue.Create(t.Context(), pool, name))
+		check.OK(t, admin.Create(t.Context(), pool, name))
 	}
 	check.Exec(t, pool, `DROP TABLE pgmq.q_gone`)
 	monitor := check.DocumentedOn(t, pool, "orders", "Monitor").Config().ConnConfig.RuntimeParams["role"]
@@ -233,7 +234,7 @@ func TestStatsWatchDrawsOnAScreenOfItsOwn(t *testing.T) {
 	pgmq, pool := check.Command(t), pgtest.Database(t)
 	pgtest.Migrate(t, pool)
 	for i := range 20 {
-		check.OK(t, queue.Create(t.Context(), pool, fmt.Sprintf("a_queue_with_a_name_that_is_rather_long_%d", i)))
+		check.OK(t, admin.Create(t.Context(), pool, fmt.Sprintf("a_queue_with_a_name_that_is_rather_long_%d", i)))
 	}
 	var screen transcript
 	watch := osexec.CommandContext(t.Context(), "script", "-qec",
@@ -259,7 +260,7 @@ func TestStatsWatchDrawsOnAScreenOfItsOwn(t *testing.T) {
 	drawn = strings.ReplaceAll(drawn, "\x1b[K", "")
 	narrow(t, drawn)
 	check.Equal(t, "lines on a screen of ten", strings.Count(drawn, "\n"), 9)
-	check.Contains(t, drawn, "20 queues, every 100ms\n", " SENT/S DONE/S\n", "a_queue_with", "… and 13 lines for which the window is too low")
+	check.Contains(t, drawn, "20 queues, every 100ms\n", " SENT/S DONE/S\n", "a_queue_with", "… and 13 lines that the window has no room for")
 	check.Contains(t, last, "20 queues, every 100ms\n", "pgmq: interrupted")
 	check.Equal(t, "lines that stay", strings.Count(last, "a_queue_with"), 20)
 }

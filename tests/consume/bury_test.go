@@ -11,6 +11,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -95,7 +96,7 @@ func TestWhenTheDeadLetterQueueIsDroppedTheOthersGoOn(t *testing.T) {
 	c := check.Consume(t, q, everyTenthDies, queue.DeadLetterTo(dead.Name()), queue.VT(2*time.Second))
 	check.Send(t, q, check.Order{ID: 1})
 	check.Eventually(t, "it works", func() bool { return check.Length(t, q) == 0 })
-	check.OK(t, queue.Drop(t.Context(), pgtest.Pool(), dead.Name()))
+	check.OK(t, admin.Drop(t.Context(), pgtest.Pool(), dead.Name()))
 	id := check.Send(t, q, check.Order{ID: 10})
 	check.Eventually(t, "it is told", func() bool { return len(c.Of(queue.LeaseLost)) == 1 })
 	e := c.Of(queue.LeaseLost)[0]
@@ -104,7 +105,7 @@ func TestWhenTheDeadLetterQueueIsDroppedTheOthersGoOn(t *testing.T) {
 	check.Is(t, e.Err, check.ErrWork)
 	check.SendBatch(t, q, []check.Order{{ID: 2}, {ID: 3}})
 	check.Eventually(t, "the others are settled", func() bool { return len(c.Of(queue.Settled)) == 3 })
-	check.OK(t, queue.Create(t.Context(), pgtest.Pool(), dead.Name()))
+	check.OK(t, admin.Create(t.Context(), pgtest.Pool(), dead.Name()))
 	check.Eventually(t, "it is buried", func() bool { return check.Length(t, q) == 0 })
 	check.OK(t, c.End())
 	eachDiesOnce(t, dead, []int64{id})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -72,7 +73,7 @@ func TestConsumeOfWhatIsNotThereEnds(t *testing.T) {
 	c := check.Consume(t, q, nothing)
 	check.Send(t, q, check.Order{})
 	check.Eventually(t, "it works", func() bool { return check.Length(t, q) == 0 })
-	check.OK(t, queue.Drop(t.Context(), pgtest.Pool(), q.Name()))
+	check.OK(t, admin.Drop(t.Context(), pgtest.Pool(), q.Name()))
 	check.Exec(t, pgtest.Pool(), `SELECT pg_notify('pgmq.wake', $1)`, "q_"+q.Name())
 	check.Is(t, c.Returned(), queue.ErrNoQueue)
 }

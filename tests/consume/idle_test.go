@@ -10,6 +10,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 	"github.com/pgmq-go/pgmq/tests/internal/worker"
 )
@@ -27,7 +28,7 @@ func TestTwoHundredIdleConsumersHoldOneConnectionAndAskLittle(t *testing.T) {
 	})
 	for i := range queues {
 		name := fmt.Sprint("q", i)
-		check.OK(t, queue.Create(t.Context(), ours, name))
+		check.OK(t, admin.Create(t.Context(), ours, name))
 		for range each {
 			check.Consume(t, check.Open[worker.Task](t, pool, name), func(context.Context, *queue.Message[worker.Task]) error { return nil })
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -105,7 +106,7 @@ func TestConsumeLeavesNoGoroutine(t *testing.T) {
 		{"the queue is dropped", func(t *testing.T, pool *pgxpool.Pool, q *queue.Queue[check.Order]) {
 			c := check.Consume(t, q, quick)
 			idle(t, q)
-			check.OK(t, queue.Drop(t.Context(), pool, q.Name()))
+			check.OK(t, admin.Drop(t.Context(), pool, q.Name()))
 			check.Exec(t, pool, `SELECT pg_notify('pgmq.wake', 'q_' || $1)`, q.Name())
 			check.Is(t, c.Returned(), queue.ErrNoQueue)
 		}},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -130,7 +131,7 @@ func TestMessagesThatWaitForASlowHandlerAreGivenBack(t *testing.T) {
 	defer close(release)
 	check.Eventually(t, "the slow ones have begun", func() bool { return slow.Load() == 4 })
 	check.Eventually(t, "all others can be read", func() bool {
-		stats, err := queue.Stats(t.Context(), pgtest.Pool(), q.Name())
+		stats, err := admin.Stats(t.Context(), pgtest.Pool(), q.Name())
 		check.OK(t, err)
 		return stats.Visible == 1596
 	})

@@ -13,6 +13,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 	"github.com/pgmq-go/pgmq/tests/internal/worker"
 )
@@ -46,7 +47,7 @@ func connectionsOf(t *testing.T, queues int) int32 {
 	var consumers sync.WaitGroup
 	for i := range queues {
 		name := fmt.Sprint("q", i)
-		check.OK(t, queue.Create(ctx, ours, name))
+		check.OK(t, admin.Create(ctx, ours, name))
 		all = append(all, check.Open[worker.Task](t, ours, name))
 		consumed := check.Open[worker.Task](t, pool, name)
 		consumers.Go(func() {
@@ -80,7 +81,7 @@ func TestALoneMessageCostsThreeStatements(t *testing.T) {
 	ours := pgtest.Database(t)
 	pgtest.Migrate(t, ours)
 	pool := check.PoolLike(t, ours, func(c *pgxpool.Config) { c.ConnConfig.Tracer = &statements })
-	check.OK(t, queue.Create(t.Context(), ours, "q"))
+	check.OK(t, admin.Create(t.Context(), ours, "q"))
 	q := check.Open[worker.Task](t, ours, "q")
 	handled := make(chan struct{})
 	check.Consume(t, check.Open[worker.Task](t, pool, "q"), func(context.Context, *queue.Message[worker.Task]) error {

@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -221,14 +222,14 @@ func TestExampleWorkerTriesAgainPutsAsideAndRedrives(t *testing.T) {
 		URL   string `json:"url"`
 		Event string `json:"event"`
 	}
-	check.OK(t, queue.Create(t.Context(), pool, "webhooks"))
-	check.OK(t, queue.Create(t.Context(), pool, "webhooks_dead"))
+	check.OK(t, admin.Create(t.Context(), pool, "webhooks"))
+	check.OK(t, admin.Create(t.Context(), pool, "webhooks_dead"))
 	webhooks, dead := check.Open[webhook](t, pool, "webhooks"), check.Open[webhook](t, pool, "webhooks_dead")
 	for _, path := range []string{"/fine", "/flaky", "/busy", "/gone", "/down"} {
 		check.Send(t, webhooks, webhook{URL: receiver.URL + path, Event: "hello"})
 	}
 	left := func(name string) int64 {
-		stats, err := queue.Stats(t.Context(), pool, name)
+		stats, err := admin.Stats(t.Context(), pool, name)
 		check.OK(t, err)
 		return stats.Length
 	}

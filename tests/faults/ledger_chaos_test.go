@@ -19,6 +19,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/postgres"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -101,7 +102,7 @@ func TestLedgerAndQueueAgreeAfterAbortsKillsAndARestart(t *testing.T) {
 	t.Parallel()
 	server, pool := privateServer(t)
 	newLedger(t, pool)
-	check.OK(t, queue.Create(t.Context(), pool, "dead"))
+	check.OK(t, admin.Create(t.Context(), pool, "dead"))
 	q := check.OwnQueue[int64](t, pool, "q")
 	const n = 5000
 	sent := check.SendBatch(t, q, make([]int64, n))

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -39,7 +40,7 @@ func ledgerQueue(t testing.TB) (*queue.Queue[int64], *pgxpool.Pool) {
 	t.Helper()
 	pool := check.OwnDatabase(t)
 	newLedger(t, pool)
-	check.OK(t, queue.Create(t.Context(), pool, "dead"))
+	check.OK(t, admin.Create(t.Context(), pool, "dead"))
 	return check.OwnQueue[int64](t, pool, "q"), pool
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -21,10 +22,10 @@ func TestADroppedTableUnderARunningReader(t *testing.T) {
 		failed <- err
 	}()
 	<-reading
-	check.OK(t, queue.Drop(t.Context(), pgtest.Pool(), q.Name()))
+	check.OK(t, admin.Drop(t.Context(), pgtest.Pool(), q.Name()))
 	check.Is(t, <-failed, queue.ErrNoQueue)
 
-	check.OK(t, queue.Create(t.Context(), pgtest.Pool(), q.Name()))
+	check.OK(t, admin.Create(t.Context(), pgtest.Pool(), q.Name()))
 	check.Send(t, q, check.Order{ID: 1})
 	check.OK(t, q.Delete(t.Context(), check.ReadOne(t, q)))
 }
@@ -33,9 +34,9 @@ func TestNoAcknowledgedMessageIsLostWhenBackendsAreKilled(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Database(t)
 	pgtest.Migrate(t, pool)
-	check.OK(t, queue.Create(t.Context(), pool, "q"))
+	check.OK(t, admin.Create(t.Context(), pool, "q"))
 	q := check.Open[check.Order](t, pool, "q")
-	admin := pgtest.Pool()
+	adminConn := pgtest.Pool()
 
 	acknowledged := map[int64]bool{}
 	failures, kills := 0, 0
@@ -49,7 +50,7 @@ func TestNoAcknowledgedMessageIsLostWhenBackendsAreKilled(t *testing.T) {
 			failures++
 		}
 		if len(acknowledged)%20 == 10 {
-			check.Exec(t, admin, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1`, pool.Config().ConnConfig.Database)
+			check.Exec(t, adminConn, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1`, pool.Config().ConnConfig.Database)
 			kills++
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 	"github.com/pgmq-go/pgmq/tests/internal/worker"
 )
@@ -24,7 +25,7 @@ func loaded(t *testing.T, q *queue.Queue[worker.Task], spec worker.Spec) (a *wor
 	spec.Workers = 16
 	a = worker.Start(t, spec)
 	check.Eventually(t, "16 long handlers run", func() bool { return len(a.Of(worker.StartLine, sent...)) >= 16 })
-	stats, err := queue.Stats(t.Context(), pgtest.Pool(), q.Name())
+	stats, err := admin.Stats(t.Context(), pgtest.Pool(), q.Name())
 	check.OK(t, err)
 	check.Equal(t, "messages that it did not fetch", stats.Visible, 0)
 	return a, sent

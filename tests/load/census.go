@@ -7,14 +7,14 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/history"
 )
 
 // Prepare makes the queues and the application's tables, in a migrated database.
 func Prepare(ctx context.Context, pool *pgxpool.Pool) error {
 	for _, name := range []string{Plain, Tx, Poison, Hand, Fifo, Dead} {
-		if err := queue.Create(ctx, pool, name); err != nil {
+		if err := admin.Create(ctx, pool, name); err != nil {
 			return err
 		}
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
-	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/history"
 )
 
@@ -22,7 +22,7 @@ func record(t *testing.T, seed uint64, d time.Duration, change func(*pgxpool.Con
 	t.Helper()
 	direct := pgtest.Database(t)
 	pgtest.Migrate(t, direct)
-	if err := errors.Join(Prepare(t.Context(), direct), queue.Create(t.Context(), direct, "void")); err != nil {
+	if err := errors.Join(Prepare(t.Context(), direct), admin.Create(t.Context(), direct, "void")); err != nil {
 		t.Fatal(err)
 	}
 	var file bytes.Buffer

@@ -13,7 +13,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/extension"
 	"github.com/pgmq-go/pgmq/internal/postgres"
-	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/schema"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
@@ -92,10 +92,10 @@ func TestTheExtension(t *testing.T) { //nolint:paralleltest // sets PATH
 	}
 	database := func(t *testing.T, name string) *pgxpool.Pool {
 		t.Helper()
-		admin, err := pgxpool.New(t.Context(), server)
+		adminConn, err := pgxpool.New(t.Context(), server)
 		check.OK(t, err)
-		defer admin.Close()
-		check.Exec(t, admin, `CREATE DATABASE `+name)
+		defer adminConn.Close()
+		check.Exec(t, adminConn, `CREATE DATABASE `+name)
 		pool, err := pgxpool.New(t.Context(), at(name))
 		check.OK(t, err)
 		t.Cleanup(pool.Close)
@@ -156,7 +156,7 @@ func TestTheExtension(t *testing.T) { //nolint:paralleltest // sets PATH
 	t.Run("survives a dump", func(t *testing.T) {
 		pool := database(t, "dumped")
 		check.Exec(t, pool, `CREATE EXTENSION pgmq`)
-		check.OK(t, queue.Create(t.Context(), pool, "Restored"))
+		check.OK(t, admin.Create(t.Context(), pool, "Restored"))
 		check.Exec(t, pool, `SELECT pgmq.bind_topic('a', 'restored'), pgmq.create_partitioned('parted', '10', '10'), pgmq.enable_notify_insert('restored')`)
 		check.Exec(t, pool, `SELECT pgmq.send(q, to_jsonb(i)) FROM unnest('{restored,parted}'::text[]) AS q, generate_series(1, 100) AS i`)
 		check.Exec(t, pool, `SELECT pgmq.archive('restored', 1)`)

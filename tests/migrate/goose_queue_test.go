@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
-	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -87,7 +87,7 @@ func TestAQueueIsAMigrationOfTheApplication(t *testing.T) {
 	check.Same(t, "queues left", check.QueueNames(t, pool), nil)
 	check.Equal(t, "tables left", check.Value[int](t, pool, `SELECT count(*)::int FROM pg_class WHERE relnamespace = 'pgmq'::regnamespace AND relname ~ '^[qa]_'`), 0)
 	succeeds("", "up")
-	check.OK(t, queue.Drop(t.Context(), pool, "orders"))
+	check.OK(t, admin.Drop(t.Context(), pool, "orders"))
 	succeeds("", "down-to", "0") // what somebody dropped by hand is no obstacle
 }
 

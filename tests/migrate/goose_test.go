@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
-	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/schema"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
@@ -38,7 +38,7 @@ func TestGooseItselfAppliesTheSameHistory(t *testing.T) {
 	pending, err := provider(t, byGoose).HasPending(ctx)
 	check.OK(t, err)
 	check.Equal(t, "pending after goose", pending, false)
-	check.OK(t, queue.Create(ctx, byGoose, "orders"))
+	check.OK(t, admin.Create(ctx, byGoose, "orders"))
 
 	// And goose finds that we were.
 	goose = check.GooseOn(t, byMigrate, dir, schema.VersionTable)

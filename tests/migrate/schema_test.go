@@ -10,7 +10,7 @@ import (
 	"github.com/pressly/goose/v3"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
-	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/schema"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
@@ -56,8 +56,8 @@ func TestUpDownToZeroAndUpAgainLeaveNothingBehind(t *testing.T) {
 	check.OK(t, schema.Migrate(ctx, check.SQLDB(t, pool)))
 	check.Same(t, "up again", check.Catalogue(t, pool), up)
 
-	check.OK(t, queue.Create(ctx, pool, "empty"))
-	check.OK(t, queue.Create(ctx, pool, "Ünï unlogged", queue.Unlogged))
+	check.OK(t, admin.Create(ctx, pool, "empty"))
+	check.OK(t, admin.Create(ctx, pool, "Ünï unlogged", admin.Unlogged))
 	check.OK(t, schema.Remove(ctx, check.SQLDB(t, pool)))
 	check.Same(t, "removed", check.Catalogue(t, pool), empty)
 	check.OK(t, schema.Migrate(ctx, check.SQLDB(t, pool)))
@@ -101,8 +101,8 @@ func TestDownRefusesWhileThereAreMessages(t *testing.T) {
 			t.Parallel()
 			ctx, pool := t.Context(), pgtest.Database(t)
 			pgtest.Migrate(t, pool)
-			check.OK(t, queue.Create(ctx, pool, "a b"))
-			check.OK(t, queue.Create(ctx, pool, "empty"))
+			check.OK(t, admin.Create(ctx, pool, "a b"))
+			check.OK(t, admin.Create(ctx, pool, "empty"))
 			q := check.Open[check.Order](t, pool, "a b")
 			id := check.Send(t, q, check.Order{ID: 1})
 			if place == "archive" {
@@ -130,10 +130,10 @@ func TestMigrateInALocaleOfItsOwn(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Database(t, "TEMPLATE template0 LOCALE 'C'")
 	pgtest.Migrate(t, pool)
-	check.OK(t, queue.Create(t.Context(), pool, "Ünï-Code.1"))
+	check.OK(t, admin.Create(t.Context(), pool, "Ünï-Code.1"))
 	q := check.Open[check.Order](t, pool, "Ünï-Code.1")
 	check.Send(t, q, check.Order{ID: 1})
 	check.OK(t, q.Delete(t.Context(), check.ReadOne(t, q)))
-	check.OK(t, queue.Drop(t.Context(), pool, "Ünï-Code.1"))
+	check.OK(t, admin.Drop(t.Context(), pool, "Ünï-Code.1"))
 	check.Equal(t, "tables left", check.Value[int](t, pool, `SELECT count(*)::int FROM pg_tables WHERE tablename ~ '^[qa]_'`), 0)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 )
 
 // client uses a queue in one way or another. Times are hours, headers 0 for none.
@@ -113,11 +114,11 @@ func (c goClient) setVTID(ctx context.Context, vt int, ids []int64) ([]int64, er
 }
 
 func (c goClient) purge(ctx context.Context) (int64, error) {
-	return queue.Purge(ctx, c.db, c.q.Name())
+	return admin.Purge(ctx, c.db, c.q.Name())
 }
 
 func (c goClient) count(ctx context.Context) (all, visible int64, err error) {
-	stats, err := queue.Stats(ctx, c.db, c.q.Name())
+	stats, err := admin.Stats(ctx, c.db, c.q.Name())
 	return stats.Length, stats.Visible, err
 }
 

@@ -14,13 +14,14 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
 // door is one of the two ways into a queue: the Go API, or the SQL functions.
 // What both can do, both do alike.
 type door interface {
-	create(ctx context.Context, name string, storage queue.Storage) error
+	create(ctx context.Context, name string, storage admin.Storage) error
 	drop(ctx context.Context, name string) (bool, error)
 	purge(ctx context.Context, name string) (int64, error)
 	list(ctx context.Context) ([]string, error)
@@ -58,12 +59,12 @@ func (d goDoor) open(name string) *queue.Queue[json.RawMessage] {
 	return q
 }
 
-func (d goDoor) create(ctx context.Context, name string, storage queue.Storage) error {
-	return queue.Create(ctx, d.db, name, storage)
+func (d goDoor) create(ctx context.Context, name string, storage admin.Storage) error {
+	return admin.Create(ctx, d.db, name, storage)
 }
 
 func (d goDoor) drop(ctx context.Context, name string) (bool, error) {
-	err := queue.Drop(ctx, d.db, name)
+	err := admin.Drop(ctx, d.db, name)
 	if errors.Is(err, queue.ErrNoQueue) {
 		return false, nil
 	}
@@ -71,14 +72,14 @@ func (d goDoor) drop(ctx context.Context, name string) (bool, error) {
 }
 
 func (d goDoor) purge(ctx context.Context, name string) (int64, error) {
-	return queue.Purge(ctx, d.db, name)
+	return admin.Purge(ctx, d.db, name)
 }
 
 func (d goDoor) list(ctx context.Context) ([]string, error) {
-	infos, err := queue.List(ctx, d.db)
+	infos, err := admin.List(ctx, d.db)
 	var all []string
 	for _, info := range infos {
-		all = append(all, fmt.Sprint(info.Name, " ", info.Partitioned, " ", info.Storage == queue.Unlogged))
+		all = append(all, fmt.Sprint(info.Name, " ", info.Partitioned, " ", info.Storage == admin.Unlogged))
 	}
 	return all, err
 }
@@ -135,7 +136,7 @@ func (d goDoor) setVT(ctx context.Context, name string, vt time.Duration, ids ..
 }
 
 func (d goDoor) lengths(ctx context.Context, name string) (all, visible int64, err error) {
-	s, err := queue.Stats(ctx, d.db, name)
+	s, err := admin.Stats(ctx, d.db, name)
 	return s.Length, s.Visible, err
 }
 
@@ -167,9 +168,9 @@ func toDelivery(row pgx.CollectableRow) (delivery, error) {
 	return d, err
 }
 
-func (d sqlDoor) create(ctx context.Context, name string, storage queue.Storage) error {
+func (d sqlDoor) create(ctx context.Context, name string, storage admin.Storage) error {
 	sql := `SELECT pgmq.create($1)`
-	if storage == queue.Unlogged {
+	if storage == admin.Unlogged {
 		sql = `SELECT pgmq.create_unlogged($1)`
 	}
 	_, err := d.db.Exec(ctx, sql, name)
@@ -232,7 +233,7 @@ func throughBothDoors(t *testing.T, test func(t *testing.T, d door, name string)
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			name := pgtest.Name()
-			check.OK(t, d.create(t.Context(), name, queue.Logged))
+			check.OK(t, d.create(t.Context(), name, admin.Logged))
 			t.Cleanup(func() { _, _ = d.drop(context.Background(), name) })
 			test(t, d, name)
 		})

@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
-	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -107,12 +107,12 @@ func TestDoorsCreateAndDropAnyNumberOfTimes(t *testing.T) {
 	throughBothDoors(t, func(t *testing.T, d door, name string) {
 		ctx := t.Context()
 		must[[]int64](t)(d.send(ctx, name, []string{"1"}, "null", 0))
-		check.OK(t, d.create(ctx, name, queue.Logged))
-		check.OK(t, d.create(ctx, name, queue.Unlogged)) // it is there already
+		check.OK(t, d.create(ctx, name, admin.Logged))
+		check.OK(t, d.create(ctx, name, admin.Unlogged)) // it is there already
 		equalIDs(t, "kept", idsOf(must[[]delivery](t)(d.read(ctx, name, time.Hour, 1))), 1)
 		check.Equal(t, "dropped", must[bool](t)(d.drop(ctx, name)), true)
 		check.Equal(t, "dropped again", must[bool](t)(d.drop(ctx, name)), false)
-		check.OK(t, d.create(ctx, name, queue.Unlogged))
+		check.OK(t, d.create(ctx, name, admin.Unlogged))
 		check.Equal(t, "persistence", check.Value[string](t, pgtest.Pool(), check.Tables(name, `SELECT relpersistence::text FROM pg_class WHERE oid = '{Q}'::regclass`)), "u")
 	})
 }
@@ -146,7 +146,7 @@ func TestDoorsTakeEveryName(t *testing.T) {
 	for _, name := range everyName {
 		for d, other := range map[door]door{goDoor{pool}: sqlDoor{pool}, sqlDoor{pool}: goDoor{pool}} {
 			ctx := t.Context()
-			check.OK(t, d.create(ctx, name, queue.Logged))
+			check.OK(t, d.create(ctx, name, admin.Logged))
 			// What one door sends the other reads, and the first settles.
 			must[[]int64](t)(d.send(ctx, name, []string{"1", "2", "3"}, "null", 0))
 			equalIDs(t, "read from "+name, idsOf(must[[]delivery](t)(other.read(ctx, name, time.Hour, 3))), 1, 2, 3)

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
-	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -111,10 +111,10 @@ func TestDoorsListWhatTheyMade(t *testing.T) {
 	for _, d := range both {
 		check.Same(t, "no queues", must[[]string](t)(d.list(ctx)), nil)
 	}
-	check.OK(t, both[0].create(ctx, "Go", queue.Logged))
-	check.OK(t, both[0].create(ctx, "go unlogged", queue.Unlogged))
-	check.OK(t, both[1].create(ctx, "SQL", queue.Logged))
-	check.OK(t, both[1].create(ctx, "sql unlogged", queue.Unlogged))
+	check.OK(t, both[0].create(ctx, "Go", admin.Logged))
+	check.OK(t, both[0].create(ctx, "go unlogged", admin.Unlogged))
+	check.OK(t, both[1].create(ctx, "SQL", admin.Logged))
+	check.OK(t, both[1].create(ctx, "sql unlogged", admin.Unlogged))
 	check.Exec(t, pool, `SELECT pgmq.create_partitioned('parts')`)
 	for _, d := range both {
 		check.Same(t, "queues", must[[]string](t)(d.list(ctx)),

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -227,7 +228,7 @@ func TestFIFOIndexesAreMadeWhereTheyLack(t *testing.T) {
 	pool := pgtest.Database(t)
 	pgtest.Migrate(t, pool)
 	for _, name := range []string{"One", "two-2", "orphan"} {
-		check.OK(t, queue.Create(t.Context(), pool, name))
+		check.OK(t, admin.Create(t.Context(), pool, name))
 	}
 	check.Exec(t, pool, `DROP TABLE pgmq.q_orphan`)
 	const indexes = `SELECT count(*)::int FROM pg_indexes WHERE indexdef ~ 'x-pgmq-group' AND tablename IN ('q_one', 'q_two-2')`

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
-	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -74,7 +74,7 @@ func TestMetricsOfAllSurviveAnOrphanedRow(t *testing.T) {
 	pool := pgtest.Database(t)
 	pgtest.Migrate(t, pool)
 	for _, name := range []string{"a", "B", "gone"} {
-		check.OK(t, queue.Create(t.Context(), pool, name))
+		check.OK(t, admin.Create(t.Context(), pool, name))
 	}
 	check.Exec(t, pool, `DROP TABLE pgmq.q_gone`)
 	check.Same(t, "queues", check.Values[string](t, pool, `SELECT queue_name FROM pgmq.metrics_all() ORDER BY 1`), []string{"B", "a"})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -48,7 +49,7 @@ func TestAPartitionedQueueIsAQueue(t *testing.T) {
 		name := pgtest.Name()
 		q := partitioned(t, name, interval, interval)
 		check.Exec(t, pool, `SELECT pgmq.create_partitioned($1, $2)`, name, interval) // again
-		check.OK(t, queue.Create(ctx, pool, name))
+		check.OK(t, admin.Create(ctx, pool, name))
 
 		check.SendBatch(t, q, make([]int, 350)) // far beyond what was made ahead
 		msgs := check.Read(t, q, 5)
@@ -64,10 +65,10 @@ func TestAPartitionedQueueIsAQueue(t *testing.T) {
 		maintain(t, name)
 		check.Equal(t, "left in the default partition", waiting(t, name), 0)
 		check.Equal(t, "length", check.Length(t, q), 347)
-		n, err := queue.Purge(ctx, pool, name)
+		n, err := admin.Purge(ctx, pool, name)
 		check.OK(t, err)
 		check.Equal(t, "purged", n, 347)
-		check.OK(t, queue.Drop(ctx, pool, name))
+		check.OK(t, admin.Drop(ctx, pool, name))
 		check.Equal(t, "tables left", check.Value[int](t, pool, `SELECT count(*)::int FROM pg_class WHERE relname ~ $1`, "^[qa]_"+name), 0)
 		check.Equal(t, "settings left", check.Value[int](t, pool, `SELECT count(*)::int FROM pgmq.partitioned_tables WHERE queue_name = $1`, name), 0)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -145,7 +146,7 @@ func TestReindexingTheKeyOfAnOlderQueueHasPlansGoByIt(t *testing.T) {
 	t.Parallel()
 	// Reindexing concurrently waits for whoever has a snapshot in the database.
 	pool := check.OwnDatabase(t)
-	check.OK(t, queue.Create(t.Context(), pool, "q"))
+	check.OK(t, admin.Create(t.Context(), pool, "q"))
 	check.Exec(t, pool, `DROP INDEX pgmq.q_q_coalesce_msg_id_idx`)
 	check.Exec(t, pool, `SELECT pgmq.create_fifo_index('q')`)
 	check.Exec(t, pool, `VACUUM pgmq.q_q`)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -62,7 +63,7 @@ func TestWritesUseNoVolatileFunction(t *testing.T) {
 func TestQueueTablesAreAsPGMQLaysThemOut(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool()
-	for _, storage := range []queue.Storage{queue.Logged, queue.Unlogged} {
+	for _, storage := range []admin.Storage{admin.Logged, admin.Unlogged} {
 		name := pgtest.Queue[check.Order](t, storage).Name()
 		check.Same(t, "columns of the queue", columns(t, "q_"+name), []string{
 			"msg_id bigint not null a ", "read_ct integer not null  0", "enqueued_at timestamp with time zone not null  now()",
@@ -80,7 +81,7 @@ func TestQueueTablesAreAsPGMQLaysThemOut(t *testing.T) {
 			SELECT ((SELECT count(*) FROM pg_trigger WHERE tgrelid = q) + (SELECT count(*) FROM pg_inherits WHERE inhrelid = q)
 				+ (SELECT count(*) FROM pg_constraint WHERE conrelid = q AND contype NOT IN ('p', 'n')))::int
 			FROM (SELECT ('pgmq.q_' || $1)::regclass AS q) AS t`, name), 0)
-		want := map[queue.Storage]string{queue.Logged: "p", queue.Unlogged: "u"}[storage]
+		want := map[admin.Storage]string{admin.Logged: "p", admin.Unlogged: "u"}[storage]
 		check.Equal(t, "persistence", check.Value[string](t, pool, `SELECT string_agg(relpersistence::text, '' ORDER BY relname DESC) FROM pg_class WHERE relname IN ('q_' || $1, 'a_' || $1)`, name), want+"p")
 		check.Equal(t, "fillfactor", check.Value[bool](t, pool, `SELECT 'fillfactor=50' = ANY (reloptions) FROM pg_class WHERE relname = 'q_' || $1`, name), true)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/schema"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
@@ -230,7 +231,7 @@ func TestTheGoAPIRunsNoValue(t *testing.T) {
 			through := check.PoolLike(t, pool, func(c *pgxpool.Config) { c.ConnConfig.DefaultQueryExecMode = mode })
 			q := plain
 			if _, err := queue.New[int](through, text); err == nil {
-				check.OK(t, queue.Create(t.Context(), through, text))
+				check.OK(t, admin.Create(t.Context(), through, text))
 				check.Life(t, through, check.Open[check.Order](t, through, text))
 				q = check.Open[map[string]string](t, through, text)
 			} else {
@@ -243,10 +244,10 @@ func TestTheGoAPIRunsNoValue(t *testing.T) {
 			check.Equal(t, "the header", m.Headers[text], any(text))
 			check.OK(t, q.Archive(t.Context(), m))
 
-			moved, err := queue.Redrive(t.Context(), through, "plain", "plain", queue.Reason(text))
+			moved, err := admin.Redrive(t.Context(), through, "plain", admin.To("plain"), admin.ForReason(text))
 			check.Is(t, err, queue.ErrOption)
 			check.Equal(t, "moved", moved, 0)
-			_, err = queue.Redrive(t.Context(), through, q.Name(), text, queue.Reason(text), queue.Containing(text))
+			_, err = admin.Redrive(t.Context(), through, q.Name(), admin.To(text), admin.ForReason(text), admin.Containing(text))
 			if err == nil && q != plain {
 				t.Errorf("moved from %q to itself", text)
 			}

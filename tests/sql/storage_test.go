@@ -10,6 +10,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -19,7 +20,7 @@ func TestStorageStaysSmall(t *testing.T) {
 	const backlog, half = 200_000, 20_000
 	server, pool := check.LocalServer(t, "fsync=off", "autovacuum_naptime=1s")
 	pgtest.Migrate(t, pool)
-	check.OK(t, queue.Create(t.Context(), pool, "orders"))
+	check.OK(t, admin.Create(t.Context(), pool, "orders"))
 	q := check.Open[int](t, check.PoolOf(t, server.URL, func(c *pgxpool.Config) {
 		c.ConnConfig.RuntimeParams["lock_timeout"] = "500ms" // what has to wait for longer fails
 	}), "orders")

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
-	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -19,7 +19,7 @@ func routes(t testing.TB) *pgxpool.Pool {
 	t.Helper()
 	database := pgtest.Database(t)
 	pgtest.Migrate(t, database)
-	check.OK(t, queue.Create(t.Context(), database, "bound"))
+	check.OK(t, admin.Create(t.Context(), database, "bound"))
 	check.Exec(t, database, `ALTER TABLE pgmq.topic_bindings SET (autovacuum_enabled = off)`)
 	return check.PoolLike(t, database, func(c *pgxpool.Config) { c.MaxConns = 1 }) // one session: its plans stay
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -151,7 +152,7 @@ func TestQueuesOfAnyNameTakeTopics(t *testing.T) {
 	pool := routes(t)
 	for i, name := range check.GoodNames {
 		key := fmt.Sprintf("key.%d", i)
-		check.OK(t, queue.Create(t.Context(), pool, name))
+		check.OK(t, admin.Create(t.Context(), pool, name))
 		check.Exec(t, pool, `SELECT pgmq.bind_topic($1, $2)`, key, name)
 		check.Exec(t, pool, `SELECT pgmq.bind_topic($1, $2)`, key, name)
 		check.Same(t, "bindings", check.Values[string](t, pool, `SELECT queue_name FROM pgmq.list_topic_bindings($1)`, name), []string{name})

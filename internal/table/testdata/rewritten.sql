@@ -91,6 +91,31 @@ SELECT pgmq._bury(
     $6::jsonb[]
 )::bigint AS msg_id
 
+-- name: DeadLetters :many
+SELECT
+    msg_id,
+    coalesce(headers #>> '{x-pgmq-dead-letter, queue}', '')::text AS origin
+FROM "pgmq"."q_a""b"
+WHERE msg_id > $1::bigint
+    AND vt <= statement_timestamp()
+    AND enqueued_at <= $2::timestamptz
+    AND ($3::jsonb IS NULL OR message @> $3::jsonb)
+    AND ($4::text IS NULL OR headers #>> '{x-pgmq-dead-letter, reason}' = $4::text)
+ORDER BY msg_id
+LIMIT $5::integer
+
+-- name: DeadLettersByID :many
+SELECT
+    msg_id,
+    coalesce(headers #>> '{x-pgmq-dead-letter, queue}', '')::text AS origin
+FROM "pgmq"."q_a""b"
+WHERE msg_id = ANY ($1::bigint[])
+    AND vt <= statement_timestamp()
+    AND enqueued_at <= $2::timestamptz
+    AND ($3::jsonb IS NULL OR message @> $3::jsonb)
+    AND ($4::text IS NULL OR headers #>> '{x-pgmq-dead-letter, reason}' = $4::text)
+ORDER BY msg_id
+
 -- name: Delete :many
 DELETE FROM "pgmq"."q_a""b" AS q
 WHERE q.msg_id = ANY ($1::bigint[])

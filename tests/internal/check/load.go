@@ -10,11 +10,12 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 )
 
 // Remains counts the messages of a queue on any pool, as soon as it answers.
 func Remains(t testing.TB, pool *pgxpool.Pool, name string) int64 {
-	stats, err := queue.Stats(t.Context(), pool, name)
+	stats, err := admin.Stats(t.Context(), pool, name)
 	if err != nil {
 		return -1
 	}

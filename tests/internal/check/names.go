@@ -7,6 +7,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 )
 
 // GoodNames are names of queues that are awkward and allowed.
@@ -43,11 +44,11 @@ func Life(t testing.TB, db queue.DB, q *queue.Queue[Order]) {
 		Equal(t, "existed", len(existed), 1)
 	}
 	Send(t, q, hello, queue.Delay(time.Hour))
-	stats, err := queue.Stats(ctx, db, q.Name())
+	stats, err := admin.Stats(ctx, db, q.Name())
 	OK(t, err)
 	Equal(t, "Length", stats.Length, 1)
 	Equal(t, "Visible", stats.Visible, 0)
-	purged, err := queue.Purge(ctx, db, q.Name())
+	purged, err := admin.Purge(ctx, db, q.Name())
 	OK(t, err)
 	Equal(t, "purged", purged, 1)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/internal/postgres"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/schema"
 	"github.com/pgmq-go/pgmq/tests/internal/netfault"
 )
@@ -65,7 +66,7 @@ func PoolOf(t testing.TB, url string, change func(*pgxpool.Config)) *pgxpool.Poo
 // OwnQueue makes a queue in a database that goes away with the test.
 func OwnQueue[T any](t testing.TB, pool *pgxpool.Pool, name string) *queue.Queue[T] {
 	t.Helper()
-	OK(t, queue.Create(t.Context(), pool, name))
+	OK(t, admin.Create(t.Context(), pool, name))
 	return Open[T](t, pool, name)
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
+	"github.com/pgmq-go/pgmq/queue/admin"
 )
 
 // Payload is 100 bytes of JSON.
@@ -80,7 +81,7 @@ func IDs[T any](msgs []*queue.Message[T]) []int64 {
 // Length counts the messages of a queue, hidden ones too.
 func Length[T any](t testing.TB, q *queue.Queue[T]) int64 {
 	t.Helper()
-	stats, err := queue.Stats(t.Context(), pgtest.Pool(), q.Name())
+	stats, err := admin.Stats(t.Context(), pgtest.Pool(), q.Name())
 	OK(t, err)
 	return stats.Length
 }
@@ -96,7 +97,7 @@ func Open[T any](t testing.TB, db queue.DB, name string) *queue.Queue[T] {
 // QueueNames lists the queues of a database. It is empty without the schema.
 func QueueNames(t testing.TB, pool *pgxpool.Pool) []string {
 	t.Helper()
-	infos, err := queue.List(t.Context(), pool)
+	infos, err := admin.List(t.Context(), pool)
 	if errors.Is(err, queue.ErrNoSchema) {
 		return nil
 	}
