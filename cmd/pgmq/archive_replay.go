@@ -73,9 +73,9 @@ func archivePrune(t *target) *cobra.Command {
 		Use:   "prune QUEUE --before TIME|AGO",
 		Short: "Delete old messages from an archive",
 		Long: strings.TrimSpace(`
-Delete for good the messages that were archived before a time. It works in steps;
-when it is interrupted, running it again goes on. From a scheduler run it with
---yes.
+Delete for good the messages that were archived before a time. It works in
+steps; when it is interrupted, running it again goes on. From a scheduler run it
+with --yes.
 ` + spanHelp),
 		Example: `  pgmq archive prune orders --before 30d
   pgmq archive prune orders --before 2026-01-01 --yes`,

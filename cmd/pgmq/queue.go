@@ -101,7 +101,7 @@ func queueDrop(t *target) *cobra.Command {
 	drop := &cobra.Command{
 		Use:   "drop NAME",
 		Short: "Drop a queue and its archive",
-		Long:  "Drop a queue and its archive. While one of them holds messages, this needs --yes.",
+		Long:  "Drop a queue and its archive. While one of them holds messages, pass --yes.",
 		Example: `  pgmq queue drop orders
   pgmq queue drop orders --yes`,
 		Args:              exactly("NAME"),

@@ -53,7 +53,7 @@ needed.`,
 	flags.StringVar(&parts.Keep, "partition-keep", "", "keep them for '30 days' or '100000'")
 	flags.IntVar(&parts.Premake, "premake", generate.DefaultPremake, "how many partitions to make ahead")
 	flags.BoolVar(&parts.DropUnread, "drop-unread", false, "drop partitions with messages in them, too")
-	flags.StringVar(&notify, "notify", "", "notify of messages, at most once in such as 250ms")
+	flags.StringVar(&notify, "notify", "", "notify of messages, at most once in 250ms, say")
 	flags.StringArrayVar(&q.Topics, "topic", nil, "get messages sent to such as 'orders.*'")
 	return migration
 }

@@ -68,7 +68,7 @@ come back unless they are deleted or archived by then.
 		},
 	}
 	read.Flags().IntVarP(&n, "number", "n", 1, "read at most this many messages")
-	read.Flags().DurationVar(&vt, "vt", 30*time.Second, "how long to hide them: their visibility timeout")
+	read.Flags().DurationVar(&vt, "vt", 30*time.Second, "how long to hide them, their VT")
 	read.Flags().DurationVar(&wait, "wait", 0, "how long to wait for a first message")
 	jsonFlag(read, &asJSON, "write lines of JSON to a terminal, too")
 	return read
@@ -131,8 +131,8 @@ func peekCommand(t *target) *cobra.Command {
 	peek := &cobra.Command{
 		Use:   "peek QUEUE",
 		Short: "Show messages, also hidden ones, and change nothing",
-		Long: `Show the oldest messages of a queue, hidden or not. Peek changes nothing: it hides
-no message and counts no read.
+		Long: `Show the oldest messages of a queue, hidden or not. Peek changes nothing: it
+hides no message and counts no read.
 ` + jsonHelp,
 		Example: `  pgmq peek orders
   pgmq peek orders -n 100 --from 4200

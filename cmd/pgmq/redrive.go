@@ -42,7 +42,7 @@ It moves what was in FROM when it began, in steps of one statement each. When it
 is interrupted no message is lost or doubled, and running it again goes on.
 
 Without TO a message stays when it names no other queue that it died in, or when
-that queue is gone. The command moves the others, says so, and exits with 1.
+that queue is gone. The command moves the others, says so, and exits with 3.
 
 The reasons are max reads, undecodable, dead letter and discarded.`),
 		Example: `  pgmq peek orders_dead
@@ -68,9 +68,18 @@ The reasons are max reads, undecodable, dead letter and discarded.`),
 				if r.to != "" {
 					work.done, work.args = "redrove %s to queue %q", []any{r.to}
 				}
-				return work.run(cmd, int64(len(r.ids)), func(ctx context.Context, p admin.Progress) (int64, error) {
-					return admin.Redrive(ctx, pool, args[0], append(r.options(), p)...)
+				var left error // why messages stay
+				err := work.run(cmd, int64(len(r.ids)), func(ctx context.Context, p admin.Progress) (int64, error) {
+					moved, err := admin.Redrive(ctx, pool, args[0], append(r.options(), p)...)
+					if _, some := errors.AsType[*admin.LeftError](err); some {
+						left, err = err, nil
+					}
+					return moved, err
 				})
+				if left != nil && (err == nil || errors.As(err, new(exitError))) {
+					return partly("%v", left)
+				}
+				return err
 			})
 		},
 	}

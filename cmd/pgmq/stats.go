@@ -69,7 +69,7 @@ goes on when the server is back.`),
 		},
 	}
 	stats.Flags().BoolVarP(&watch, "watch", "w", false, "repeat until ctrl-C")
-	stats.Flags().DurationVar(&interval, "interval", 2*time.Second, "with --watch: the time between two looks")
+	stats.Flags().DurationVar(&interval, "interval", 2*time.Second, "with --watch: repeat this often")
 	jsonFlag(stats, &asJSON, "write a line of JSON for each queue")
 	return stats
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/pgmq-go/pgmq/db"
 	"github.com/pgmq-go/pgmq/internal/pgerr"
@@ -61,16 +60,17 @@ func (r *redrive) toOrigins(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var left leftError
+	var left LeftError
 	for _, o := range order {
 		if o.stay > 0 {
-			left = append(left, fmt.Errorf("%w: %d message(s) stay", o.err, o.stay))
+			left.Messages += int64(o.stay)
+			left.reasons = append(left.reasons, fmt.Errorf("%w: %d message(s) stay", o.err, o.stay))
 		}
 	}
-	if left == nil {
+	if left.Messages == 0 {
 		return nil
 	}
-	return left
+	return &left
 }
 
 // origin finds the queue of that name; its err is set when nothing can go there.
@@ -131,16 +131,3 @@ func (r *redrive) eachStep(ctx context.Context, do func([]letter) error) error {
 	}
 }
 
-// leftError says why messages stay, in one line.
-type leftError []error
-
-func (e leftError) Error() string {
-	texts := make([]string, len(e))
-	for i, err := range e {
-		texts[i] = err.Error()
-	}
-	return strings.Join(texts, "; ")
-}
-
-// Unwrap returns the reasons.
-func (e leftError) Unwrap() []error { return e }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/pgmq-go/pgmq/db"
@@ -17,9 +18,30 @@ import (
 // movedAtOnce is how many messages one step redrives, replays or prunes.
 const movedAtOnce = 1000
 
-// ErrNoOrigin is matched by the error of Redrive for messages that name no other
-// queue to go back to.
+// ErrNoOrigin is matched by a LeftError of messages that name no other queue to go
+// back to.
 var ErrNoOrigin = errors.New("no queue to go back to")
+
+// LeftError is the error of Redrive for messages that had nowhere to go. All others
+// were moved. It matches [ErrNoOrigin], [queue.ErrNoQueue] or both, and its text
+// has the reasons, with the names of missing queues.
+type LeftError struct {
+	// Messages is how many stay where they are.
+	Messages int64
+
+	reasons []error
+}
+
+func (e *LeftError) Error() string {
+	texts := make([]string, len(e.reasons))
+	for i, err := range e.reasons {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+// Unwrap returns the reasons.
+func (e *LeftError) Unwrap() []error { return e.reasons }
 
 // Redrive moves dead letters back to where they are worked on: every message that
 // is visible in the queue from, and was there when Redrive began, oldest first. It
@@ -30,10 +52,9 @@ var ErrNoOrigin = errors.New("no queue to go back to")
 // Without [To] each message goes to the queue that it died in, which that header
 // names; those of several queues may be mixed. A message stays where it is when it
 // has no such header, when it died in from itself, or when its queue is gone.
-// Redrive moves all the others and then returns an error that matches
-// [ErrNoOrigin] or, with the name of the queue, [queue.ErrNoQueue]. The header is
-// data: a role that may send to from can set it. With To all go to one queue,
-// whatever they say.
+// Redrive moves all the others and then returns a [*LeftError]. The header is data:
+// a role that may send to from can set it. With To all go to one queue, whatever
+// they say.
 //
 // Redrive moves up to 1,000 messages a step, each in a statement that takes it
 // from one queue and puts it into the other. After an interruption every message
@@ -115,7 +136,7 @@ func (r *redrive) target(ctx context.Context) (table.Bound, error) {
 	}
 	key, err := tableOf(ctx, target)
 	if err == nil && key == r.key {
-		err = option.Invalid("To is the queue itself")
+		err = option.Invalid("To is the same queue")
 	}
 	return target, err
 }
@@ -169,5 +190,5 @@ func tableOf(ctx context.Context, b table.Bound) (string, error) {
 	if _, err := queries.Listed(ctx, b.Conn, b.Name); errors.Is(explainCatalogue(err), pgerr.ErrNoSchema) {
 		return "", explainCatalogue(err)
 	}
-	return "", fmt.Errorf("%w %q", pgerr.ErrNoQueue, b.Name)
+	return "", fmt.Errorf(`%w %q: create it with admin.Create or "pgmq queue create"`, pgerr.ErrNoQueue, b.Name)
 }

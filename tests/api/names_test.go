@@ -68,8 +68,9 @@ func TestEveryBadNameIsRefusedEverywhere(t *testing.T) {
 }
 
 func TestCapitalsDoNotCount(t *testing.T) {
-	check.Parallel(t)
-	pool := check.OwnDatabase(t)
+	t.Parallel()
+	pool := pgtest.Database(t)
+	pgtest.Migrate(t, pool)
 	check.OK(t, admin.Create(t.Context(), pool, "MyQueue"))
 	check.OK(t, admin.Create(t.Context(), pool, "myqueue"))
 	check.Same(t, "queues", check.QueueNames(t, pool), []string{"MyQueue"})

@@ -45,8 +45,9 @@ func TestUnloggedQueuesHaveALoggedArchive(t *testing.T) {
 }
 
 func TestListReturnsEveryQueueByName(t *testing.T) {
-	check.Parallel(t)
-	pool := check.OwnDatabase(t)
+	t.Parallel()
+	pool := pgtest.Database(t)
+	pgtest.Migrate(t, pool)
 	infos, err := admin.List(t.Context(), pool)
 	check.OK(t, err)
 	check.Equal(t, "the number of queues", len(infos), 0)

@@ -177,7 +177,8 @@ func TestCommandRedrivesAndPurges(t *testing.T) {
 	check.Failure(t, pgmq("redrive", dead.Name(), q.Name(), "--rate", "-1"), 2, "--rate")
 	check.Failure(t, pgmq("redrive", dead.Name(), dead.Name()), 2, "same queue")
 	check.Failure(t, pgmq("redrive", dead.Name(), "no such"), 1, "no such queue")
-	check.Failure(t, pgmq("redrive", dead.Name()), 2, "FROM TO")
+	check.Failure(t, pgmq("redrive", dead.Name(), q.Name(), "--to", q.Name()), 2, "TO", "--to")
+	check.Failure(t, pgmq("redrive"), 2, "FROM [TO]")
 
 	_, err := q.ArchiveID(t.Context(), 11)
 	check.OK(t, err)
@@ -186,4 +187,19 @@ func TestCommandRedrivesAndPurges(t *testing.T) {
 	check.Equal(t, "what it says", check.Output(t, pgmq("queue", "purge", q.Name(), "--yes")), fmt.Sprintf("deleted 9 messages from queue %q\n", q.Name()))
 	check.Equal(t, "what it says", check.Output(t, pgmq("queue", "purge", q.Name(), "--yes", "--json")), "{\"deleted\":0}\n")
 	check.Equal(t, "in the archive", len(check.ArchivedIDs(t, q)), 1)
+}
+
+func TestCommandRedrivesToWhereLettersDied(t *testing.T) {
+	t.Parallel()
+	pgmq := commandHere(t)
+	q, dead := check.DeadLetters(t, check.Numbered(4))
+	check.Equal(t, "what it says", check.Output(t, pgmq("redrive", dead.Name(), "--id", "1")), "redrove 1 message to the queues that they died in\n")
+	check.Equal(t, "what it says", check.Output(t, pgmq("redrive", dead.Name(), "--to", q.Name(), "--id", "2")), fmt.Sprintf("redrove 1 message to queue %q\n", q.Name()))
+	check.Send(t, dead, check.Order{})
+	stdout, stderr, code := ended(t, pgmq("redrive", dead.Name(), "--json"))
+	check.Equal(t, "the exit code", code, 3)
+	check.Equal(t, "what it writes", stdout, "{\"redriven\":2}\n")
+	check.Contains(t, stderr, "no queue to go back to", "1 message(s) stay")
+	check.Equal(t, "messages", check.Length(t, q), 4)
+	check.Equal(t, "dead letters", check.Length(t, dead), 1)
 }

@@ -90,7 +90,7 @@ func TestBenchTouchesNoMessageOfAnybodyElse(t *testing.T) {
 	})
 	id := check.Send(t, q, 42)
 	check.Equal(t, "the exit code", check.As[*osexec.ExitError](t, bench.Wait()).ExitCode(), 1)
-	check.Contains(t, stderr.String(), "is somebody else's, and stays")
+	check.Contains(t, stderr.String(), "is not of this bench, and stays")
 	check.Equal(t, "lines about it", strings.Count(stderr.String(), "\n"), 1)
 	check.EqualAll(t, "what is left", check.Values[int64](t, pgtest.Pool(), check.Tables(q.Name(), `SELECT msg_id FROM {Q}`)), []int64{id})
 	check.Equal(t, "in the archive", len(check.ArchivedIDs(t, q)), 0)

@@ -120,8 +120,6 @@ func TestShellsCompleteCommandsFlagsAndFiles(t *testing.T) {
 		_, got := complete(args...)
 		check.Equal(t, fmt.Sprintf("the directive of %q", args), got, directive)
 	}
-	_, got := complete("demo", "--input", "")
-	check.Equal(t, "the directive of --input", got, anyFile)
 }
 
 // inBash is what bash offers for the last word of a line, with the script that

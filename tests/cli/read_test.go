@@ -132,7 +132,7 @@ func TestCommandSettlesByID(t *testing.T) {
 	check.Equal(t, "the exit code", code, 3)
 	check.Equal(t, "what it says", stdout, fmt.Sprintf("archived 3 messages of queue %q\n", q.Name()))
 	for _, number := range []int{3, 4, 5} {
-		check.Contains(t, stderr, fmt.Sprintf("line %d was left out: no id", number))
+		check.Contains(t, stderr, fmt.Sprintf("line %d was left out: not the id", number))
 	}
 	check.Contains(t, stderr, "pgmq: 3 lines left out\n")
 	check.Equal(t, "messages left", check.Length(t, q), 2)

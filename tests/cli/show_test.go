@@ -59,7 +59,7 @@ func TestQueueShowTellsEverythingAboutAQueue(t *testing.T) {
 	url := "--database-url=" + check.DSN(pool)
 	check.Failure(t, pgmq("queue", "show", "orders", url), 1, "pgmq migrate up")
 	pgtest.Migrate(t, pool)
-	check.Failure(t, pgmq("queue", "show", "orders", url), 1, `queue "orders": show: no such queue`)
+	check.Failure(t, pgmq("queue", "show", "orders", url), 1, `queue "orders": describe: no such queue`)
 	check.Failure(t, pgmq("queue", "show", url), 2, "NAME")
 	check.Failure(t, pgmq("queue", "show", "orders", "--database-url=postgres://u:s3cret@127.0.0.1:1/x"), 1, "no answer", "refused")
 	show := func(name string) shown {
@@ -108,7 +108,7 @@ func TestQueueShowTellsEverythingAboutAQueue(t *testing.T) {
 	if strings.Contains(text, "\x1b") {
 		t.Errorf("control codes in what is no terminal: %q", text)
 	}
-	check.Contains(t, text, "queue       Orders\n", "kind        standard, made 2", "4 messages: 4 visible, 0 in flight, 0 delayed\n",
+	check.Contains(t, text, "queue       Orders\n", "kind        standard, created 2", "4 messages: 4 visible, 0 in flight, 0 delayed\n",
 		"from        3 messages of the first 1,000 died in queue \"invoices\"\n", "topics      all.#\n            orders.*.eu\n",
 		"notify      at most every 500ms, last ", "table       pgmq.q_orders, ", "btree (msg_id)", "fillfactor=50",
 		"  vacuum    by itself never, by hand ", producer+": INSERT (vt, message, headers)", "archive     pgmq.a_orders")
@@ -132,19 +132,20 @@ func TestQueueShowTellsEverythingAboutAQueue(t *testing.T) {
 	s = show("fast")
 	check.Equal(t, "the kind", s.Kind, "unlogged")
 	check.Equal(t, "an archive that is gone", s.Archive, nil)
-	check.Equal(t, "announcements", s.Notify, nil)
+	check.Equal(t, "notifications", s.Notify, nil)
 	check.Contains(t, check.Output(t, pgmq("queue", "show", "fast", url)), "archive     gone\n", "notify      off\n", "topics      none\n")
 }
 
 func TestQueueShowNamesWhatARoleMayNotRead(t *testing.T) {
-	check.Parallel(t)
-	pgmq, pool := check.Command(t), check.OwnDatabase(t)
+	t.Parallel()
+	pgmq, pool := check.Command(t), pgtest.Database(t)
+	pgtest.Migrate(t, pool)
 	check.OK(t, admin.Create(t.Context(), pool, "orders"))
 	monitor := check.DocumentedOn(t, pool, "orders", "Monitor").Config().ConnConfig.RuntimeParams["role"]
 	stdout, stderr, code := ended(t, settings(pgmq("queue", "show", "orders", "--database-url="+check.DSN(pool)), "role="+monitor))
 	check.Equal(t, "the exit code", code, 3)
-	check.Equal(t, "what it says", stderr, "pgmq: this role may not read all of it: docs/roles.md tells which grants there are\n")
-	check.Contains(t, stdout, "0 messages: 0 visible", "unreadable  announcements, topics, headers\n", "fillfactor=50")
+	check.Equal(t, "what it says", stderr, "pgmq: this role may not read all of it: docs/roles.md lists the grants\n")
+	check.Contains(t, stdout, "0 messages: 0 visible", "unreadable  notifications, topics, headers\n", "fillfactor=50")
 	if strings.Contains(stdout, "topics      none") || strings.Contains(stdout, "notify      off") {
 		t.Errorf("it says what it does not know:\n%s", stdout)
 	}

@@ -104,7 +104,7 @@ func TestStatsShowWhatIsInTheQueues(t *testing.T) {
 	fields := strings.Join(strings.Fields(text), " ")
 	check.Contains(t, fields, "QUEUE TOTAL VISIBLE FLIGHT DELAYED OLDEST NEWEST READS SIZE ARCHIVE", "Orders 7 4 2 1 6h 1h 2 ", "empty 0 0 0 0 - - 0 ")
 	check.Contains(t, check.Output(t, pgmq("stats", "ORDERS", url)), "Orders")
-	check.Failure(t, pgmq("stats", "Orders", "no such", url), 1, `queue "no such": stats: no such queue`)
+	check.Failure(t, pgmq("stats", "Orders", "no such", url), 1, `queue "no such": metrics: no such queue`)
 	check.Failure(t, pgmq("stats", "--interval", "1ms", url), 2, "--interval")
 	check.Failure(t, pgmq("stats", "--database-url=postgres://u:s3cret@127.0.0.1:1/x"), 1, "no answer", "refused")
 	check.Failure(t, pgmq("stats", "--watch", "--database-url=postgres://u:s3cret@127.0.0.1:1/x"), 1, "no answer", "refused")
@@ -258,7 +258,7 @@ func TestStatsWatchDrawsOnAScreenOfItsOwn(t *testing.T) {
 	drawn = strings.ReplaceAll(drawn, "\x1b[K", "")
 	narrow(t, drawn)
 	check.Equal(t, "lines on a screen of ten", strings.Count(drawn, "\n"), 9)
-	check.Contains(t, drawn, "20 queues, every 100ms\n", " SENT/S DONE/S\n", "a_queue_with", "… and 13 lines for which the window is too low")
+	check.Contains(t, drawn, "20 queues, every 100ms\n", " SENT/S DONE/S\n", "a_queue_with", "… and 13 lines that the window has no room for")
 	check.Contains(t, last, "20 queues, every 100ms\n", "pgmq: interrupted")
 	check.Equal(t, "lines that stay", strings.Count(last, "a_queue_with"), 20)
 }

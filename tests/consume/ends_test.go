@@ -66,7 +66,7 @@ func TestZeroOptionsAreTheDefaults(t *testing.T) {
 			return queue.DeadLetter(check.ErrWork)
 		}
 		return nil
-	}, queue.Workers(0), queue.Prefetch(0), queue.VT(0), queue.MaxLease(0), queue.HandlerTimeout(0), queue.ShutdownGrace(0),
+	}, queue.Workers(0), queue.NoPrefetch, queue.VT(0), queue.MaxLease(0), queue.HandlerTimeout(0), queue.ShutdownGrace(0),
 		queue.Backoff(nil), queue.MaxReads(0), queue.DeadLetterTo(""), queue.PollInterval(0), queue.Observe(nil))
 	check.Eventually(t, "all are done", func() bool { return check.Length(t, q) == 0 })
 	check.OK(t, c.End())

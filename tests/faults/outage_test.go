@@ -31,8 +31,9 @@ func TestADroppedTableUnderARunningReader(t *testing.T) {
 }
 
 func TestNoAcknowledgedMessageIsLostWhenBackendsAreKilled(t *testing.T) {
-	check.Parallel(t)
-	pool := check.OwnDatabase(t)
+	t.Parallel()
+	pool := pgtest.Database(t)
+	pgtest.Migrate(t, pool)
 	check.OK(t, admin.Create(t.Context(), pool, "q"))
 	q := check.Open[check.Order](t, pool, "q")
 	adminConn := pgtest.Pool()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/history"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
@@ -20,7 +21,8 @@ import (
 // own, and returns their history. change changes their pools.
 func record(t *testing.T, seed uint64, d time.Duration, change func(*pgxpool.Config)) []*history.Event {
 	t.Helper()
-	direct := check.OwnDatabase(t)
+	direct := pgtest.Database(t)
+	pgtest.Migrate(t, direct)
 	if err := errors.Join(Prepare(t.Context(), direct), admin.Create(t.Context(), direct, "void")); err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue/admin"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
@@ -16,7 +17,8 @@ import (
 // others match what is bound here. Nothing is analyzed behind the test's back.
 func routes(t testing.TB) *pgxpool.Pool {
 	t.Helper()
-	database := check.OwnDatabase(t)
+	database := pgtest.Database(t)
+	pgtest.Migrate(t, database)
 	check.OK(t, admin.Create(t.Context(), database, "bound"))
 	check.Exec(t, database, `ALTER TABLE pgmq.topic_bindings SET (autovacuum_enabled = off)`)
 	return check.PoolLike(t, database, func(c *pgxpool.Config) { c.MaxConns = 1 }) // one session: its plans stay

@@ -12,12 +12,18 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Command builds cmd/pgmq once for a test and returns it, to be run with no
-// database in its environment.
+// Command is Program for cmd/pgmq.
 func Command(t testing.TB) func(args ...string) *osexec.Cmd {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "pgmq")
-	Run(t, osexec.CommandContext(t.Context(), "go", "-C", Root(), "build", "-o", binary, "./cmd/pgmq"))
+	return Program(t, "./cmd/pgmq")
+}
+
+// Program builds a program of the main module once for a test and returns it, to be
+// run with no database in its environment.
+func Program(t testing.TB, pkg string) func(args ...string) *osexec.Cmd {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), filepath.Base(pkg))
+	Run(t, osexec.CommandContext(t.Context(), "go", "-C", Root(), "build", "-o", binary, pkg))
 	var env []string
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "PG") && !strings.HasPrefix(v, "DATABASE_URL") {

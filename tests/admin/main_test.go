@@ -1,0 +1,10 @@
+// Package admin tests what is done to queues, against a real Postgres.
+package admin
+
+import (
+	"testing"
+
+	"github.com/pgmq-go/pgmq/tests/internal/check"
+)
+
+func TestMain(m *testing.M) { check.Main(m) }
