@@ -232,7 +232,7 @@ func TestASendInAnOpenTransactionSilencesNobody(t *testing.T) {
 		},
 		"a wrapped connection": func(t *testing.T, conn *pgx.Conn) (queue.DB, func()) {
 			check.Exec(t, conn, `BEGIN`)
-			return struct{ queue.DB }{conn}, func() { check.Exec(t, conn, `COMMIT`) }
+			return struct{ *pgx.Conn }{conn}, func() { check.Exec(t, conn, `COMMIT`) }
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
