@@ -20,13 +20,13 @@ import (
 )
 
 var (
-	server   string        // DSN of the server, set by Main
-	pool     *pgxpool.Pool // of this binary's own database, set by Main
+	server   string        // the DSN of the server, set by Main
+	pool     *pgxpool.Pool // the pool of this binary's database, set by Main
 	sequence atomic.Int64  // makes names unique
 )
 
-// Main runs a test binary with a server and a migrated database of its own,
-// which it drops afterwards. Use it as os.Exit(pgtest.Main(m, nil)).
+// Main runs a test binary with a server and a new migrated database, and drops the
+// database afterwards. Use it as os.Exit(pgtest.Main(m, nil)).
 func Main(m *testing.M, docker Docker) int {
 	code, err := run(m, docker)
 	if err != nil {
@@ -69,28 +69,28 @@ func run(m *testing.M, docker Docker) (code int, err error) {
 // Pool returns the pool of this binary's database.
 func Pool() *pgxpool.Pool { return pool }
 
-// URL returns the DSN of a database on the server of the tests. It holds the password.
+// URL returns the DSN of a database on the tests' server. It contains the password.
 func URL(database string) string {
 	dsn, err := url.Parse(server)
 	if err != nil {
-		panic("the DSN of the tests must be a URL") // a test's own set-up
+		panic("the DSN of the tests must be a URL") // a mistake in the test's set-up
 	}
 	dsn.Path = "/" + database
 	return dsn.String()
 }
 
-// Name returns a queue name that nothing else uses.
+// Name returns a new queue name.
 func Name() string {
 	return fmt.Sprintf("test_%d", sequence.Add(1))
 }
 
-// Queue makes a fresh queue with bodies T. It is dropped when the test ends.
+// Queue creates a queue with bodies of type T, and drops it when the test ends.
 func Queue[T any](t testing.TB, opts ...queue.CreateOption) *queue.Queue[T] {
 	t.Helper()
 	return Named[T](t, Name(), opts...)
 }
 
-// Named is Queue with a name of the test's choice.
+// Named is Queue with a given name.
 func Named[T any](t testing.TB, name string, opts ...queue.CreateOption) *queue.Queue[T] {
 	t.Helper()
 	if err := queue.Create(t.Context(), pool, name, opts...); err != nil {
@@ -104,8 +104,8 @@ func Named[T any](t testing.TB, name string, opts ...queue.CreateOption) *queue.
 	return q
 }
 
-// Database makes an empty database, without schema pgmq, and returns a pool of
-// it. It is dropped when the test ends.
+// Database creates an empty database, without schema pgmq, and returns a pool on it.
+// It drops the database when the test ends. options are those of CREATE DATABASE.
 func Database(t testing.TB, options ...string) *pgxpool.Pool {
 	t.Helper()
 	name, drop, err := createDatabase(t.Context(), options...)
@@ -121,7 +121,7 @@ func Database(t testing.TB, options ...string) *pgxpool.Pool {
 	return p
 }
 
-// Migrate installs the schema in a pool's database.
+// Migrate installs schema pgmq in a pool's database.
 func Migrate(t testing.TB, p *pgxpool.Pool) {
 	t.Helper()
 	if err := migrate(t.Context(), p); err != nil {
