@@ -2,9 +2,9 @@ package generics
 
 // Bisect calls try with the whole batch and returns one Result for each item, in
 // the order of the batch. When try fails with an error for which split is true,
-// Bisect calls it with each half instead, and so on down to a single item. So
-// one bad item among n fails alone, for about 2·log₂ n more calls. Any other
-// error becomes the result of every item in the part that try was called with.
+// Bisect calls it with each half instead, and so on down to a single item. So only
+// the bad item among n fails, for about 2·log₂ n more calls. Any other error becomes
+// the result of every item in the part that try was called with.
 //
 // try returns one Out for each In, or an error; too few of them are a panic. The
 // calls of try do not overlap. An empty batch returns nil without a call.

@@ -23,7 +23,7 @@ type Result[Out any] struct {
 // ends, the next flush takes them. So there is no timer, the size of a batch
 // follows the load, and nothing runs while there are no calls.
 //
-// Set the exported fields before the first call and leave them alone then. It
+// Set the exported fields before the first call and do not change them later. It
 // must not be copied after use.
 type Coalescer[In, Out any] struct {
 	// Most is the largest number of items in a batch; below 1 counts as 1.

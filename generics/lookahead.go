@@ -43,7 +43,7 @@ func (l *lookahead) count() {
 	l.counted = now
 }
 
-// adapt decides the look-ahead anew. It doubles, to at least the number of
+// adapt decides on a new look-ahead. It doubles, to at least the number of
 // workers, when more jobs than it and the workers hold have ended within
 // maxWait. With fewer jobs, long ones that happen to end together would look
 // short. When jobs take longer, the look-ahead falls to the number that ended

@@ -7,8 +7,8 @@ import (
 )
 
 // Workers fetches jobs from a source and runs a bounded number of them at once.
-// Set the exported fields, the four functions among them, before Work and leave
-// them alone then. It must not be copied after use.
+// Set the exported fields, all four functions among them, before Work and do not
+// change them later. It must not be copied after use.
 //
 // Two limits hold fetching back. At most Count plus the look-ahead are fetched
 // and not yet past Run. At most twice Count plus Ahead are not yet past Finish,

@@ -139,7 +139,7 @@ func TestASlowFetchIsMadeUpForByFetchingMore(t *testing.T) {
 	})
 }
 
-func TestFetchingAheadDoesNotComeInCrumbs(t *testing.T) {
+func TestFetchingAheadFetchesManyJobsAtATime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		started, fetches := load{

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Packs the command and the extension as a Debian package: deb.sh DIRECTORY
+# Builds a Debian package of the command and the extension: deb.sh DIRECTORY
 set -eu
 out=$1
 tree=$out/deb

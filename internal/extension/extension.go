@@ -1,5 +1,5 @@
-// Package extension writes the migrations as a Postgres extension: the files
-// with which CREATE EXTENSION pgmq works on a server of one's own.
+// Package extension writes the migrations as a Postgres extension: the files that
+// CREATE EXTENSION pgmq needs on a self-hosted server.
 package extension
 
 import (
@@ -15,8 +15,8 @@ import (
 	"github.com/pgmq-go/pgmq/schema"
 )
 
-// api is the version of PGMQ whose functions the migrations install. Clients
-// look at pg_extension.extversion for it.
+// api is the version of PGMQ whose functions the migrations install. Clients read it
+// from pg_extension.extversion.
 const api = "1.13.1"
 
 const control = `comment = 'A message queue on plain Postgres'
@@ -27,12 +27,13 @@ superuser = false
 trusted = true
 `
 
-// Where the migrations have run already, the extension has nothing to do: a
-// client that asks for it at its start finds it, and all is as it was.
+// In a migrated database the extension changes nothing. It exists there for clients
+// that run CREATE EXTENSION when they start.
 //
-// Queues are the users' tables, not members: they stay when the extension goes.
-// What lists them is a member, so that pg_dump and pg_restore do right; when the
-// extension comes again, the list is made from the tables.
+// The tables of queues are not members of the extension: they stay when it is
+// dropped. The tables that list the queues are members, so that pg_dump and
+// pg_restore handle them correctly. When the extension is created again, its script
+// rebuilds pgmq.meta from the queues' tables.
 const script = `-- Made from the migrations in schema/. Do not edit.
 \echo Use "CREATE EXTENSION pgmq" to load this file. \quit
 DO $extension$
@@ -59,8 +60,9 @@ $migrations$;
 END $extension$;
 `
 
-// Write puts pgmq.control and the script into dir, which it makes, and returns
-// the extension's version: that of PGMQ's API and the number of the last migration.
+// Write writes pgmq.control and the script to dir, and makes dir if necessary. It
+// returns the extension's version: the version of PGMQ's API, followed by the number
+// of the last migration.
 func Write(dir string) (version string, err error) {
 	files, err := fs.Glob(schema.FS, "*.sql")
 	if err != nil {
@@ -100,11 +102,11 @@ func Write(dir string) (version string, err error) {
 
 var (
 	annotation = regexp.MustCompile(`(?m)^-- \+goose .*\n`)
-	// CREATE EXTENSION makes the schema, so that it is no member.
+	// CREATE EXTENSION creates the schema, so that it does not become a member.
 	ownSchema = "CREATE SCHEMA IF NOT EXISTS pgmq;\n"
 )
 
-// upOf returns the statements that a migration runs on its way up.
+// upOf returns the statements of a migration's Up part.
 func upOf(migration string) (string, error) {
 	_, up, ok := strings.Cut(migration, "-- +goose Up\n")
 	up, _, ok2 := strings.Cut(up, "-- +goose Down\n")

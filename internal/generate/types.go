@@ -100,7 +100,7 @@ func (p *goPackage) has(t goType) error {
 	case p.missing != "":
 		return fmt.Errorf("there is no package %s: %s", t.Path, p.missing)
 	case p.name == "main" && t.Path != "":
-		return fmt.Errorf("%s is a program, which cannot be imported; move the type to a package of its own", t.Path)
+		return fmt.Errorf("%s is a program, which cannot be imported; move the type to another package", t.Path)
 	case spec == nil:
 		return fmt.Errorf("there is no type %s in package %s; it has %s", t.Name, p.name, p.exported())
 	case spec.TypeParams != nil:

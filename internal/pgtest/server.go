@@ -1,5 +1,5 @@
 // Package pgtest gives tests a real Postgres: one server for a whole run, one
-// migrated database for each test binary, and one fresh queue for each test.
+// migrated database for each test binary, and one new queue for each test.
 package pgtest
 
 import (
@@ -12,11 +12,11 @@ import (
 	"github.com/pgmq-go/pgmq/internal/postgres"
 )
 
-// What tests are run against, from the environment.
+// Variables of the environment that choose the server for tests.
 const (
-	// URLVar names a server to use. The role must be allowed to create databases.
+	// URLVar is the DSN of a server. Its role must be allowed to create databases.
 	URLVar = "PGMQ_TEST_DATABASE_URL"
-	// ServerVar chooses a server to start: "docker:IMAGE".
+	// ServerVar is the kind of server to start: "docker:IMAGE".
 	ServerVar = "PGMQ_TEST_POSTGRES"
 )
 
@@ -24,15 +24,15 @@ const (
 // and its many modules belong to the tests' module alone.
 type Docker func(ctx context.Context, image string, settings ...string) (url string, stop func() error, err error)
 
-// Careless is for tests, which ask whether the code is right, not whether the
-// disk is.
+// Careless is a setting for tests, which need no durability.
 const Careless = "fsync=off"
 
-// Server finds or starts the server for tests: the one that URLVar names, else
-// what ServerVar says, else a private one from this machine's binaries, else
-// docker if that is not nil. settings are for a server that it starts.
+// Server finds or starts the server for tests. It takes the first that is available:
+// the one that URLVar names, the one that ServerVar chooses, a private one from
+// this machine's binaries, or one in Docker unless docker is nil. settings apply only
+// to a server that it starts.
 //
-// It is an error when none can be had: tests that cannot run must not look as if
+// Without a server it returns an error: tests that cannot run must not look as if
 // they had passed.
 func Server(ctx context.Context, docker Docker, settings ...string) (url string, stop func() error, err error) {
 	if url := os.Getenv(URLVar); url != "" {
@@ -40,7 +40,7 @@ func Server(ctx context.Context, docker Docker, settings ...string) (url string,
 	}
 	if docker == nil {
 		docker = func(context.Context, string, ...string) (string, func() error, error) {
-			return "", nil, errors.New("without it, run the tests with make test, which can use Docker")
+			return "", nil, errors.New("or run the tests with make test, which can use Docker")
 		}
 	}
 	settings = append([]string{"max_connections=500", "max_prepared_transactions=10"}, settings...)

@@ -14,11 +14,11 @@ import (
 	"time"
 )
 
-// machine is what this package uses of the computer. Tests put other things in its place.
+// machine is the part of the computer that this package uses. Tests replace it.
 type machine struct {
 	path  string              // directories of commands, as in $PATH
-	globs []string            // directories of server binaries, most wanted first
-	temps [2]string           // where to make a directory: the second if the server's user may not use the first
+	globs []string            // patterns of directories with server binaries, in the order of preference
+	temps [2]string           // where to make a directory: the second is for a server's user that may not use the first
 	shell string              // a POSIX shell
 	port  func() (int, error) // a free port of 127.0.0.1
 }
@@ -44,7 +44,8 @@ func thisMachine() machine {
 	}
 }
 
-// freePort may be wrong by the time the port is used; the caller tries again.
+// freePort returns a port that may be taken again before its use. The caller then
+// tries another one.
 func freePort() (int, error) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -54,8 +55,9 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// binaries returns every directory that holds both initdb and postgres, most wanted first. What is in them need
-// not work: a version manager's stand-in looks the same until it is run.
+// binaries returns every directory that holds both initdb and postgres, in the order
+// of preference. They need not work: a version manager's placeholder looks the same
+// until it runs.
 func (m machine) binaries(ctx context.Context) []string {
 	dirs := m.commandDirs()
 	if config := m.command("pg_config"); config != "" {
@@ -78,7 +80,8 @@ func (m machine) binaries(ctx context.Context) []string {
 		if !holdsServer(dir) {
 			continue
 		}
-		// Links to initdb and postgres often stand in a directory of commands. Where they lead says more.
+		// A directory of commands often holds links to initdb and postgres. The target is
+		// the more useful path.
 		if initdb, err := filepath.EvalSymlinks(filepath.Join(dir, "initdb")); err == nil && holdsServer(filepath.Dir(initdb)) {
 			dir = filepath.Dir(initdb)
 		}
@@ -90,11 +93,11 @@ func (m machine) binaries(ctx context.Context) []string {
 }
 
 func (m machine) commandDirs() []string {
-	// As os/exec does: what lies in the current directory is not taken for a command.
+	// Like os/exec, this does not look for commands in the current directory.
 	return slices.DeleteFunc(filepath.SplitList(m.path), func(dir string) bool { return !filepath.IsAbs(dir) })
 }
 
-// command returns where the command of this name is, or "".
+// command returns the path of a command, or "" if it is not found.
 func (m machine) command(name string) string {
 	for _, dir := range m.commandDirs() {
 		if file := filepath.Join(dir, name); executable(file) {

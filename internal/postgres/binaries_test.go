@@ -23,7 +23,7 @@ func TestBinariesNewestFirstAfterPathAndConfig(t *testing.T) {
 	script(t, at("half", "initdb"), "")
 	script(t, at("lib/20/bin", "postgres"), "")
 	script(t, at("path", "pg_config"), `[ "$1" = --bindir ] && echo `+at("config"))
-	for _, name := range []string{"initdb", "postgres"} { // as Debian's packages do not, but people do
+	for _, name := range []string{"initdb", "postgres"} { // Debian's packages do not link them, but people do
 		if err := os.MkdirAll(at("links"), 0o755); err != nil {
 			t.Fatal(err)
 		}

@@ -16,19 +16,20 @@ import (
 //go:embed docker.sh
 var dockerScript string
 
-// DefaultImage is what [Find] starts.
+// DefaultImage is the image that [Find] starts.
 const DefaultImage = "postgres:17"
 
-// pullLimit is generous: an image has some 150 MB.
+// pullLimit is generous: an image has about 150 MB.
 const pullLimit = 15 * time.Minute
 
 var (
 	errNoDocker     = errors.New("no docker command found")
-	errDockerSilent = errors.New("the docker command is here, but its engine does not answer")
+	errDockerSilent = errors.New("the docker command was found, but its engine does not answer")
 )
 
-// Docker starts a container of image with the docker command, with settings such as "fsync=off". The image is
-// pulled if it is not there. ctx bounds the start, not the life, of the server.
+// Docker starts a container of image with the docker command and with settings such
+// as "fsync=off". It pulls the image if necessary. ctx limits the start of the
+// server, not its life.
 func Docker(ctx context.Context, image string, settings ...string) (*Server, error) {
 	return thisMachine().docker(ctx, image, settings)
 }
@@ -58,7 +59,7 @@ func (m machine) docker(ctx context.Context, image string, settings []string) (*
 		return nil, fmt.Errorf("start Docker image %s: %w", image, err)
 	}
 	s := &Server{Origin: "Docker image " + image, guard: g}
-	err = g.await(ctx, pullLimit, func(ctx context.Context) error {
+	err = g.waitFor(ctx, pullLimit, func(ctx context.Context) error {
 		if s.URL == "" {
 			out, err := output(ctx, attempt, docker, "port", g.name, "5432/tcp")
 			if err != nil {
@@ -81,12 +82,13 @@ func (m machine) docker(ctx context.Context, image string, settings []string) (*
 	return s, nil
 }
 
-// output runs a command that should be quick; its error holds what the command said.
+// output runs a command for at most limit and returns its output. The error contains
+// the command's standard error.
 func output(ctx context.Context, limit time.Duration, command string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, command, args...)
-	cmd.WaitDelay = time.Second // what it left behind may hold the pipe
+	cmd.WaitDelay = time.Second // a child that goes on may hold the pipe open
 	out, err := cmd.Output()
 	if failed, ok := errors.AsType[*exec.ExitError](err); ok && len(failed.Stderr) > 0 {
 		err = fmt.Errorf("%w: %s", err, strings.TrimSpace(string(failed.Stderr)))

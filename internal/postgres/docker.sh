@@ -1,10 +1,10 @@
-# Arguments: the docker command, the image, then arguments for postgres.
+# Arguments: the docker command, the image, then the arguments for postgres.
 
 prepare() {
 	run "$1" image inspect --format '{{""}}' "$2" || run "$1" pull "$2"
 }
 
-# Not detached: so the end of the container is the end of this command, and its output is the log.
+# The container is not detached: this command ends with it, and its output is the log.
 serve() {
 	docker=$1 image=$2
 	shift 2
@@ -12,8 +12,8 @@ serve() {
 	run "$docker" run --rm --name "$name" -p 127.0.0.1::5432 -e POSTGRES_PASSWORD "$image" postgres "$@"
 }
 
-# The run command itself gets no signal: it might be about to have the container made. With -v, because the image
-# keeps its data in a volume.
+# The run command gets no signal, as it may be about to create the container. -v removes
+# the volume in which the image keeps its data.
 halt() {
 	if [ "$phase" = prepare ]; then
 		kill -s TERM 0

@@ -16,8 +16,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// dockerStandIn is a docker command for tests. Its state is files: one for each image, one for each container.
-// "slow" is how long the making of a container takes, "port" what the server's port is; without it there is none yet.
+// dockerStandIn is a docker command for tests. It keeps its state in files: one for
+// each image and one for each container. File "slow" has the time that the creation of
+// a container takes. File "port" has the server's port; without it there is none yet.
 type dockerStandIn struct{ dir string }
 
 const dockerScriptStandIn = `
@@ -90,7 +91,7 @@ func (d dockerStandIn) has(pattern string) bool {
 	return len(found) > 0
 }
 
-// gone checks that no container is left, nor a docker command.
+// gone checks that no container and no docker command is left.
 func (d dockerStandIn) gone(t *testing.T, patience time.Duration) {
 	t.Helper()
 	var left []process
@@ -115,7 +116,7 @@ func TestDockerStartsAndStops(t *testing.T) {
 	t.Parallel()
 	d := fakeDocker(t)
 	m := testMachine(t)
-	inside := m.mustStart(t, "fsync=off") // stands for the server in the container
+	inside := m.mustStart(t, "fsync=off") // plays the server in the container
 	m.path, m.globs = d.dir+":/usr/bin:/bin", nil
 
 	go func() {

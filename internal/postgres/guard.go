@@ -23,9 +23,9 @@ const (
 	attempt     = 2 * time.Second  // for one try to get that answer
 )
 
-// guard is a shell in a session of its own that starts a server, and stops it and removes its directory when its
-// standard input ends. Only this process holds the other end of that pipe, so the kernel closes it for every way
-// in which this process can end.
+// guard is a shell in a separate session that starts a server. When its standard
+// input ends, it stops the server and removes the directory. Only this process holds
+// the other end of that pipe, so the kernel closes it however this process ends.
 type guard struct {
 	name     string // of the server's directory, and of its container
 	password string // of the server's superuser
@@ -33,12 +33,13 @@ type guard struct {
 	stdin   io.Closer
 	serving chan struct{} // closed when the server process has been started
 	done    chan struct{} // closed when the guard has ended
-	log     string        // last lines of what the server said; valid after done
-	err     error         // of the guard; valid after done
+	log     string        // the last lines of the server's log; valid after done
+	err     error         // the guard's error; valid after done
 	once    sync.Once
 }
 
-// guardSpec says what a guard shall start. Nothing of it is pasted into the text of the script.
+// guardSpec describes the server that a guard starts. None of it becomes a part of the
+// script's text.
 type guardSpec struct {
 	script   string // local.sh or docker.sh
 	password string // of the server's superuser
@@ -58,7 +59,7 @@ func (m machine) startGuard(spec guardSpec) (*guard, error) {
 	cmd.Args = append(cmd.Args, spec.args...)
 	cmd.Env = spec.env
 	cmd.SysProcAttr = spec.attr
-	cmd.Dir = "/" // the server's user may be barred from ours
+	cmd.Dir = "/" // the server's user may have no access to our directory
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -73,14 +74,15 @@ func (m machine) startGuard(spec guardSpec) (*guard, error) {
 	g.stdin = stdin
 	go g.follow(cmd, stdout)
 
-	// Standard input, unlike arguments and environment, is nobody else's to read.
+	// Other processes cannot read standard input, unlike arguments and environment.
 	if _, err := io.WriteString(stdin, g.password+"\n"); err != nil {
 		return nil, errors.Join(err, g.stop())
 	}
 	return g, nil
 }
 
-// follow reads what the guard says until it ends: "serving", then the last lines of the log.
+// follow reads the guard's output until it ends: "serving", then the last lines of
+// the log.
 func (g *guard) follow(cmd *exec.Cmd, stdout io.Reader) {
 	defer close(g.done)
 	r := bufio.NewReader(stdout)
@@ -100,7 +102,7 @@ func (g *guard) follow(cmd *exec.Cmd, stdout io.Reader) {
 	g.err = cmd.Wait()
 }
 
-// stop ends the guard and all that it started.
+// stop ends the guard and everything that it started.
 func (g *guard) stop() error {
 	g.once.Do(func() { g.stdin.Close() })
 	<-g.done
@@ -110,9 +112,10 @@ func (g *guard) stop() error {
 	return nil
 }
 
-// await returns when the server gives its first answer. When it does not, await stops everything, and its error
-// holds the server's last words. prepare is the time for what comes before the start of the server.
-func (g *guard) await(ctx context.Context, prepare time.Duration, answer func(context.Context) error) error {
+// waitFor returns when the server gives its first answer. On an error it stops
+// everything, and the error contains the last lines of the server's log. prepare
+// limits the time before the start of the server.
+func (g *guard) waitFor(ctx context.Context, prepare time.Duration, answer func(context.Context) error) error {
 	err := g.first(ctx, prepare, answer)
 	if err == nil {
 		return nil
@@ -132,9 +135,9 @@ func (g *guard) first(ctx context.Context, prepare time.Duration, answer func(co
 	select {
 	case <-g.serving:
 	case <-g.done:
-		return errors.New("it could not be prepared")
+		return errors.New("the server could not be prepared")
 	case <-time.After(prepare):
-		return fmt.Errorf("it was not prepared within %v", prepare)
+		return fmt.Errorf("the server was not prepared within %v", prepare)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -148,9 +151,9 @@ func (g *guard) first(ctx context.Context, prepare time.Duration, answer func(co
 		}
 		select {
 		case <-g.done:
-			return errors.New("it ended before it answered")
+			return errors.New("the server ended before it answered")
 		case <-limit:
-			return fmt.Errorf("it did not answer within %v (%w)", answerLimit, err)
+			return fmt.Errorf("the server did not answer within %v (%w)", answerLimit, err)
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-time.After(20 * time.Millisecond):

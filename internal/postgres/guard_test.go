@@ -14,7 +14,8 @@ import (
 	"time"
 )
 
-// The wrapper is a shell, which has SIGINT and SIGQUIT ignored in the background; its child has not.
+// The wrapper is a shell, which ignores SIGINT and SIGQUIT in the background. Its child
+// does not.
 func TestStopReachesThroughWrappers(t *testing.T) {
 	t.Parallel()
 	m := testMachine(t)
@@ -87,7 +88,7 @@ func TestCancelOfInitdbThatHangs(t *testing.T) {
 	}
 }
 
-// awaitInitdb returns when initdb is in the middle of its work.
+// awaitInitdb returns while initdb works.
 func awaitInitdb(t *testing.T, dir string) {
 	t.Helper()
 	eventually(t, "initdb runs", func() bool {
@@ -128,7 +129,7 @@ func TestGuardInOtherShells(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			m := testMachine(t)
-			m.shell = filepath.Join(dir, name, "sh") // a shell of this name keeps to POSIX
+			m.shell = filepath.Join(dir, name, "sh") // with this name a shell is in POSIX mode
 			if err := os.Mkdir(filepath.Dir(m.shell), 0o755); err != nil {
 				t.Fatal(err)
 			}

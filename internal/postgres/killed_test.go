@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// child runs this test binary as a process that starts a server, in a process group of its own.
+// child runs this test binary as a process in a new process group that starts a server.
 func child(t *testing.T, mode string, env ...string) (*exec.Cmd, *bufio.Reader) {
 	t.Helper()
 	exe, err := os.Executable()
@@ -89,7 +89,7 @@ func TestKilledDuringInitdbLeavesNothing(t *testing.T) {
 	nothingLeft(t, dir, family, 10*time.Second)
 }
 
-// Else "pgmq demo | cat" would hang for as long as anything of the server lives.
+// Otherwise "pgmq demo | cat" would hang as long as a process of the server lives.
 func TestNothingHoldsOurOutput(t *testing.T) {
 	t.Parallel()
 	dir := sharedDir(t)
@@ -116,7 +116,7 @@ func TestNothingHoldsOurOutput(t *testing.T) {
 	nothingLeft(t, dir, family, 10*time.Second)
 }
 
-// PGMQ_KILL_ROUNDS asks for more moments.
+// PGMQ_KILL_ROUNDS sets the number of moments.
 func TestKilledAtAnyMomentLeavesNothing(t *testing.T) {
 	t.Parallel()
 	dir := sharedDir(t)

@@ -17,27 +17,29 @@ import (
 //go:embed local.sh
 var localScript string
 
-// initdbLimit is some fifty times what initdb takes.
+// initdbLimit is about fifty times as long as initdb takes.
 const initdbLimit = 30 * time.Second
 
 var errPortTaken = errors.New("the port was taken meanwhile")
 
-// Local starts a private server from binaries of this machine, with settings such as "fsync=off". ctx bounds the
-// start, not the life, of the server. Where it listens is not for settings to change. With root's rights, which
-// Postgres refuses, the server runs as user postgres, or nobody.
+// Local starts a private server from binaries of this machine, with settings such as
+// "fsync=off". Settings cannot change the address that it listens on. ctx limits the
+// start of the server, not its life. Postgres refuses to run as root; under root the
+// server runs as user postgres, or else as nobody.
 //
-// Local tries the binaries in PATH, those that pg_config names, and the usual places, newest version first, until
-// some work. If there are none, the error wraps ErrNoBinaries.
+// Local tries the binaries in PATH, those that pg_config names, and those in the
+// usual places, newest version first, until some work. Without any binaries the
+// error wraps ErrNoBinaries.
 func Local(ctx context.Context, settings ...string) (*Server, error) {
 	return thisMachine().local(ctx, settings)
 }
 
-// Standby starts a server that follows the given one, which [Local] started, by
-// streaming replication. Its password is the same. The first server does not wait
-// for it unless synchronous_standby_names says so, in the settings of that one.
+// Standby starts a standby of a server that [Local] started, by streaming replication.
+// It has the same password. The primary does not wait for it unless the primary's
+// setting synchronous_standby_names demands it.
 func (s *Server) Standby(ctx context.Context, settings ...string) (*Server, error) {
 	if s.guard == nil {
-		return nil, errors.New("only a private server can be followed")
+		return nil, errors.New("only a private server can have a standby")
 	}
 	return thisMachine().start(ctx, s, settings)
 }
@@ -46,7 +48,7 @@ func (m machine) local(ctx context.Context, settings []string) (*Server, error) 
 	return m.start(ctx, nil, settings)
 }
 
-// start starts a server of its own, or a standby of the primary if that is not nil.
+// start starts a new server, or a standby if primary is not nil.
 func (m machine) start(ctx context.Context, primary *Server, settings []string) (*Server, error) {
 	dirs := m.binaries(ctx)
 	if len(dirs) == 0 {
@@ -97,7 +99,7 @@ func (m machine) startOnce(ctx context.Context, dir string, primary *Server, set
 	for _, setting := range settings {
 		args = append(args, "-c", setting)
 	}
-	// Last, because the last one counts.
+	// These come last, because Postgres takes the last value of a setting.
 	args = append(
 		args,
 		"-c", "listen_addresses=127.0.0.1",
@@ -110,7 +112,7 @@ func (m machine) startOnce(ctx context.Context, dir string, primary *Server, set
 	}
 
 	s := &Server{URL: dsn(g.password, "127.0.0.1", strconv.Itoa(port)), guard: g}
-	err = g.await(ctx, initdbLimit, func(ctx context.Context) error {
+	err = g.waitFor(ctx, initdbLimit, func(ctx context.Context) error {
 		version, err := ping(ctx, s.URL)
 		s.Origin = fmt.Sprintf("PostgreSQL %s, private, from %s", version, dir)
 		return err
@@ -124,8 +126,8 @@ func (m machine) startOnce(ctx context.Context, dir string, primary *Server, set
 	return s, nil
 }
 
-// serverEnv is little: the server's user, who may be another than ours, can read it, and PGDATA or a locale of
-// ours would change what the server does.
+// serverEnv returns a small environment. The server's user can read it and may be
+// another than ours. PGDATA or a locale of ours would change how the server works.
 func serverEnv() []string {
 	env := []string{"LC_ALL=C"} // messages in English; on macOS the server does not start without a locale
 	for _, name := range []string{"PATH", "TZ", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"} {
@@ -136,21 +138,21 @@ func serverEnv() []string {
 	return env
 }
 
-// dsn takes a password that needs no escapes.
+// dsn returns the URL of a server. The password must not need escapes.
 func dsn(password, host, port string) string {
 	return "postgres://postgres:" + password + "@" + host + ":" + port + "/postgres?sslmode=disable"
 }
 
-// conninfo is how libpq reaches the server, without the password.
+// conninfo returns the server's connection string for libpq, without the password.
 func (s *Server) conninfo() string {
 	at, err := pgx.ParseConfig(s.URL)
 	if err != nil {
-		panic(err) // it is by dsn
+		panic(err) // unreachable: dsn made the URL
 	}
 	return fmt.Sprintf("host=%s port=%d user=%s", at.Host, at.Port, at.User)
 }
 
-// ping returns the version of the server that answers.
+// ping returns the version of the server at url once it answers.
 func ping(ctx context.Context, url string) (string, error) {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {

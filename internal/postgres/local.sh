@@ -1,5 +1,5 @@
-# Arguments: the directory of the server's binaries, how to reach the server that
-# this one follows, or nothing, then arguments for postgres.
+# Arguments: the directory of the server's binaries, the connection string of the
+# primary or nothing, then the arguments for postgres.
 
 prepare() {
 	if [ -n "$2" ]; then
@@ -16,7 +16,7 @@ END
 	rm "$dir/password"
 }
 
-# No --auth=trust: the server listens on a port that every user of the machine can reach.
+# Not --auth=trust: every user of the machine can reach the server's port.
 create() {
 	run "$1/initdb" -D "$dir/data" -U postgres -E UTF8 --locale="$2" \
 		--no-sync --auth=scram-sha-256 --pwfile="$dir/password"
@@ -31,7 +31,7 @@ serve() {
 	do sleep 0.05; done
 }
 
-# A background process of a shell begins with SIGINT ignored. Postgres sets that right, a script cannot.
+# A background process of a shell starts with SIGINT ignored. Postgres resets that, but a script cannot.
 halt() {
 	if [ "$phase" = prepare ]; then
 		kill -s TERM 0

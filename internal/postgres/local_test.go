@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// ask returns the answer of the server to a query, as text.
+// ask returns the server's answer to a query as text.
 func ask(t *testing.T, url, query string) string {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
@@ -131,7 +131,7 @@ func TestStopWithClients(t *testing.T) {
 	}
 }
 
-// Something of the name initdb or postgres need not be it.
+// A file named initdb or postgres need not be Postgres.
 func TestBinariesThatDoNotWorkAreSkipped(t *testing.T) {
 	t.Parallel()
 	m := testMachine(t)
@@ -214,7 +214,7 @@ func TestTakenPortIsTriedElsewhere(t *testing.T) {
 		}
 		return freePort()
 	}
-	go func() { // a stranger on the port, who answers nonsense
+	go func() { // another program on the port, which answers nonsense
 		for {
 			conn, err := l.Accept()
 			if err != nil {
@@ -235,7 +235,7 @@ func TestSecondDirectoryWhenTheFirstIsBarred(t *testing.T) {
 	t.Parallel()
 	m := testMachine(t)
 	barred := filepath.Join(sharedDir(t), "barred")
-	if err := os.Mkdir(barred, 0o500); err != nil { // of root, or not to be written by its owner
+	if err := os.Mkdir(barred, 0o500); err != nil { // it belongs to root, or its owner cannot write to it
 		t.Fatal(err)
 	}
 	m.temps[0] = barred

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// The test binary runs itself to have a process that can be killed.
+// The test binary runs itself to get a process that a test can kill.
 const childVar = "PGMQ_POSTGRES_CHILD"
 
 func TestMain(m *testing.M) {
@@ -31,8 +31,8 @@ func TestMain(m *testing.M) {
 	time.Sleep(time.Minute)
 }
 
-// sharedDir returns a directory that, unlike t.TempDir, the server's user can use. Its name marks the processes
-// that work in it.
+// sharedDir returns a directory that the server's user can use, unlike t.TempDir. Its
+// name marks the processes that work in it.
 func sharedDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "pgmq-test-")
@@ -46,7 +46,8 @@ func sharedDir(t *testing.T) string {
 	return dir
 }
 
-// testMachine is this machine with a directory of its own for servers, which must be empty in the end.
+// testMachine returns this machine with a new directory for servers. The directory
+// must be empty in the end.
 func testMachine(t *testing.T) machine {
 	t.Helper()
 	m := thisMachine()
@@ -95,7 +96,7 @@ func processes(t *testing.T) []process {
 	return all
 }
 
-// marked returns the processes that have mark in their arguments, and those that descend from them.
+// marked returns the processes with mark in their arguments, and their descendants.
 func marked(t *testing.T, mark string) []process {
 	t.Helper()
 	all := processes(t)
@@ -114,7 +115,8 @@ func marked(t *testing.T, mark string) []process {
 	return found
 }
 
-// nothingLeft checks that dir is empty, and that no process works in it nor any of former is alive.
+// nothingLeft checks that dir is empty, that no process works in it, and that none of
+// former is alive.
 func nothingLeft(t *testing.T, dir string, former []process, patience time.Duration) {
 	t.Helper()
 	var left []string
@@ -143,12 +145,12 @@ func nothingLeft(t *testing.T, dir string, former []process, patience time.Durat
 	}
 }
 
-// eventually waits for a state that has no event to wait for.
+// eventually waits for a condition by polling.
 func eventually(t *testing.T, what string, cond func() bool) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); !cond(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Errorf("waited in vain: %s", what) // not Fatalf: goroutines come here too
+			t.Errorf("it did not happen: %s", what) // not Fatalf: goroutines call this, too
 			return
 		}
 	}

@@ -1,9 +1,11 @@
-// Package postgres finds a Postgres server, or starts a private one that goes away with this process.
+// Package postgres finds a Postgres server, or starts a private one that ends with
+// this process.
 //
-// [Find] takes the first that it can get: the database that was named, a server started from binaries of
-// this machine ([Local]), or a container ([Docker]). What was started listens on 127.0.0.1 only, asks for a
-// random password, and is watched by a small guard process: however this process ends, by [Server.Stop], an
-// error, ctrl-C or kill -9, the guard stops the server and removes its directory.
+// [Find] takes the first that is available: the named database, a server started from
+// binaries of this machine ([Local]), or a container ([Docker]). A server that it
+// starts listens on 127.0.0.1 only and has a random password. A small guard process
+// watches it: however this process ends, by [Server.Stop], an error, ctrl-C or
+// kill -9, the guard stops the server and removes its directory.
 package postgres
 
 import (
@@ -12,7 +14,7 @@ import (
 	"fmt"
 )
 
-// ErrNone means that there is no Postgres here and no way to start one.
+// ErrNone means that there is no Postgres and no way to start one.
 var ErrNone = errors.New("no Postgres found: install one (Debian, Ubuntu: apt-get install postgresql; " +
 	"macOS: brew install postgresql@17) or Docker, or name a database with --database-url or DATABASE_URL")
 
@@ -21,14 +23,15 @@ var ErrNoBinaries = errors.New("no directory with initdb and postgres found")
 
 // Server is a Postgres to talk to.
 type Server struct {
-	URL    string // for pgx; it holds a password: print Redact(URL)
+	URL    string // for pgx; it contains a password, so print Redact(URL)
 	Origin string // for people: "--database-url", "PostgreSQL 15.18, private, from /usr/lib/postgresql/15/bin", "Docker image postgres:17"
 
 	guard *guard // nil when there is nothing to stop
 }
 
-// Stop ends what was started, which is nothing for a given URL, and returns when nothing of it is left.
-// It may be called more than once, and on a nil Server.
+// Stop ends a server that this package started, and returns when nothing is left of
+// it. For a given URL it does nothing. It may be called more than once, and on a nil
+// Server.
 func (s *Server) Stop() error {
 	if s == nil || s.guard == nil {
 		return nil
@@ -36,8 +39,9 @@ func (s *Server) Stop() error {
 	return s.guard.stop()
 }
 
-// Find returns the server at url, which is not dialled; or, when url is empty, one that it starts with [Local]
-// or else with [Docker] and [DefaultImage]; or ErrNone. A given url takes no settings.
+// Find returns the server at url without a connection to it. For an empty url it
+// starts one with [Local], or else with [Docker] and [DefaultImage], and the error is
+// ErrNone if neither is possible. settings apply only to a server that it starts.
 func Find(ctx context.Context, url string, settings ...string) (*Server, error) {
 	return thisMachine().find(ctx, url, settings)
 }

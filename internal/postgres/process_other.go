@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// freeze is for what cannot be started here.
+// freeze only lets the package compile: no server can be started here.
 const freeze = syscall.SIGKILL
 
 func detached(bool) (*syscall.SysProcAttr, error) {

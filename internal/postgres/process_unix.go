@@ -10,11 +10,12 @@ import (
 	"syscall"
 )
 
-// freeze stops a process where it is.
+// freeze is the signal that suspends a process.
 const freeze = syscall.SIGSTOP
 
-// detached gives a process a session of its own, which ctrl-C on our terminal does not reach, and, if unprivileged
-// and we are root, the rights of user postgres or nobody and of no further group.
+// detached returns the attributes of a process in a new session, which ctrl-C on our
+// terminal does not reach. If unprivileged is true and we are root, the process runs
+// as user postgres or nobody, without further groups.
 func detached(unprivileged bool) (*syscall.SysProcAttr, error) {
 	attr := &syscall.SysProcAttr{Setsid: true}
 	if !unprivileged || os.Geteuid() != 0 {
@@ -25,7 +26,7 @@ func detached(unprivileged bool) (*syscall.SysProcAttr, error) {
 		if err != nil {
 			continue
 		}
-		// macOS writes nobody's as -2.
+		// On macOS the id of nobody is -2.
 		uid, uidErr := strconv.ParseInt(u.Uid, 10, 64)
 		gid, gidErr := strconv.ParseInt(u.Gid, 10, 64)
 		if uidErr == nil && gidErr == nil && uid != 0 {
@@ -33,5 +34,5 @@ func detached(unprivileged bool) (*syscall.SysProcAttr, error) {
 			return attr, nil
 		}
 	}
-	return nil, errors.New("root may not run Postgres, and there is no user postgres or nobody to do it")
+	return nil, errors.New("root may not run Postgres, and there is no user postgres or nobody to run it")
 }

@@ -6,15 +6,16 @@ import (
 	"strings"
 )
 
-// unreadable stands for a DSN in which a password cannot be told from the rest.
+// unreadable replaces a DSN whose password cannot be separated from the rest.
 const unreadable = "(unreadable DSN)"
 
 const spaces = " \t\n\r\v\f"
 
 var scheme = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
 
-// Redact returns the DSN without its password, for messages. It knows both forms, URL and keyword/value. Where it
-// cannot tell what is the password it leaves out too much rather than too little.
+// Redact returns the DSN without its password, for messages. It knows both forms, URL
+// and keyword/value. Where the password is ambiguous, it removes too much rather than
+// too little.
 func Redact(dsn string) string {
 	dsn = strings.Trim(dsn, spaces)
 	if s := scheme.FindString(dsn); s != "" {
@@ -23,25 +24,27 @@ func Redact(dsn string) string {
 	return redactKeywords(dsn)
 }
 
-// redactURL does not use net/url to parse: a password with a raw "/" in it still parses, as something else.
+// redactURL does not parse with net/url, which accepts a password with a raw "/" and
+// takes it for something else.
 func redactURL(scheme, rest string) string {
 	authority, tail := rest, ""
 	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
 		authority, tail = rest[:i], rest[i:]
 	}
-	if strings.Contains(tail, "@") { // the authority may have ended within the password
+	if strings.Contains(tail, "@") { // the authority may end within the password
 		return unreadable
 	}
 	user, hosts := "", authority
 	if i := strings.LastIndex(authority, "@"); i >= 0 {
 		user, _, _ = strings.Cut(authority[:i], ":")
 		user, hosts = user+"@", authority[i+1:]
-	} else if !plainHosts(hosts) { // user:password and no host
+	} else if !plainHosts(hosts) { // user:password without a host
 		return unreadable
 	}
 	tail, _, _ = strings.Cut(tail, "#")
 	path, query, _ := strings.Cut(tail, "?")
-	// All of the query goes: a raw "&" in the password makes its rest look like another parameter.
+	// Remove a query with a secret as a whole: after a raw "&" in the password, its rest
+	// looks like another parameter.
 	if query != "" && !hasSecret(query) {
 		path += "?" + query
 	}
@@ -72,13 +75,14 @@ func hasSecret(query string) bool {
 	return false
 }
 
-// secret holds for password and sslpassword, and for slips such as passwd or pwd, which do not work but are typed.
+// secret reports whether a key is for a password. It includes misspellings such as
+// passwd or pwd, which do not work but are typed.
 func secret(key string) bool {
 	key = strings.ToLower(key)
 	return strings.Contains(key, "pass") || strings.Contains(key, "pwd")
 }
 
-// redactKeywords reads as libpq and pgx do, and drops the pairs that are secret.
+// redactKeywords reads pairs as libpq and pgx do, and removes the secret ones.
 func redactKeywords(dsn string) string {
 	var kept []string
 	for dsn != "" {
@@ -93,7 +97,7 @@ func redactKeywords(dsn string) string {
 			return unreadable
 		}
 		if value := after[:end]; !secret(key) {
-			// A DSN within, or "user= password=secret", which is read as a user of a strange name.
+			// The value contains a DSN, or it is "password=secret" after "user=".
 			if strings.Contains(value, "://") || strings.Contains(value, "=") && secret(value) {
 				return unreadable
 			}
@@ -104,7 +108,8 @@ func redactKeywords(dsn string) string {
 	return strings.Join(kept, " ")
 }
 
-// valueEnd returns where the value ends that s begins with: at a space, or, if it is quoted, at the other quote.
+// valueEnd returns the end of the value at the start of s: a space, or the closing
+// quote of a quoted value.
 func valueEnd(s string) (end int, ok bool) {
 	quoted := strings.HasPrefix(s, "'")
 	for i := 0; i < len(s); i++ {

@@ -86,7 +86,8 @@ func FuzzRedact(f *testing.F) {
 				t.Errorf("%q: %q", dsn, got)
 			}
 		}
-		// A raw password with a space in it can look like another parameter from there on, even to Postgres.
+		// After a space in a raw password, its rest can look like another parameter, even to
+		// Postgres.
 		for _, dsn := range []string{"user=u password=" + password, "password=" + password + " " + around} {
 			if got := Redact(dsn); strings.Contains(got, begin) {
 				t.Errorf("%q: %q", dsn, got)

@@ -14,20 +14,20 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Shutdown is how a server ends before it is started again.
+// Shutdown is the way in which a server ends.
 type Shutdown int
 
 const (
-	// Fast breaks off what runs and writes everything to disk.
+	// Fast aborts running transactions and writes everything to disk.
 	Fast Shutdown = iota
-	// Immediate ends as a crash would: the server recovers when it starts.
+	// Immediate is like a crash: the server recovers at its next start.
 	Immediate
-	// Killed is kill -9 for all of the server's processes.
+	// Killed is kill -9 for all processes of the server.
 	Killed
 )
 
-// Restart ends a server that [Local] started, and starts it again on the same
-// data. It returns when the server answers again.
+// Restart ends a server that [Local] started, and starts it again on the same data.
+// It returns when the server answers again.
 func (s *Server) Restart(ctx context.Context, how Shutdown) error {
 	if s.guard == nil {
 		return errors.New("only a private server can be restarted")
@@ -60,16 +60,16 @@ func (s *Server) Restart(ctx context.Context, how Shutdown) error {
 		}
 		select {
 		case <-s.guard.done:
-			return fmt.Errorf("it did not start again: %s", s.guard.log)
+			return fmt.Errorf("the server did not start again: %s", s.guard.log)
 		case <-ctx.Done():
-			return fmt.Errorf("it did not answer again: %w (%w)", context.Cause(ctx), err)
+			return fmt.Errorf("the server did not answer again: %w (%w)", context.Cause(ctx), err)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
 }
 
-// StandUp has a server that [Local] started be started again whenever it ends by
-// itself, as a supervisor would, until stop is called.
+// StandUp restarts a server that [Local] started whenever it ends, as a supervisor
+// does, until stop is called.
 func (s *Server) StandUp(ctx context.Context) (stop func(), err error) {
 	if s.guard == nil {
 		return nil, errors.New("only a private server can be started again")
@@ -86,9 +86,9 @@ func (s *Server) StandUp(ctx context.Context) (stop func(), err error) {
 	return standUp(data)
 }
 
-// standUp leaves a file there. While it is, the script that runs the server starts
-// it whenever it ends: it does not start as long as a process of the last one is
-// still dying.
+// standUp creates a file. While the file exists, the script that runs the server
+// restarts it whenever it ends, and tries again while processes of the last run are
+// still ending.
 func standUp(data string) (stop func(), err error) {
 	again := filepath.Join(filepath.Dir(data), "restart")
 	if err := os.WriteFile(again, nil, 0o644); err != nil {
@@ -97,7 +97,7 @@ func standUp(data string) (stop func(), err error) {
 	return func() { _ = os.Remove(again) }, nil
 }
 
-// end has the server of a data directory end; conn is one of its connections.
+// end ends the server of a data directory. conn is one of its connections.
 func end(ctx context.Context, conn *pgx.Conn, data string, how Shutdown) error {
 	file, err := os.ReadFile(filepath.Join(data, "postmaster.pid"))
 	if err != nil {
@@ -114,8 +114,8 @@ func end(ctx context.Context, conn *pgx.Conn, data string, how Shutdown) error {
 	case Immediate:
 		return send(first, syscall.SIGQUIT)
 	}
-	// The first process must not start others, nor be outlived by them: a server
-	// does not start while there is one of the last.
+	// The first process must not start others. It must also end last: a server does
+	// not start while a process of the last run exists.
 	if err := send(first, freeze); err != nil {
 		return err
 	}

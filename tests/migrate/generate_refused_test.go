@@ -58,7 +58,7 @@ func TestDeclarationsThatCannotBeAreRefused(t *testing.T) {
 		{"queues:\n  a:\n    type: example.com/shop/events.Pair\n", `pgmq.yaml:3:11: example.com/shop/events.Pair is generic; name a type without type parameters, such as one defined with it`},
 		{"queues:\n  a:\n    type: example.com/shop/evnts.OrderPlaced\n", `pgmq.yaml:3:11: there is no package example.com/shop/evnts: cannot find module providing package …`},
 		{"queues:\n  a:\n    type: events.OrderPlaced\n", `pgmq.yaml:3:11: there is no package events: package events is not in std …`},
-		{"queues:\n  a:\n    type: example.com/shop/cmd/shop.Order\n", `pgmq.yaml:3:11: example.com/shop/cmd/shop is a program, which cannot be imported; move the type to a package of its own`},
+		{"queues:\n  a:\n    type: example.com/shop/cmd/shop.Order\n", `pgmq.yaml:3:11: example.com/shop/cmd/shop is a program, which cannot be imported; move the type to another package`},
 		{"queues:\n  a:\n    type: Order\n", `pgmq.yaml:3:11: there is no type Order in the package of the generated code, which has no Go files yet; write the type there, or give its import path, as in example.com/shop/events.OrderPlaced`},
 		{"code: internal/queues/queues.go\nqueues:\n  a:\n    type: Order\n", `pgmq.yaml:4:11: there is no type Order in package queues; it has Click`},
 		// All at once, in the order of the lines.

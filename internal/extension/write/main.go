@@ -1,5 +1,5 @@
-// Command write puts the files of the extension into a directory, and prints
-// the extension's version.
+// Command write writes the files of the extension to a directory and prints the
+// extension's version.
 package main
 
 import (
