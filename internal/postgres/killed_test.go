@@ -89,7 +89,7 @@ func TestKilledDuringInitdbLeavesNothing(t *testing.T) {
 	nothingLeft(t, dir, family, 10*time.Second)
 }
 
-// Else "pgmq demo | cat" would hang for as long as anything of the server lives.
+// Else "make demo | cat" would hang for as long as anything of the server lives.
 func TestNothingHoldsOurOutput(t *testing.T) {
 	t.Parallel()
 	dir := sharedDir(t)
