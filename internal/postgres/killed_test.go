@@ -89,7 +89,11 @@ func TestKilledDuringInitdbLeavesNothing(t *testing.T) {
 	nothingLeft(t, dir, family, 10*time.Second)
 }
 
+<<<<<<< HEAD
 // Otherwise "pgmq demo | cat" would hang as long as a process of the server lives.
+=======
+// Else "make demo | cat" would hang for as long as anything of the server lives.
+>>>>>>> w-admin
 func TestNothingHoldsOurOutput(t *testing.T) {
 	t.Parallel()
 	dir := sharedDir(t)

@@ -130,4 +130,3 @@ func (r *redrive) eachStep(ctx context.Context, do func([]letter) error) error {
 		next.AfterID = letters[len(letters)-1].MsgID
 	}
 }
-
