@@ -33,7 +33,7 @@ func TestAnObserverIsToldWhatHappens(t *testing.T) {
 	check.Equal(t, "the second", sent[1], queue.Event{Kind: queue.Sent, Queue: q.Name(), ID: batch[0], Count: 2})
 	check.Equal(t, "deliveries", len(c.Of(queue.Delivered)), 4)
 	for _, e := range c.Of(queue.Delivered) {
-		if e.ID == first && (e.Wait < 100*time.Millisecond || e.Wait > 5*time.Second) {
+		if e.ID == first && (e.Wait < 100*time.Millisecond || e.Wait > 2*check.Patience) {
 			t.Errorf("the delayed one waited for %v", e.Wait)
 		}
 	}
@@ -54,7 +54,7 @@ func TestTheLogNamesWhatAnOperatorShouldKnowAndNoBody(t *testing.T) {
 	q := pgtest.Queue[check.Order](t)
 	logged := q.Observe(queue.Log(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))))
 	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error)
+	done := make(chan error, 1)
 	go func() {
 		done <- logged.Consume(ctx, func(_ context.Context, m *queue.Message[check.Order]) error {
 			if m.Reads == 1 {
@@ -68,7 +68,7 @@ func TestTheLogNamesWhatAnOperatorShouldKnowAndNoBody(t *testing.T) {
 	archived(t, q.Name())
 	check.Eventually(t, "the death is logged", func() bool { return strings.Contains(out.String(), "dead-lettered") })
 	cancel()
-	check.OK(t, <-done)
+	check.OK(t, check.Receive(t, done))
 	for _, want := range []string{
 		`level=DEBUG msg="pgmq: sent" queue=` + q.Name() + ` id=1`,
 		`level=DEBUG msg="pgmq: delivered" queue=` + q.Name() + ` id=1 reads=1 wait=`,

@@ -103,11 +103,11 @@ func TestARetryIsAnnounced(t *testing.T) {
 	began, fail := make(chan struct{}), make(chan struct{})
 	c := check.Consume(t, q, func(context.Context, *queue.Message[int]) error {
 		close(began)
-		<-fail
+		check.Hold(fail)
 		return queue.RetryIn(time.Hour, check.ErrWork)
 	})
 	check.Send(t, q, 1)
-	<-began
+	check.Receive(t, began)
 	w := check.WaitsFor(t, q.Name())
 	close(fail)
 	check.Eventually(t, "it will be tried again", func() bool { return len(c.Of(queue.Retried)) == 1 })
@@ -189,7 +189,7 @@ func TestASenderAsksWhoWaitsWhenItsMessageIsIn(t *testing.T) {
 			atGate(t, q.Name())
 			check.OK(t, db.New().Await(t.Context(), w.Bound, w.Table))
 			unbar()
-			check.OK(t, <-done)
+			check.OK(t, check.Receive(t, done))
 			check.Equal(t, "notifications", w.Heard(t), 1)
 		})
 	}
@@ -211,7 +211,7 @@ func TestOneOfManySendersAnnouncesAndNoneWaitsForIt(t *testing.T) {
 	check.SendBatch(t, q, []int{3, 4})
 	check.Equal(t, "notifications while one is about to announce", w.Heard(t), 0)
 	unbar()
-	check.OK(t, <-done)
+	check.OK(t, check.Receive(t, done))
 	check.Equal(t, "notifications", w.Heard(t), 1)
 	check.Send(t, q, 5)
 	check.Equal(t, "notifications afterwards", w.Heard(t), 1)
