@@ -20,9 +20,9 @@ func TestADroppedTableUnderARunningReader(t *testing.T) {
 		_, err := q.Read(context.Background(), 1, queue.Wait(check.Patience))
 		failed <- err
 	}()
-	<-reading
+	check.Receive(t, reading)
 	check.OK(t, queue.Drop(t.Context(), pgtest.Pool(), q.Name()))
-	check.Is(t, <-failed, queue.ErrNoQueue)
+	check.Is(t, check.Receive(t, failed), queue.ErrNoQueue)
 
 	check.OK(t, queue.Create(t.Context(), pgtest.Pool(), q.Name()))
 	check.Send(t, q, check.Order{ID: 1})

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -79,7 +78,7 @@ func TestAListenerHearsOfTheLastMessageOfEveryBurst(t *testing.T) {
 					})
 				}
 				for total := readAll(t, conn, name, burst.read, 10); total < burst.senders*burst.each; wakes++ {
-					if !l.wakes(t, 10*time.Second) {
+					if !l.wakes(t) {
 						t.Fatalf("round %d: nobody told of message %d", round, total+1)
 					}
 					total += readAll(t, conn, name, burst.read, 10)
@@ -91,10 +90,10 @@ func TestAListenerHearsOfTheLastMessageOfEveryBurst(t *testing.T) {
 	}
 }
 
-// wakes waits for an announcement; false when there is none for a while.
-func (l listener) wakes(t testing.TB, patience time.Duration) bool {
+// wakes waits for an announcement; false when there is none.
+func (l listener) wakes(t testing.TB) bool {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), check.Patience)
 	defer cancel()
 	_, err := l.WaitForNotification(ctx)
 	if err != nil && ctx.Err() == nil {
@@ -161,14 +160,14 @@ func TestAListenerHearsOfASenderThatKeptQuietAndCommitsLate(t *testing.T) {
 				}
 				found <- n
 			}()
-			for !check.Value[bool](t, pool, `SELECT pg_sequence_last_value(pgmq._announcer($1)) = 1`, name) {
-				time.Sleep(100 * time.Microsecond)
-			}
+			check.Eventually(t, "the reader has looked", func() bool {
+				return check.Value[bool](t, pool, `SELECT pg_sequence_last_value(pgmq._announcer($1)) = 1`, name)
+			})
 		}
 		g.open(t)
-		check.OK(t, <-sent)
-		for total := <-found; total < 2; total += readSQL(t, reader, name, 9) {
-			check.Equal(t, "whether the listener looks again", l.wakes(t, 10*time.Second), true)
+		check.OK(t, check.Receive(t, sent))
+		for total := check.Receive(t, found); total < 2; total += readSQL(t, reader, name, 9) {
+			check.Equal(t, "whether the listener looks again", l.wakes(t), true)
 		}
 	}
 }
@@ -196,7 +195,7 @@ func TestASenderThatIsAboutToKeepQuietSeesAReaderComeUpShort(t *testing.T) {
 	sent := g.until(t, sender, "q")
 	check.Equal(t, "messages", readSQL(t, pool, "q", 9), 1)
 	g.open(t)
-	check.OK(t, <-sent)
+	check.OK(t, check.Receive(t, sent))
 	check.Equal(t, "announcements", l.heard(t), 1)
 }
 
