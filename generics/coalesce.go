@@ -86,12 +86,12 @@ func (c *Coalescer[In, Out]) wait(ctx context.Context, me *call[In, Out]) (Out, 
 	select {
 	case <-me.done:
 	case <-ctx.Done():
-		if c.leave(me) {
-			return none, context.Cause(ctx)
-		}
 		select {
-		case <-me.done: // just in time
+		case <-me.done: // just in time, and before it is left: the last to leave cancels it
 		default:
+			if c.leave(me) {
+				return none, context.Cause(ctx)
+			}
 			return none, fmt.Errorf("%w: %w", ErrUnknown, context.Cause(ctx))
 		}
 	}
