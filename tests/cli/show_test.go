@@ -131,7 +131,7 @@ func TestQueueShowTellsEverythingAboutAQueue(t *testing.T) {
 	s = show("fast")
 	check.Equal(t, "the kind", s.Kind, "unlogged")
 	check.Equal(t, "an archive that is gone", s.Archive, nil)
-	check.Equal(t, "announcements", s.Notify, nil)
+	check.Equal(t, "notifications", s.Notify, nil)
 	check.Contains(t, check.Output(t, pgmq("queue", "show", "fast", url)), "archive     gone\n", "notify      off\n", "topics      none\n")
 }
 

@@ -65,7 +65,7 @@ func TestAFailedHandlerGetsItsMessageBackAfterTheBackoff(t *testing.T) {
 	check.Equal(t, "messages", check.Length(t, q), 0)
 }
 
-// One announcement reaches one consumer of a process; each that finds something
+// One notification reaches one consumer of a process; each that finds something
 // wakes the next.
 func TestManyIdleConsumersOfOneProcessShareWhatComes(t *testing.T) {
 	check.Parallel(t)
@@ -102,16 +102,16 @@ func traced(t testing.TB, like *pgxpool.Pool) (*pgxpool.Pool, *check.Tracer) {
 	return check.PoolLike(t, like, func(c *pgxpool.Config) { c.ConnConfig.Tracer = &statements }), &statements
 }
 
-func TestAPlainInsertIsFoundWithinHalfTheVTOrAtOnceWhenItIsAnnounced(t *testing.T) {
+func TestAPlainInsertIsFoundWithinHalfTheVTOrAtOnceWithANotification(t *testing.T) {
 	check.Parallel(t)
-	for announcement, how := range map[string]struct {
+	for notification, how := range map[string]struct {
 		vt time.Duration // half of it is far less than Patience, for so many times, or far more
 		n  int
 	}{
 		"":                              {4 * time.Second, 5},
 		`SELECT pgmq._wake('q_' || $1)`: {time.Hour, 16}, // at the latest it looks every 15 s
 	} {
-		t.Run(announcement, func(t *testing.T) {
+		t.Run(notification, func(t *testing.T) {
 			t.Parallel()
 			q := pgtest.Queue[check.Order](t)
 			pool, statements := traced(t, pgtest.Pool())
@@ -124,8 +124,8 @@ func TestAPlainInsertIsFoundWithinHalfTheVTOrAtOnceWhenItIsAnnounced(t *testing.
 				idle(t, q)
 				statements.Rest(t)
 				check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `INSERT INTO {Q} (vt, message) VALUES (now(), '{}')`))
-				if announcement != "" {
-					check.Exec(t, pgtest.Pool(), announcement, q.Name())
+				if notification != "" {
+					check.Exec(t, pgtest.Pool(), notification, q.Name())
 				}
 				check.Receive(t, handled)
 			})

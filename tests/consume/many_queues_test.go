@@ -72,7 +72,7 @@ func connectionsOf(t *testing.T, queues int) int32 {
 	return pool.Stat().TotalConns()
 }
 
-func TestALoneMessageCostsThreeStatements(t *testing.T) {
+func TestASingleMessageCostsThreeStatements(t *testing.T) {
 	check.Slow(t) // it counts statements over time
 	const messages = 20
 	var statements check.Tracer
@@ -106,7 +106,7 @@ func TestALoneMessageCostsThreeStatements(t *testing.T) {
 	}
 }
 
-func TestSendersToABusyConsumerDoNotAnnounce(t *testing.T) {
+func TestSendersToABusyConsumerDoNotNotify(t *testing.T) {
 	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	const holds = 1
@@ -122,11 +122,11 @@ func TestSendersToABusyConsumerDoNotAnnounce(t *testing.T) {
 		return check.Value[bool](t, pgtest.Pool(), `
 			SELECT NOT pg_try_advisory_xact_lock(pgmq._wait_key($1))`, "q_"+q.Name())
 	}
-	check.Eventually(t, "senders announce", awaited)
+	check.Eventually(t, "senders notify", awaited)
 	check.Send(t, q, holds)
 	check.Receive(t, busy)
 	check.Send(t, q, 0)
-	check.Eventually(t, "senders do not announce any more", func() bool { return !awaited() })
+	check.Eventually(t, "senders do not notify any more", func() bool { return !awaited() })
 	close(free)
-	check.Eventually(t, "senders announce", awaited)
+	check.Eventually(t, "senders notify", awaited)
 }

@@ -23,7 +23,7 @@ func TestWhatWasSentBeforeAConsumerWaitedAndCommitsWhileItDoesIsFoundSoon(t *tes
 		for range senders {
 			tx, err := check.NewPool(t, func(*pgxpool.Config) {}).Begin(t.Context())
 			check.OK(t, err)
-			check.Send(t, q.WithTx(tx), check.Order{}) // nobody waits, so it announces nothing
+			check.Send(t, q.WithTx(tx), check.Order{}) // nobody waits, so it notifies nothing
 			commits = append(commits, tx.Commit)
 		}
 		handled := make(chan struct{}, senders)
@@ -48,19 +48,19 @@ func TestManyThatWereSentBeforeAConsumerWaitedAreFoundSoon(t *testing.T) {
 		q := pgtest.Queue[check.Order](t)
 		tx, err := check.NewPool(t, func(*pgxpool.Config) {}).Begin(t.Context())
 		check.OK(t, err)
-		check.SendBatch(t, q.WithTx(tx), make([]check.Order, 3000)) // nobody waits, so it announces nothing
+		check.SendBatch(t, q.WithTx(tx), make([]check.Order, 3000)) // nobody waits, so it notifies nothing
 		c := check.Consume(t, q, nothing)
 		idle(t, q)
-		time.Sleep(300 * time.Millisecond) // so that its floor is above them
+		time.Sleep(300 * time.Millisecond) // so that its low-water mark is above them
 		check.OK(t, tx.Commit(t.Context()))
 		check.Eventually(t, "all are handled", func() bool { return check.Length(t, q) == 0 })
 		check.OK(t, c.End())
 	})
 }
 
-// Of senders that commit together one announces, and what the others sent may be
+// Of senders that commit together one notifies, and what the others sent may be
 // seen later than what it woke a consumer for.
-func TestWhatWasSentUnannouncedBeforeALoneMessageWasReadIsFoundSoon(t *testing.T) {
+func TestWhatWasSentWithoutANotificationBeforeASingleMessageWasReadIsFoundSoon(t *testing.T) {
 	check.Alone(t) // while others commit, the server tells more of what runs
 	q := pgtest.Queue[check.Order](t)
 	pool, statements := traced(t, pgtest.Pool())

@@ -39,11 +39,11 @@ func TestTerminatedBackendsUnderLoadLoseNothing(t *testing.T) {
 	outages(t, 0, 2*rounds, consumers...) // a connection that is cut and made anew is none
 }
 
-// asleep waits until a consumer waits for an announcement, on a connection that
+// asleep waits until a consumer waits for a notification, on a connection that
 // was not there before, and returns that connection's backend.
 func asleep(t testing.TB, db check.Querier, before int) (pid int) {
 	t.Helper()
-	check.Eventually(t, "the consumer waits for an announcement", func() bool {
+	check.Eventually(t, "the consumer waits for a notification", func() bool {
 		waiting := check.Values[int](t, db, `SELECT l.pid FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
 			WHERE l.locktype = 'advisory' AND l.mode = 'ShareLock' AND l.granted AND a.datname = current_database()`)
 		waiting = slices.DeleteFunc(waiting, func(one int) bool { return one == before })

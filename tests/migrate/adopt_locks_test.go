@@ -49,7 +49,7 @@ func TestAdoptionGivesWayToOpenTransactions(t *testing.T) {
 					return check.Value[bool](t, pool, `SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = $1::regclass)`, is.waited)
 				})
 			}
-			// Those that sort before and after, one that is announced as well, and
+			// Those that sort before and after, one that notifies as well, and
 			// the one that is held.
 			clients := check.PoolLike(t, pool, func(c *pgxpool.Config) { c.ConnConfig.RuntimeParams["lock_timeout"] = "20s" })
 			for end := time.Now().Add(3 * time.Second); time.Now().Before(end); {

@@ -77,7 +77,7 @@ func TestADeadLetterThatCannotBeWrittenHoldsUpNothingElse(t *testing.T) {
 			check.Equal(t, "messages that are done", len(c.Of(queue.Settled)), len(sent)-len(poison))
 			check.Eventually(t, "the dead are tried again", func() bool { return len(c.Of(queue.Delivered)) > len(sent) })
 			release()
-			check.Eventually(t, "they are buried", func() bool { return check.Length(t, direct) == 0 })
+			check.Eventually(t, "they are dead letters", func() bool { return check.Length(t, direct) == 0 })
 			check.OK(t, c.End())
 			eachDiesOnce(t, dead, poison)
 			check.Equal(t, "outages", len(c.Of(queue.Outage)), 0)
@@ -101,7 +101,7 @@ func TestWhenTheDeadLetterQueueIsDroppedTheOthersGoOn(t *testing.T) {
 	check.SendBatch(t, q, []check.Order{{ID: 2}, {ID: 3}})
 	check.Eventually(t, "the others are settled", func() bool { return len(c.Of(queue.Settled)) == 3 })
 	check.OK(t, queue.Create(t.Context(), pgtest.Pool(), dead.Name()))
-	check.Eventually(t, "it is buried", func() bool { return check.Length(t, q) == 0 })
+	check.Eventually(t, "it is a dead letter", func() bool { return check.Length(t, q) == 0 })
 	check.OK(t, c.End())
 	eachDiesOnce(t, dead, []int64{id})
 }
@@ -148,7 +148,7 @@ func TestManyDeadLettersThatCannotBeWrittenAreBounded(t *testing.T) {
 	check.Equal(t, "connections that wait for the lock", most, 1)
 	release()
 	for _, c := range all {
-		check.Eventually(t, "those that waited are buried", func() bool {
+		check.Eventually(t, "those that waited are dead letters", func() bool {
 			return len(c.Of(queue.DeadLettered))+len(c.Of(queue.LeaseLost)) == poison
 		})
 		check.OK(t, c.End())
@@ -169,12 +169,12 @@ func TestDeadLettersThatAreSlowToWriteHoldFetchingBack(t *testing.T) {
 	})
 	sent := check.SendBatch(t, q, make([]check.Order, 8000))
 	c := check.Consume(t, q, everyTenthDies, queue.DeadLetterTo(dead.Name()))
-	check.Eventually(t, "the first are buried", func() bool { return len(c.Of(queue.DeadLettered)) > 0 })
+	check.Eventually(t, "the first are dead letters", func() bool { return len(c.Of(queue.DeadLettered)) > 0 })
 	if n := len(c.Of(queue.Delivered)); n > 6000 {
 		t.Errorf("%d were delivered", n)
 	}
 	check.Exec(t, pgtest.Pool(), check.Tables(dead.Name(), `DROP TRIGGER slowly ON {Q}`))
-	check.Eventually(t, "all are buried", func() bool { return check.Length(t, q) == 0 })
+	check.Eventually(t, "all are dead letters", func() bool { return check.Length(t, q) == 0 })
 	check.OK(t, c.End())
 	check.Equal(t, "deliveries", len(c.Of(queue.Delivered)), len(sent))
 	check.Equal(t, "leases lost", len(c.Of(queue.LeaseLost)), 0)
@@ -197,6 +197,6 @@ func TestADeadLetterThatCannotBeWrittenHoldsUpTheEndForNoLongerThanGrace(t *test
 	check.Equal(t, "messages", check.Length(t, q), 1)
 	check.Unhide(t, q)
 	check.Consume(t, q, everyTenthDies, queue.DeadLetterTo(dead.Name()))
-	check.Eventually(t, "it is buried", func() bool { return check.Length(t, q) == 0 })
+	check.Eventually(t, "it is a dead letter", func() bool { return check.Length(t, q) == 0 })
 	eachDiesOnce(t, dead, []int64{id})
 }

@@ -90,8 +90,8 @@ func TestWhatCameBackBehindABusyConsumerIsFound(t *testing.T) {
 				}
 				return nil
 			}, queue.Workers(4))
-			check.Eventually(t, "the floor has passed them", func() bool { return others.Load() > 3000 })
-			// Nobody announces it, as when a lease ends.
+			check.Eventually(t, "the low-water mark has passed them", func() bool { return others.Load() > 3000 })
+			// Nobody notifies it, as when a lease ends.
 			check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `UPDATE {Q} SET vt = now() WHERE message = '-1'`))
 			check.Eventually(t, "they are delivered", func() bool { return back.Load() == int64(how.n) })
 			if n := meanwhile.Load(); n == backlog {
@@ -128,7 +128,7 @@ func TestAMessageWhoseSenderTookItsTimeIsNotOverlooked(t *testing.T) {
 	}
 }
 
-func TestAReadGoesBelowItsFloorBeforeItSaysThatThereIsNoMore(t *testing.T) {
+func TestAReadGoesBelowItsLowWaterMarkBeforeItSaysThatThereIsNoMore(t *testing.T) {
 	check.Parallel(t)
 	check.HoldHorizon(t)
 	read := func(q *queue.Queue[int]) (id int64) {
