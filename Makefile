@@ -16,16 +16,20 @@ export RAPID_SEED ?= 1
 
 PACKAGES := queue queue/admin schema
 
-.PHONY: api help demo test integration fuzz bench microbench chaos extension deb generate format verify
+.PHONY: api help demo test test-slow integration fuzz bench microbench chaos extension deb generate format verify
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: ## carry a week of earthquakes through a queue, on a Postgres of its own
 	@go run ./examples/quakes
 
-test: ## run all tests against one real Postgres, with the race detector
-	@$(WITHPG) sh -c 'go test -race -count=1 -p 1 -timeout 20m ./... && go -C .. test -race -count=1 ./...'
+test: ## run all tests but the slow ones against one real Postgres, with the race detector
+	@$(WITHPG) go run ./internal/slowest -in . -in .. -- -race -count=1 -p 2 -parallel 8 -timeout 20m ./...
+
+test-slow: ## run the tests that measure time, or need minutes
+	@PGMQ_TEST_SLOW=1 $(WITHPG) sh -c 'go run ./internal/slowest -in . -- -count=1 -p 1 -timeout 30m \
+		$$(grep -rl "check\.Slow" --include="*_test.go" . | xargs -n1 dirname | sort -u)'
 
 integration: ## run all tests on each version of Postgres, by dockertest; VERSIONS=17 for one
 	@$(WITHPG) -versions $(VERSIONS) sh -c 'go test -count=1 -p 1 -parallel 4 -timeout 30m ./... && go -C .. test -count=1 ./...'

@@ -89,12 +89,12 @@ func (c *Coalescer[In, Out]) wait(ctx context.Context, me *call[In, Out]) (Out, 
 	select {
 	case <-me.done:
 	case <-ctx.Done():
-		if c.leave(me) {
-			return none, context.Cause(ctx)
-		}
 		select {
-		case <-me.done: // the flush ended meanwhile
+		case <-me.done: // the flush has ended; look before leaving, as the last to leave cancels it
 		default:
+			if c.leave(me) {
+				return none, context.Cause(ctx)
+			}
 			return none, fmt.Errorf("%w: %w", ErrOutcomeUnknown, context.Cause(ctx))
 		}
 	}

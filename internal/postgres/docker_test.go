@@ -226,7 +226,7 @@ func TestDockerCancelDuringPull(t *testing.T) {
 	if _, err := m.docker(ctx, "postgres:0", nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	if d := time.Since(begin); d > 4*time.Second {
+	if d := time.Since(begin); d > killsAfter {
 		t.Errorf("took %v", d)
 	}
 	d.gone(t, 0)
@@ -243,7 +243,7 @@ func TestDockerKilledParentLeavesNothing(t *testing.T) {
 			cmd, _ := child(t, "docker", "TMPDIR="+dir, "PATH="+d.dir+":"+os.Getenv("PATH"))
 			eventually(t, moment, func() bool { return d.has(moment) })
 			signalProcess(t, cmd.Process.Pid, syscall.SIGKILL)
-			nothingLeft(t, dir, nil, 10*time.Second)
+			nothingLeft(t, dir, nil, patience)
 			d.gone(t, time.Second)
 			if !strings.Contains(d.get("calls"), "rm -f -v pgmq-postgres-") {
 				t.Errorf("calls:\n%s", d.get("calls"))

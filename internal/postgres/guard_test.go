@@ -37,7 +37,7 @@ func TestStopReachesThroughWrappers(t *testing.T) {
 	if err := s.Stop(); err != nil {
 		t.Error(err)
 	}
-	if d := time.Since(begin); d > 4*time.Second {
+	if d := time.Since(begin); d > killsAfter {
 		t.Errorf("took %v: the first signal was missed", d)
 	}
 	nothingLeft(t, m.temps[0], family, 0)
@@ -56,7 +56,7 @@ func TestCancelDuringInitdbLeavesNothing(t *testing.T) {
 	awaitInitdb(t, m.temps[0])
 	family := marked(t, m.temps[0])
 	cancel()
-	if err := <-failed; !errors.Is(err, context.Canceled) {
+	if err := receive(t, failed); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	nothingLeft(t, m.temps[0], family, 0)
@@ -79,7 +79,7 @@ func TestCancelOfInitdbThatHangs(t *testing.T) {
 	if _, err := m.local(ctx, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	if d := time.Since(begin); d > 4*time.Second {
+	if d := time.Since(begin); d > killsAfter {
 		t.Errorf("took %v", d)
 	}
 	nothingLeft(t, m.temps[0], nil, 0)
@@ -109,7 +109,7 @@ func TestGuardNoticesThatTheServerEnded(t *testing.T) {
 	}
 	select {
 	case <-s.guard.done:
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		t.Error("the guard outlives its server")
 	}
 	nothingLeft(t, m.temps[0], family, 0)

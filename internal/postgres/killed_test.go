@@ -60,7 +60,7 @@ func TestKilledParentLeavesNothing(t *testing.T) {
 	family := marked(t, dir)
 	begin := time.Now()
 	signalProcess(t, cmd.Process.Pid, syscall.SIGKILL)
-	nothingLeft(t, dir, family, 10*time.Second)
+	nothingLeft(t, dir, family, patience)
 	t.Logf("gone %v after the kill", time.Since(begin))
 }
 
@@ -76,7 +76,7 @@ func TestCtrlCLeavesNothing(t *testing.T) {
 		}
 	}
 	signalProcess(t, -cmd.Process.Pid, syscall.SIGINT)
-	nothingLeft(t, dir, family, 10*time.Second)
+	nothingLeft(t, dir, family, patience)
 }
 
 func TestKilledDuringInitdbLeavesNothing(t *testing.T) {
@@ -86,14 +86,10 @@ func TestKilledDuringInitdbLeavesNothing(t *testing.T) {
 	awaitInitdb(t, dir)
 	family := marked(t, dir)
 	signalProcess(t, cmd.Process.Pid, syscall.SIGKILL)
-	nothingLeft(t, dir, family, 10*time.Second)
+	nothingLeft(t, dir, family, patience)
 }
 
-<<<<<<< HEAD
-// Otherwise "pgmq demo | cat" would hang as long as a process of the server lives.
-=======
-// Else "make demo | cat" would hang for as long as anything of the server lives.
->>>>>>> w-admin
+// Otherwise "make demo | cat" would hang for as long as a process of the server lives.
 func TestNothingHoldsOurOutput(t *testing.T) {
 	t.Parallel()
 	dir := sharedDir(t)
@@ -111,13 +107,13 @@ func TestNothingHoldsOurOutput(t *testing.T) {
 	}()
 	select {
 	case <-ended:
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		t.Error("output still open")
 	}
 	for _, p := range family {
 		signalProcess(t, p.pid, syscall.SIGCONT)
 	}
-	nothingLeft(t, dir, family, 10*time.Second)
+	nothingLeft(t, dir, family, patience)
 }
 
 // PGMQ_KILL_ROUNDS sets the number of moments.
@@ -133,7 +129,7 @@ func TestKilledAtAnyMomentLeavesNothing(t *testing.T) {
 		time.Sleep(time.Duration(i) * 900 * time.Millisecond / time.Duration(rounds))
 		cmd.Process.Kill()
 		cmd.Wait()
-		nothingLeft(t, dir, nil, 10*time.Second)
+		nothingLeft(t, dir, nil, patience)
 		if t.Failed() {
 			t.Fatalf("in round %d", i)
 		}

@@ -90,7 +90,7 @@ func TestTwoAtOnce(t *testing.T) {
 			servers <- s
 		}()
 	}
-	a, b := <-servers, <-servers
+	a, b := receive(t, servers), receive(t, servers)
 	if a == nil || b == nil {
 		t.FailNow()
 	}
@@ -123,10 +123,10 @@ func TestStopWithClients(t *testing.T) {
 	if err := s.Stop(); err != nil {
 		t.Error(err)
 	}
-	if d := time.Since(begin); d > 4*time.Second {
+	if d := time.Since(begin); d > killsAfter {
 		t.Errorf("took %v: no fast shutdown", d)
 	}
-	if err := <-asleep; err == nil {
+	if err := receive(t, asleep); err == nil {
 		t.Error("slept for ten minutes")
 	}
 }

@@ -53,7 +53,7 @@ func testMachine(t *testing.T) machine {
 	m := thisMachine()
 	dir := sharedDir(t)
 	m.temps = [2]string{dir, dir}
-	t.Cleanup(func() { nothingLeft(t, dir, nil, 10*time.Second) })
+	t.Cleanup(func() { nothingLeft(t, dir, nil, patience) })
 	return m
 }
 
@@ -145,14 +145,33 @@ func nothingLeft(t *testing.T, dir string, former []process, patience time.Durat
 	}
 }
 
-// eventually waits for a condition by polling.
+const (
+	// patience is how long a test waits on a machine that is busy with other things.
+	patience = time.Minute
+	// killsAfter is a moment before a guard kills what has not ended at its signal.
+	killsAfter = 9 * time.Second
+)
+
+// eventually waits for a state that has no event to wait for.
 func eventually(t *testing.T, what string, cond func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !cond(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patience); !cond(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Errorf("it did not happen: %s", what) // not Fatalf: goroutines call this, too
 			return
 		}
+	}
+}
+
+// receive receives from a channel.
+func receive[V any](t *testing.T, from <-chan V) V {
+	t.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-time.After(patience):
+		t.Fatal("waited in vain")
+		panic("not reached")
 	}
 }
 

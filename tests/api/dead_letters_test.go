@@ -15,19 +15,19 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// bury reads all messages of a queue, and moves them to the target.
-func bury(t testing.TB, name, target string) []int64 {
+// writeDead reads all messages of a queue, and moves them to the target.
+func writeDead(t testing.TB, name, target string) []int64 {
 	t.Helper()
 	p := check.Receipts(t, name)
 	p.Target = pgtype.Text{String: target, Valid: target != ""}
-	buried, err := db.New().DeadLetter(t.Context(), pgtest.Pool(), p)
+	written, err := db.New().DeadLetter(t.Context(), pgtest.Pool(), p)
 	check.OK(t, err)
-	slices.Sort(buried)
-	return buried
+	slices.Sort(written)
+	return written
 }
 
-// grave is the header x-pgmq-dead-letter.
-type grave struct {
+// death is the header x-pgmq-dead-letter.
+type death struct {
 	Reason, Error, Queue string
 	ID                   int64 `json:"msg_id"`
 	Reads                int
@@ -35,11 +35,11 @@ type grave struct {
 	DeadAt               time.Time `json:"dead_at"`
 }
 
-func graveOf(t testing.TB, m *queue.Message[int]) grave {
+func deathOf(t testing.TB, m *queue.Message[int]) death {
 	t.Helper()
 	raw, err := json.Marshal(m.Headers["x-pgmq-dead-letter"])
 	check.OK(t, err)
-	var g grave
+	var g death
 	check.OK(t, json.Unmarshal(raw, &g))
 	return g
 }
@@ -54,13 +54,13 @@ func TestADeadLetterTellsWhereItComesFrom(t *testing.T) {
 	w := check.WaitsFor(t, target)
 	before := check.ServerTime(t)
 	sent := check.Value[time.Time](t, pgtest.Pool(), check.Tables(name, `SELECT enqueued_at FROM {Q}`))
-	if buried := bury(t, name, target); !slices.Equal(buried, []int64{id}) {
-		t.Fatalf("%v were buried, not %d", buried, id)
+	if written := writeDead(t, name, target); !slices.Equal(written, []int64{id}) {
+		t.Fatalf("%v were written as dead letters, not %d", written, id)
 	}
 	check.Equal(t, "notifications of the target", w.Heard(t), 1)
 	check.Equal(t, "messages left", check.Length(t, source), 0)
 	m := check.ReadOne(t, dead)
-	g := graveOf(t, m)
+	g := deathOf(t, m)
 	check.Equal(t, "body", m.Body, 7)
 	check.Equal(t, "reads of the dead letter", m.Reads, 1)
 	check.Equal(t, "its own header", m.Headers["a"].(float64), 1)
@@ -68,15 +68,15 @@ func TestADeadLetterTellsWhereItComesFrom(t *testing.T) {
 		t.Fatalf("enqueued at %v, not %v; dead at %v, not after %v", g.EnqueuedAt, sent, g.DeadAt, before)
 	}
 	g.EnqueuedAt, g.DeadAt = time.Time{}, time.Time{}
-	check.Equal(t, "the header", g, grave{Reason: "max reads", Error: "it broke", Queue: name, ID: id, Reads: 2})
+	check.Equal(t, "the header", g, death{Reason: "max reads", Error: "it broke", Queue: name, ID: id, Reads: 2})
 }
 
 func TestADeadLetterThatIsRedrivenAndDiesAgainKeepsItsFirstTime(t *testing.T) {
 	check.Parallel(t)
 	source, dead := pgtest.Queue[int](t), pgtest.Queue[int](t)
 	check.Send(t, source, 7)
-	bury(t, source.Name(), dead.Name())
-	first := graveOf(t, check.ReadOne(t, dead))
+	writeDead(t, source.Name(), dead.Name())
+	first := deathOf(t, check.ReadOne(t, dead))
 	check.Unhide(t, dead)
 	w := check.WaitsFor(t, source.Name())
 	redriven, err := db.New().Redrive(t.Context(), pgtest.Pool(), db.RedriveParams{Source: dead.Name(), Target: source.Name(), N: 10})
@@ -85,18 +85,18 @@ func TestADeadLetterThatIsRedrivenAndDiesAgainKeepsItsFirstTime(t *testing.T) {
 	check.Equal(t, "notifications of the target", w.Heard(t), 1)
 	m := check.ReadOne(t, source)
 	check.Unhide(t, source)
-	check.Equal(t, "what it tells after the redrive", graveOf(t, m), first)
+	check.Equal(t, "what it tells after the redrive", deathOf(t, m), first)
 	check.ReadOne(t, source)
 	check.Unhide(t, source)
-	bury(t, source.Name(), dead.Name())
-	again := graveOf(t, check.ReadOne(t, dead))
+	writeDead(t, source.Name(), dead.Name())
+	again := deathOf(t, check.ReadOne(t, dead))
 	check.Equal(t, "the first time", again.EnqueuedAt, first.EnqueuedAt)
 	check.Equal(t, "reads", again.Reads, 3)
 	check.Equal(t, "id", again.ID, m.ID)
 	check.Equal(t, "whether it died later", again.DeadAt.After(first.DeadAt), true)
 }
 
-func TestBuryIsFencedByTheReceipt(t *testing.T) {
+func TestWritingADeadLetterIsFencedByTheReceipt(t *testing.T) {
 	check.Parallel(t)
 	source, dead := pgtest.Queue[int](t), pgtest.Queue[int](t)
 	sent := check.SendBatch(t, source, []int{1, 2, 3})
@@ -105,17 +105,17 @@ func TestBuryIsFencedByTheReceipt(t *testing.T) {
 	check.Exec(t, pgtest.Pool(), check.Tables(source.Name(), `UPDATE {Q} SET last_read_at = now() WHERE msg_id = $1`), sent[1])
 	for _, target := range []pgtype.Text{{}, {String: dead.Name(), Valid: true}} {
 		p.Target = target
-		buried, err := db.New().DeadLetter(t.Context(), pgtest.Pool(), p)
+		written, err := db.New().DeadLetter(t.Context(), pgtest.Pool(), p)
 		check.OK(t, err)
 		if !target.Valid {
-			check.Equal(t, "the one that was moved", buried[0], sent[2])
+			check.Equal(t, "the one that was moved", written[0], sent[2])
 		}
 		check.Equal(t, "messages left", check.Length(t, source), 2)
 	}
 	check.Equal(t, "dead letters", check.Length(t, dead), 0)
 }
 
-func TestBuryAndRedriveToNoQueueLoseNothing(t *testing.T) {
+func TestDeadLettersAndRedriveToNoQueueLoseNothing(t *testing.T) {
 	check.Parallel(t)
 	source := pgtest.Queue[int](t)
 	check.SendBatch(t, source, []int{1, 2, 3})
@@ -134,19 +134,19 @@ func TestHeadersThatAreNoObjectAreKept(t *testing.T) {
 	for _, headers := range []string{`NULL`, `'[1, 2]'`, `'"text"'`, `'{"x-pgmq-dead-letter": 5}'`, `'{"x-pgmq-dead-letter": {"enqueued_at": 5}}'`} {
 		check.Exec(t, pgtest.Pool(), `SELECT pgmq.send($1, '1', `+headers+`::jsonb)`, source)
 	}
-	bury(t, source, dead)
+	writeDead(t, source, dead)
 	check.Same(t, "headers", check.Values[string](t, pgtest.Pool(), check.Tables(dead, `
 		SELECT (headers - 'x-pgmq-dead-letter')::text || ' ' || jsonb_typeof(headers #> '{x-pgmq-dead-letter, enqueued_at}') FROM {Q} ORDER BY msg_id`)),
 		[]string{`{} string`, `{"x-pgmq-headers": [1, 2]} string`, `{"x-pgmq-headers": "text"} string`, `{} string`, `{} string`})
 }
 
-func TestBuryWithoutATargetArchives(t *testing.T) {
+func TestADeadLetterWithoutATargetIsArchived(t *testing.T) {
 	check.Parallel(t)
 	source := pgtest.Queue[int](t)
 	id := check.Send(t, source, 7, queue.Headers{"a": 1})
 	row := check.Tables(source.Name(), `SELECT row(msg_id, read_ct + 1, enqueued_at, message)::text FROM {Q}`)
 	was := check.Value[string](t, pgtest.Pool(), row)
-	bury(t, source.Name(), "")
+	writeDead(t, source.Name(), "")
 	check.Equal(t, "messages left", check.Length(t, source), 0)
 	check.Equal(t, "the archive", check.Value[string](t, pgtest.Pool(), check.Tables(source.Name(), `SELECT row(msg_id, read_ct, enqueued_at, message)::text FROM {A} WHERE last_read_at IS NOT NULL AND vt > now()`)), was)
 	check.Equal(t, "its header", check.Value[int64](t, pgtest.Pool(), check.Tables(source.Name(), `SELECT (headers #>> '{x-pgmq-dead-letter, msg_id}')::bigint FROM {A} WHERE headers @> '{"a": 1}'`)), id)

@@ -37,7 +37,7 @@ func TestNoOrderOfCallsDeadlocks(t *testing.T) {
 	pool := check.PoolLike(t, database, func(c *pgxpool.Config) {
 		c.MaxConns = 8
 		c.ConnConfig.RuntimeParams["deadlock_timeout"] = "20ms"
-		c.ConnConfig.RuntimeParams["lock_timeout"] = "20s"
+		c.ConnConfig.RuntimeParams["lock_timeout"] = "100s"
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
 	defer cancel()
@@ -117,7 +117,7 @@ func TestMessagesAreLockedInTheOrderOfTheirIDs(t *testing.T) {
 			})
 			check.Exec(t, pool, `SELECT FROM pgmq.q_orders WHERE msg_id IN (5, 6) FOR UPDATE NOWAIT`)
 			check.OK(t, holder.Rollback(ctx))
-			check.OK(t, <-done)
+			check.OK(t, check.Receive(t, done))
 		})
 	}
 }

@@ -35,11 +35,12 @@ func TestMessagesPassesOverWhatAnotherHasTaken(t *testing.T) {
 	q := pgtest.Queue[check.Order](t)
 	sent := check.SendBatch(t, q, make([]check.Order, 3))
 	var got []int64
-	for m, err := range q.Messages(t.Context(), queue.VT(time.Second)) {
+	const vt = 3 * time.Second
+	for m, err := range q.Messages(t.Context(), queue.VT(vt)) {
 		check.OK(t, err)
 		if got = append(got, m.ID); m.ID == sent[0] {
 			check.Steal(t, q.Name(), sent[1])
-			time.Sleep(time.Second) // its lease cannot be extended meanwhile
+			time.Sleep(vt) // its lease cannot be extended meanwhile
 		}
 		check.OK(t, q.Delete(t.Context(), m))
 		if m.ID == sent[2] {
@@ -54,10 +55,13 @@ func TestMessagesKeepsTheLeasesOfWhatItHasInHand(t *testing.T) {
 	q := pgtest.Queue[check.Order](t)
 	check.SendBatch(t, q, make([]check.Order, 3))
 	i := 0
-	for m, err := range q.Messages(t.Context(), queue.VT(400*time.Millisecond)) {
+	const vt = 3 * time.Second
+	for m, err := range q.Messages(t.Context(), queue.VT(vt)) {
 		check.OK(t, err)
 		check.Equal(t, "reads", m.Reads, 1)
-		time.Sleep(time.Second)
+		if i == 0 {
+			time.Sleep(2 * vt) // of all of them
+		}
 		check.OK(t, q.Delete(t.Context(), m))
 		if i++; i == 3 {
 			break
@@ -69,23 +73,29 @@ func TestMessagesKeepsTheLeasesOfWhatItHasInHand(t *testing.T) {
 func TestMessagesWaitsForNewOnes(t *testing.T) {
 	check.Parallel(t)
 	q := pgtest.Queue[time.Time](t)
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(check.Within(t))
 	defer cancel()
-	go func() {
-		for range 5 {
-			time.Sleep(50 * time.Millisecond)
-			_, _ = q.Send(ctx, time.Now())
-		}
-	}()
+	const wait = time.Second
+	start := time.Now()
+	for range q.Messages(ctx, queue.WaitFor(wait)) {
+		t.Error("there is none yet")
+	}
+	if took := time.Since(start); took < wait {
+		t.Errorf("it waited for %v, and not for %v", took, wait)
+	}
 	n := 0
-	for m, err := range q.Messages(ctx, queue.WaitFor(3*time.Second)) {
+	time.AfterFunc(50*time.Millisecond, func() { _, _ = q.Send(ctx, time.Now()) })
+	for m, err := range q.Messages(ctx, queue.WaitFor(time.Hour)) {
 		check.OK(t, err)
 		check.OK(t, q.Delete(ctx, m))
-		n++
+		if n++; n == 5 {
+			break
+		}
+		time.AfterFunc(50*time.Millisecond, func() { _, _ = q.Send(ctx, time.Now()) })
 	}
-	check.Equal(t, "messages until nothing came for 3 s", n, 5)
+	check.Equal(t, "messages", n, 5)
 
-	go func() { time.Sleep(50 * time.Millisecond); cancel() }()
+	time.AfterFunc(50*time.Millisecond, cancel)
 	for _, err := range q.Messages(ctx) {
 		t.Fatal("the loop goes on without a context", err)
 	}

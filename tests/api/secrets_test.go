@@ -144,13 +144,13 @@ func TestRefusalsOfTheServerTellNoBody(t *testing.T) {
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `ALTER TABLE {A} ADD CHECK (message <> '"`+secret+`2"')`))
 	check.Send(t, plain, secret+"2")
 	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error)
+	done := make(chan error, 1)
 	go func() {
 		done <- q.Consume(ctx, func(context.Context, *queue.Message[string]) error { return nil }, queue.ArchiveDone{})
 	}()
 	check.Eventually(t, "the refusal is logged", func() bool { return strings.Contains(out.String(), "check constraint") })
 	cancel()
-	<-done
+	check.Receive(t, done)
 	if strings.Contains(out.String(), secret) {
 		t.Errorf("the log tells the secret:\n%s", &out)
 	}

@@ -67,7 +67,7 @@ func TestFlushWaitsUntilDoneHasReturned(t *testing.T) {
 	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	release := make(chan struct{})
-	check.OK(t, q.SendAsync(t.Context(), 1, func(int64, error) { <-release }))
+	check.OK(t, q.SendAsync(t.Context(), 1, func(int64, error) { check.Hold(release) }))
 	check.Eventually(t, "the message is sent", func() bool { return check.Length(t, q) == 1 })
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
@@ -81,24 +81,29 @@ func TestSendAsyncWaitsForRoom(t *testing.T) {
 	q := pgtest.Queue[int](t)
 	lock := check.Connection(t, pgtest.Pool())
 	check.Exec(t, lock, check.Tables(q.Name(), `BEGIN; LOCK TABLE {Q} IN SHARE MODE`))
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	handed := 0
+	ctx := check.Within(t)
+	const room = 10_000
+	var handed atomic.Int64
 	soon, stop := context.WithCancel(ctx)
 	defer stop()
-	for ; handed < 20_000; handed++ {
-		timer := time.AfterFunc(500*time.Millisecond, stop) // of one call
-		err := q.SendAsync(soon, handed, nil)
-		timer.Stop()
-		if err != nil {
-			check.Is(t, err, context.Canceled)
-			break
+	waited := make(chan error, 1)
+	go func() {
+		for handed.Load() < 2*room {
+			if err := q.SendAsync(soon, int(handed.Load()), nil); err != nil {
+				waited <- err
+				return
+			}
+			handed.Add(1)
 		}
-	}
-	check.Equal(t, "handed over before it waited", handed, 10_000)
+		waited <- nil
+	}()
+	check.Eventually(t, "there is no more room", func() bool { return handed.Load() >= room })
+	time.Sleep(300 * time.Millisecond) // in which it would hand over more
+	stop()
+	check.Is(t, check.Receive(t, waited), context.Canceled)
+	check.Equal(t, "handed over before it waited", handed.Load(), room)
 	check.Exec(t, lock, `COMMIT`)
-	err := q.Flush(ctx) // theirs was the ctx that ended
-	check.Is(t, err, context.Canceled)
+	check.Is(t, q.Flush(ctx), context.Canceled) // theirs was the ctx that ended
 	check.Eventually(t, "what was on its way has ended", func() bool {
 		return check.Value[bool](t, pgtest.Pool(), check.Tables(q.Name(), `SELECT NOT EXISTS (SELECT FROM pg_locks WHERE relation = '{Q}'::regclass AND pid <> pg_backend_pid())`))
 	})

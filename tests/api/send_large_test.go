@@ -1,8 +1,6 @@
 package api
 
 import (
-	"os"
-	osexec "os/exec"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -50,17 +48,10 @@ func TestLargeMessagesAreSentSideBySide(t *testing.T) {
 	check.Equal(t, "the length", check.Length(t, q), 2)
 }
 
-// Both sizes are in one test, because each takes a gigabyte for a moment. The
-// race detector would need half a minute for them: then a binary without it does
-// the work.
+// Both sizes are in one test, because each takes a gigabyte for a moment, and with
+// the race detector half a minute.
 func TestSizesBeyondTheServersAreRefusedBeforeTheyAreSent(t *testing.T) {
-	check.Parallel(t)
-	if check.RaceDetector {
-		again := osexec.CommandContext(t.Context(), "go", "test", "-count=1", "-run=^"+t.Name()+"$", ".")
-		again.Env = append(os.Environ(), pgtest.URLVar+"="+pgtest.URL("postgres"))
-		t.Logf("without the race detector: %s", check.Run(t, again))
-		return
-	}
+	check.Slow(t)
 	q := pgtest.Queue[[]byte](t) // base64 makes four bytes of three
 	defer debug.FreeOSMemory()
 	body := make([]byte, 192<<20)

@@ -43,7 +43,8 @@ func stalled(t testing.TB) (q *queue.Queue[check.Order], release func()) {
 	return q, release
 }
 
-// sending is a Send in the background.
+// sending is a Send in the background. Those that begin one after another come in
+// this order, on any machine that is not very busy.
 func sending(ctx context.Context, q *queue.Queue[check.Order], body check.Order, opts ...queue.SendOption) chan generics.Result[int64] {
 	done := make(chan generics.Result[int64], 1)
 	go func() {
@@ -111,7 +112,7 @@ func TestSendsOfOneStatementKeepTheirOwnOptions(t *testing.T) {
 			}
 			release()
 			for _, done := range all {
-				check.OK(t, (<-done).Err)
+				check.OK(t, check.Receive(t, done).Err)
 			}
 			rows := check.Values[string](t, pgtest.Pool(), check.Tables(q.Name(), `
 				SELECT (message->>'order_id') || ' ' || coalesce(headers::text, '-') || ' ' || round(extract(epoch FROM vt - enqueued_at)) FROM {Q} ORDER BY message->'order_id'`))
@@ -162,23 +163,23 @@ func TestACancelledSendLearnsWhetherItsOutcomeIsKnownAndFailsNoOther(t *testing.
 	cancelled, cancel := context.WithCancel(t.Context())
 	first := sending(t.Context(), q, check.Order{ID: 1}) // goes alone
 	second, third := sending(cancelled, q, check.Order{ID: 2}), sending(t.Context(), q, check.Order{ID: 3})
-	check.OK(t, (<-first).Err)
+	check.OK(t, check.Receive(t, first).Err)
 	check.Eventually(t, "2 and 3 are on their way", func() bool {
 		return check.Value[int](t, pgtest.Pool(), `SELECT count(*)::int FROM pg_stat_activity
 			WHERE wait_event = 'PgSleep' AND position('"q_' || $1 || '"' IN query) > 0`, q.Name()) == 1
 	})
 	fourth, fifth := sending(cancelled, q, check.Order{ID: 4}), sending(t.Context(), q, check.Order{ID: 5})
 	cancel()
-	on := (<-second).Err
+	on := check.Receive(t, second).Err
 	check.Is(t, on, context.Canceled)
 	check.Is(t, on, queue.ErrOutcomeUnknown)
-	not := (<-fourth).Err
+	not := check.Receive(t, fourth).Err
 	check.Is(t, not, context.Canceled)
 	if errors.Is(not, queue.ErrOutcomeUnknown) {
 		t.Error(not)
 	}
-	check.OK(t, (<-third).Err)
-	check.OK(t, (<-fifth).Err)
+	check.OK(t, check.Receive(t, third).Err)
+	check.OK(t, check.Receive(t, fifth).Err)
 	for _, m := range check.Read(t, q, 10) {
 		if m.Body.ID == 4 {
 			t.Error("the fourth was sent, and its error says that it was not")
@@ -191,13 +192,15 @@ func TestASendThatAllHaveLeftEndsAtTheServer(t *testing.T) {
 	check.Parallel(t)
 	q, release := stalled(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	lone := sending(ctx, q, check.Order{})
+	left := sending(ctx, q, check.Order{})
+	waiting := func() bool {
+		return check.Value[bool](t, pgtest.Pool(), check.Tables(q.Name(), `SELECT EXISTS (SELECT FROM pg_locks WHERE relation = '{Q}'::regclass AND NOT granted)`))
+	}
+	check.Eventually(t, "the statement waits for the lock", waiting)
 	cancel()
-	check.Is(t, (<-lone).Err, queue.ErrOutcomeUnknown)
-	check.Eventually(t, "no statement waits for the lock", func() bool {
-		return check.Value[int](t, pgtest.Pool(), check.Tables(q.Name(), `SELECT count(*)::int FROM pg_locks WHERE relation = '{Q}'::regclass AND NOT granted`)) == 0
-	})
+	check.Is(t, check.Receive(t, left).Err, queue.ErrOutcomeUnknown)
+	check.Eventually(t, "no statement waits for the lock", func() bool { return !waiting() })
 	release()
-	check.OK(t, (<-sending(t.Context(), q, check.Order{})).Err)
+	check.OK(t, check.Receive(t, sending(t.Context(), q, check.Order{})).Err)
 	check.Equal(t, "messages", check.Length(t, q), 1)
 }

@@ -53,7 +53,7 @@ func TestASendThatIsGivenUpOnItsWayIsUnknown(t *testing.T) {
 			check.OK(t, send(t.Context(), pool, direct.Name())) // the connection is there
 			p.Silence()
 			givenUp.Store(true)
-			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 			defer cancel()
 			err := send(ctx, pool, direct.Name())
 			p.Speak()

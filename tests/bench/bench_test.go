@@ -9,7 +9,7 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// BenchmarkBareInsert is the floor: one pgx call, one row, one commit, into a
+// BenchmarkBareInsert is the baseline: one pgx call, one row, one commit, into a
 // table like a queue's.
 func BenchmarkBareInsert(b *testing.B) {
 	pool, q := pgtest.Pool(), pgtest.Queue[check.Payload](b)

@@ -112,7 +112,7 @@ func TestBenchHoldsProducersBack(t *testing.T) {
 	check.OK(t, bench.Start())
 	const most = 64 // MiB
 	check.Eventually(t, "the queue is full", func() bool { return check.Length(t, q) == most })
-	time.Sleep(300 * time.Millisecond)
+	time.Sleep(300 * time.Millisecond) // in which it would send on
 	check.Equal(t, "messages in the full queue", check.Length(t, q), most)
 	check.OK(t, tx.Rollback(t.Context()))
 	check.OK(t, bench.Process.Signal(os.Interrupt))

@@ -96,3 +96,5 @@ func TestCommandFailsInOneClearLine(t *testing.T) {
 	check.Failure(t, pgmq("migrate", "sideways"), 2, "sideways", "--help")
 	check.Failure(t, pgmq("migrate", "up", "--fast"), 2, "--fast", "--help")
 }
+
+// blast is a line that the first handler of the demo refuses.

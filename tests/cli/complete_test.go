@@ -153,12 +153,12 @@ func TestCompletionScriptsWork(t *testing.T) {
 			t.Logf("%s is not here to parse its script", shell)
 			continue
 		}
-		check.Run(t, osexec.CommandContext(t.Context(), binary, "-n", file))
+		check.Run(t, check.Cmd(t, binary, "-n", file))
 	}
 	check.Contains(t, check.Output(t, pgmq("completion", "powershell")), "pgmq")
 
 	offers := func(line string) string {
-		bash := osexec.CommandContext(t.Context(), "bash", "-c", inBash, "bash", line)
+		bash := check.Cmd(t, "bash", "-c", inBash, "bash", line)
 		bash.Env = append(os.Environ(), "DATABASE_URL="+check.DSN(pool), "PATH="+filepath.Dir(path)+":"+os.Getenv("PATH"))
 		bash.Stdin = strings.NewReader(check.Output(t, pgmq("completion", "bash")))
 		return check.Output(t, bash)

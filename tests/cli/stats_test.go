@@ -67,8 +67,7 @@ func TestStatsShowWhatIsInTheQueues(t *testing.T) {
 	q := check.Open[int](t, pool, "Orders")
 	check.SendBatch(t, q, make([]int, 7))
 	check.Send(t, q, 1, queue.Delay(time.Hour))
-	check.Read(t, q, 1, queue.VT(time.Millisecond))
-	time.Sleep(10 * time.Millisecond)
+	check.OK(t, q.SetVT(t.Context(), 0, check.Read(t, q, 1)...))
 	check.Read(t, q, 2)
 	_, err := q.ArchiveID(t.Context(), 7)
 	check.OK(t, err)
@@ -235,7 +234,7 @@ func TestStatsWatchDrawsOnAScreenOfItsOwn(t *testing.T) {
 		check.OK(t, admin.Create(t.Context(), pool, fmt.Sprintf("a_queue_with_a_name_that_is_rather_long_%d", i)))
 	}
 	var screen transcript
-	watch := osexec.CommandContext(t.Context(), "script", "-qec",
+	watch := check.Cmd(t, "script", "-qec",
 		"stty cols 80 rows 10; "+pgmq().Path+" stats --watch --interval 100ms", "/dev/null")
 	watch.Env = slices.Concat(pgmq().Env, []string{"DATABASE_URL=" + check.DSN(pool), "TERM=xterm-256color", "NO_COLOR=1"})
 	watch.Stdout = &screen

@@ -22,7 +22,7 @@ func onTerminal(t testing.TB, cmd *osexec.Cmd, answer string, env ...string) str
 	for i, arg := range cmd.Args {
 		quoted[i] = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
 	}
-	script := osexec.CommandContext(t.Context(), "script", "-qec", "stty cols 80 -echo; "+strings.Join(quoted, " "), "/dev/null")
+	script := check.Cmd(t, "script", "-qec", "stty cols 80 -echo; "+strings.Join(quoted, " "), "/dev/null")
 	script.Env = slices.Concat(cmd.Env, env, []string{"TERM=xterm-256color"})
 	script.Stdin = strings.NewReader(answer)
 	out, err := script.CombinedOutput()

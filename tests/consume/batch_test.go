@@ -71,26 +71,27 @@ func TestABatchWaitsForMore(t *testing.T) {
 	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	got := make(chan int, 10)
-	check.Background(t, func(ctx context.Context, observe queue.ConsumeOption) error {
-		return q.ConsumeBatch(ctx, func(_ context.Context, msgs []*queue.Message[check.Order]) error {
-			got <- len(msgs)
-			return nil
-		}, queue.BatchSize(5), queue.BatchWait(2*time.Second), observe)
-	})
-	start := time.Now()
+	waiting := func(wait time.Duration) *check.Consuming {
+		return check.Background(t, func(ctx context.Context, observe queue.ConsumeOption) error {
+			return q.ConsumeBatch(ctx, func(_ context.Context, msgs []*queue.Message[check.Order]) error {
+				got <- len(msgs)
+				return nil
+			}, queue.BatchSize(5), queue.BatchWait(wait), queue.VT(time.Hour), observe)
+		})
+	}
+	c := waiting(20 * time.Minute) // a full one does not wait
 	for range 5 {
 		check.Send(t, q, check.Order{})
-		time.Sleep(20 * time.Millisecond)
 	}
-	check.Equal(t, "a full batch", <-got, 5)
-	if took := time.Since(start); took > time.Second {
-		t.Errorf("a full batch waited for %v", took)
-	}
-	start = time.Now()
-	check.Send(t, q, check.Order{})
-	check.Send(t, q, check.Order{})
-	check.Equal(t, "a batch that is not", <-got, 2)
-	if took := time.Since(start); took < 1500*time.Millisecond || took > 4*time.Second {
-		t.Errorf("a batch waited for %v", took)
+	check.Equal(t, "a full batch", check.Receive(t, got), 5)
+	check.OK(t, c.End())
+
+	const wait = 500 * time.Millisecond
+	waiting(wait)
+	start := time.Now()
+	check.SendBatch(t, q, make([]check.Order, 2))
+	check.Equal(t, "a batch that is not", check.Receive(t, got), 2)
+	if took := time.Since(start); took < wait {
+		t.Errorf("a batch waited for %v, and not for %v", took, wait)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
@@ -37,6 +38,7 @@ func TestAFailedHandlerGetsItsMessageBackAfterTheBackoff(t *testing.T) {
 	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	check.Send(t, q, check.Order{ID: 1})
+	const unit = 200 * time.Millisecond
 	var times []time.Time
 	var asked []int64
 	done := make(chan struct{})
@@ -49,90 +51,101 @@ func TestAFailedHandlerGetsItsMessageBackAfterTheBackoff(t *testing.T) {
 		return nil
 	}, queue.Backoff(func(reads int) time.Duration {
 		asked = append(asked, int64(reads))
-		return time.Duration(reads) * 200 * time.Millisecond
+		return time.Duration(reads) * unit
 	}))
-	<-done
+	check.Receive(t, done)
 	check.OK(t, c.End())
 	check.EqualAll(t, "failed deliveries that the backoff was asked for", asked, []int64{1, 2})
-	for i, want := range []time.Duration{200 * time.Millisecond, 400 * time.Millisecond} {
-		if got := times[i+1].Sub(times[i]); got < want || got > want+2*time.Second { // a busy machine
-			t.Errorf("delivery %d came %v after the one before, not %v", i+2, got, want)
+	for i, e := range c.Of(queue.EventRetried) {
+		check.Equal(t, "the time to the next delivery", e.RetryIn, time.Duration(i+1)*unit)
+		if got := times[i+1].Sub(times[i]); got < e.RetryIn {
+			t.Errorf("delivery %d came %v after the one before, and not %v", i+2, got, e.RetryIn)
 		}
 	}
 	check.Equal(t, "messages", check.Length(t, q), 0)
 }
 
-// One announcement reaches one consumer of a process; each that finds something
+// One notification reaches one consumer of a process; each that finds something
 // wakes the next.
 func TestManyIdleConsumersOfOneProcessShareWhatComes(t *testing.T) {
 	check.Parallel(t)
 	const many = 50
 	q := pgtest.Queue[check.Order](t)
+	pool, statements := traced(t, pgtest.Pool())
+	consumed := check.Open[check.Order](t, pool, q.Name())
 	var together atomic.Int64
 	release := make(chan struct{})
 	for range many {
-		check.Consume(t, q, func(context.Context, *queue.Message[check.Order]) error {
+		check.Consume(t, consumed, func(context.Context, *queue.Message[check.Order]) error {
 			together.Add(1)
-			<-release
+			check.Hold(release)
 			return nil
 		}, queue.Workers(1), queue.NoPrefetch)
 	}
-	time.Sleep(500 * time.Millisecond) // they are idle
-	start := time.Now()
-	check.SendBatch(t, q, make([]check.Order, many))
-	check.Eventually(t, "each has a message", func() bool { return together.Load() == many })
-	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("it took %v", took)
-	} else {
-		t.Log("it took", took)
-	}
-	close(release)
-	check.Eventually(t, "all are done", func() bool { return check.Length(t, q) == 0 })
+	// One that is not told looks every 15 s.
+	check.Repeatedly(t, 20, "a message for each", func() {
+		statements.Rest(t)
+		check.SendBatch(t, q, make([]check.Order, many))
+		check.Eventually(t, "each has a message", func() bool { return together.Load() == many })
+		for range many {
+			check.Put(release, struct{}{})
+		}
+		check.Eventually(t, "all are done", func() bool { return check.Length(t, q) == 0 })
+		together.Store(0)
+	})
 }
 
-func TestAPlainInsertIsFoundWithinHalfTheVTOrAtOnceWhenItIsAnnounced(t *testing.T) {
+// traced is a pool whose statements are remembered.
+func traced(t testing.TB, like *pgxpool.Pool) (*pgxpool.Pool, *check.Tracer) {
+	t.Helper()
+	var statements check.Tracer
+	return check.PoolLike(t, like, func(c *pgxpool.Config) { c.ConnConfig.Tracer = &statements }), &statements
+}
+
+func TestAPlainInsertIsFoundWithinHalfTheVTOrAtOnceWithANotification(t *testing.T) {
 	check.Parallel(t)
-	for announcement, most := range map[string]time.Duration{
-		"":                              3 * time.Second, // the VT is 4 s
-		`SELECT pgmq._wake('q_' || $1)`: time.Second,
+	for notification, how := range map[string]struct {
+		vt time.Duration // half of it is far less than Patience, for so many times, or far more
+		n  int
+	}{
+		"":                              {4 * time.Second, 5},
+		`SELECT pgmq._wake('q_' || $1)`: {time.Hour, 16}, // at the latest it looks every 15 s
 	} {
-		q := pgtest.Queue[check.Order](t)
-		handled := make(chan struct{})
-		check.Consume(t, q, func(context.Context, *queue.Message[check.Order]) error {
-			close(handled)
-			return nil
-		}, queue.VT(4*time.Second))
-		idle(t, q)
-		start := time.Now()
-		check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `INSERT INTO {Q} (vt, message) VALUES (now(), '{}')`))
-		if announcement != "" {
-			check.Exec(t, pgtest.Pool(), announcement, q.Name())
-		}
-		<-handled
-		if took := time.Since(start); took > most {
-			t.Errorf("%q: it took %v", announcement, took)
-		}
+		t.Run(notification, func(t *testing.T) {
+			t.Parallel()
+			q := pgtest.Queue[check.Order](t)
+			pool, statements := traced(t, pgtest.Pool())
+			handled := make(chan struct{}, how.n)
+			check.Consume(t, check.Open[check.Order](t, pool, q.Name()), func(context.Context, *queue.Message[check.Order]) error {
+				handled <- struct{}{}
+				return nil
+			}, queue.VT(how.vt))
+			check.Repeatedly(t, how.n, "to find one", func() {
+				idle(t, q)
+				statements.Rest(t)
+				check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `INSERT INTO {Q} (vt, message) VALUES (now(), '{}')`))
+				if notification != "" {
+					check.Exec(t, pgtest.Pool(), notification, q.Name())
+				}
+				check.Receive(t, handled)
+			})
+		})
 	}
 }
 
 func TestAnIdleConsumerIsWokenAtOnce(t *testing.T) {
 	check.Parallel(t)
-	q := pgtest.Queue[time.Time](t)
-	var most atomic.Int64
-	var n atomic.Int64
-	check.Consume(t, q, func(_ context.Context, m *queue.Message[time.Time]) error {
-		most.Store(max(most.Load(), int64(time.Since(m.Body))))
-		n.Add(1)
+	q := pgtest.Queue[check.Order](t)
+	pool, statements := traced(t, pgtest.Pool())
+	handled := make(chan struct{}, 1)
+	check.Consume(t, check.Open[check.Order](t, pool, q.Name()), func(context.Context, *queue.Message[check.Order]) error {
+		handled <- struct{}{}
 		return nil
 	})
-	time.Sleep(300 * time.Millisecond)
-	for range 20 {
-		check.Send(t, q, time.Now())
-		time.Sleep(50 * time.Millisecond)
-	}
-	check.Eventually(t, "all are handled", func() bool { return n.Load() == 20 })
-	// Without a wake-up it would be seconds.
-	if longest := time.Duration(most.Load()); longest > time.Second {
-		t.Errorf("a message waited for %v", longest)
-	}
+	idle(t, q)
+	check.Repeatedly(t, 20, "a wake-up", func() { // without one it would be up to 15 s
+		statements.Rest(t)
+		check.Send(t, q, check.Order{})
+		check.Receive(t, handled)
+	})
 }

@@ -15,8 +15,7 @@ import (
 )
 
 func TestTwoHundredIdleConsumersHoldOneConnectionAndAskLittle(t *testing.T) {
-	check.Alone(t)
-	// Not parallel: it counts statements over time.
+	check.Slow(t) // it counts statements over time
 	const queues, each, watch = 50, 4, 20 * time.Second
 	var statements check.Tracer
 	ours := check.OwnDatabase(t)

@@ -23,15 +23,16 @@ func TestTwoMiBAreFetchedAtOnce(t *testing.T) {
 	check.Parallel(t)
 	q := pgtest.Queue[json.RawMessage](t)
 	const backlog, size = 300, 64 << 10
-	insertLarge(t, q, backlog, size)
-	ctx, stop := context.WithCancel(t.Context())
 	var done atomic.Int64
-	check.OK(t, q.Consume(ctx, func(context.Context, *queue.Message[json.RawMessage]) error {
-		if done.Add(1) == backlog {
-			stop()
-		}
+	c := check.Consume(t, q, func(context.Context, *queue.Message[json.RawMessage]) error {
+		done.Add(1)
 		return nil
-	}, queue.ArchiveDone{}))
+	}, queue.Workers(64), queue.NoPrefetch, queue.ArchiveDone{})
+	insertLarge(t, q, 1, size) // what comes next is judged by the size of this one
+	check.Eventually(t, "the first is handled", func() bool { return done.Load() == 1 })
+	insertLarge(t, q, backlog, size) // there is room for 64 at least
+	check.Eventually(t, "the queue is empty", func() bool { return check.Length(t, q) == 0 })
+	check.OK(t, c.End())
 	check.Equal(t, "the largest number of messages fetched by one statement", check.Value[int](t, pgtest.Pool(), check.Tables(q.Name(),
 		`SELECT max(n)::int FROM (SELECT count(*) AS n FROM {A} GROUP BY last_read_at) AS fetches`)), 2<<20/size)
 }
@@ -43,26 +44,22 @@ func TestSixteenMiBAreFetchedAhead(t *testing.T) {
 	insertLarge(t, q, 2*quick, size)
 	// To end as a dead letter takes no time, not even that of parsing.
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `UPDATE {Q} SET read_ct = 1 WHERE msg_id <= $1`), quick)
-	ctx, stop := context.WithCancel(t.Context())
+	pool, statements := traced(t, pgtest.Pool())
 	release := make(chan struct{})
 	var began atomic.Int64
-	ended := make(chan error)
-	go func() {
-		ended <- q.Consume(ctx, func(context.Context, *queue.Message[json.RawMessage]) error {
-			began.Add(1)
-			<-release
-			return nil
-		}, queue.Workers(workers), queue.MaxReads(1))
-	}()
+	c := check.Consume(t, check.Open[json.RawMessage](t, pool, q.Name()), func(context.Context, *queue.Message[json.RawMessage]) error {
+		began.Add(1)
+		check.Hold(release)
+		return nil
+	}, queue.Workers(workers), queue.MaxReads(1), queue.VT(time.Hour))
 	check.Eventually(t, "the workers wait and all else is settled", func() bool {
 		return began.Load() == workers && check.Length(t, q) == quick
 	})
-	time.Sleep(300 * time.Millisecond) // for the fetches that there is room for
+	statements.Rest(t) // all is fetched that there is room for
 	out := check.Value[int](t, pgtest.Pool(), check.Tables(q.Name(), `SELECT count(*)::int FROM {Q} WHERE vt > now()`))
 	if most := workers + 16<<20/size; out > most {
 		t.Errorf("%d messages are out, more than %d", out, most)
 	}
-	stop()
 	close(release)
-	check.OK(t, <-ended)
+	check.OK(t, c.End())
 }

@@ -26,7 +26,7 @@ func leaves(t *testing.T, do func()) {
 	pprof.Do(t.Context(), pprof.Labels("leaks", t.Name()), func(context.Context) { do() })
 	var left []string
 	// Those that have done all, up to their last instructions, may be there still.
-	for end := time.Now().Add(100 * time.Millisecond); ; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(check.Patience); ; time.Sleep(time.Millisecond) {
 		if left = goroutines(t); len(left) == 0 {
 			return
 		}
@@ -80,10 +80,10 @@ func TestConsumeLeavesNoGoroutine(t *testing.T) {
 			started, stop := make(chan bool), make(chan bool)
 			c := check.Consume(t, q, func(context.Context, *queue.Message[check.Order]) error {
 				close(started)
-				<-stop
+				check.Hold(stop)
 				return nil
 			})
-			<-started
+			check.Receive(t, started)
 			time.AfterFunc(200*time.Millisecond, func() { close(stop) })
 			check.OK(t, c.End())
 			check.Equal(t, "settled", len(c.Of(queue.EventSettled)), 1)
@@ -93,10 +93,10 @@ func TestConsumeLeavesNoGoroutine(t *testing.T) {
 			started, stop := make(chan bool), make(chan bool)
 			c := check.Consume(t, q, func(context.Context, *queue.Message[check.Order]) error {
 				close(started)
-				<-stop
+				check.Hold(stop)
 				return nil
 			}, queue.ShutdownGrace(100*time.Millisecond))
-			<-started
+			check.Receive(t, started)
 			check.Is(t, c.End(), queue.ErrGraceExpired)
 			close(stop)
 		}},

@@ -21,13 +21,13 @@ func TestAHandlerThatOutlivesItsVTKeepsItsMessage(t *testing.T) {
 	handle := func(ctx context.Context, _ *queue.Message[check.Order]) error {
 		deliveries.Add(1)
 		select {
-		case <-time.After(2500 * time.Millisecond):
+		case <-time.After(7 * time.Second):
 		case <-ctx.Done():
 			t.Error(context.Cause(ctx))
 		}
 		return nil
 	}
-	vt := queue.VT(500 * time.Millisecond)
+	vt := queue.VT(3 * time.Second)
 	check.Consume(t, q, handle, vt)
 	check.Consume(t, q, handle, vt)
 	check.Eventually(t, "it is done", func() bool { return check.Length(t, q) == 0 })
@@ -47,14 +47,12 @@ func TestALostLeaseEndsTheHandlersContextAndNothingIsRecorded(t *testing.T) {
 		}
 		return nil // as if it were done
 	}, queue.VT(6*time.Second))
-	<-began
+	check.Receive(t, began)
 	check.Steal(t, q.Name(), id)
-	start := time.Now()
 	check.Eventually(t, "it is told", func() bool { return len(c.Of(queue.EventLeaseLost)) == 1 })
-	if took := time.Since(start); took > 4*time.Second {
-		t.Errorf("the loss was noticed after %v, not with the next extension", took)
-	}
 	check.Is(t, c.Of(queue.EventLeaseLost)[0].Err, queue.ErrLeaseLost)
+	// It is noticed with the next extension, and not when the lease would have ended.
+	check.Contains(t, c.Of(queue.EventLeaseLost)[0].Err.Error(), "another has the message")
 	check.Equal(t, "messages", check.Length(t, q), 1)
 	check.Equal(t, "settled", len(c.Of(queue.EventSettled)), 0)
 }
@@ -84,11 +82,11 @@ func TestMaxLeaseEndsALeaseThatIsKept(t *testing.T) {
 	q := pgtest.Queue[check.Order](t)
 	check.Send(t, q, check.Order{})
 	start := time.Now()
-	var first, second time.Duration
+	const most = 5 * time.Second
+	var first time.Duration
 	done := make(chan struct{})
 	check.Consume(t, q, func(ctx context.Context, m *queue.Message[check.Order]) error {
 		if m.Reads == 2 {
-			second = time.Since(start)
 			close(done)
 			return nil
 		}
@@ -98,15 +96,12 @@ func TestMaxLeaseEndsALeaseThatIsKept(t *testing.T) {
 			t.Error(context.Cause(ctx))
 		}
 		return nil // too late: nobody else has the message yet, but that is luck
-	}, queue.VT(600*time.Millisecond), queue.MaxLease(time.Second))
-	select {
-	case <-done:
-	case <-time.After(check.Patience):
-		t.Fatal("the message did not come back")
-	}
-	// The last extension may have been just before.
-	if first < 900*time.Millisecond || first > 2*time.Second || second > 3*time.Second {
-		t.Errorf("the lease ended after %v, and the message came back after %v", first, second)
+	}, queue.VT(3*time.Second), queue.MaxLease(most))
+	check.Receive(t, done)
+	// The last extension is at most a third of a VT before, and the lease ends a
+	// moment before the VT does.
+	if first < most-time.Second {
+		t.Errorf("the lease ended after %v", first)
 	}
 }
 
@@ -124,10 +119,10 @@ func TestMessagesThatWaitForASlowHandlerAreGivenBack(t *testing.T) {
 	c := check.Consume(t, q, func(_ context.Context, m *queue.Message[check.Order]) error {
 		if m.Body.ID == 1 {
 			slow.Add(1)
-			<-release
+			check.Hold(release)
 		}
 		return nil
-	}, queue.Workers(4), queue.VT(600*time.Millisecond))
+	}, queue.Workers(4), queue.VT(6*time.Second))
 	defer close(release)
 	check.Eventually(t, "the slow ones have begun", func() bool { return slow.Load() == 4 })
 	check.Eventually(t, "all others can be read", func() bool {

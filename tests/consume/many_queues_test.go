@@ -21,8 +21,7 @@ import (
 // With many queues on many connections each connection would prepare and plan the
 // statements of every queue.
 func TestConsumersOfManyQueuesShareFewConnections(t *testing.T) {
-	check.Alone(t)
-	// Not parallel: on a machine that is busy turns end early.
+	check.Slow(t) // on a machine that is busy turns end early
 	const queues = 60
 	for range 4 {
 		opened := connectionsOf(t, queues)
@@ -74,18 +73,17 @@ func connectionsOf(t *testing.T, queues int) int32 {
 	return pool.Stat().TotalConns()
 }
 
-func TestALoneMessageCostsThreeStatements(t *testing.T) {
-	check.Alone(t)
-	// Not parallel: it counts statements over time.
+func TestASingleMessageCostsThreeStatements(t *testing.T) {
+	check.Slow(t) // it counts statements over time
 	const messages = 20
 	var statements check.Tracer
 	ours := check.OwnDatabase(t)
 	pool := check.PoolLike(t, ours, func(c *pgxpool.Config) { c.ConnConfig.Tracer = &statements })
 	check.OK(t, admin.Create(t.Context(), ours, "q"))
 	q := check.Open[worker.Task](t, ours, "q")
-	handled := make(chan struct{})
+	handled := make(chan struct{}, 1)
 	check.Consume(t, check.Open[worker.Task](t, pool, "q"), func(context.Context, *queue.Message[worker.Task]) error {
-		handled <- struct{}{}
+		check.Put(handled, struct{}{})
 		return nil
 	})
 	before := map[string]int{}
@@ -98,7 +96,7 @@ func TestALoneMessageCostsThreeStatements(t *testing.T) {
 		}
 		_, err := q.Send(t.Context(), worker.Task{})
 		check.OK(t, err)
-		<-handled
+		check.Receive(t, handled)
 		time.Sleep(100 * time.Millisecond) // so that the next one is alone, too
 	}
 	for _, kind := range kinds[1:] {
@@ -109,31 +107,27 @@ func TestALoneMessageCostsThreeStatements(t *testing.T) {
 	}
 }
 
-func TestSendersToABusyConsumerDoNotAnnounce(t *testing.T) {
+func TestSendersToABusyConsumerDoNotNotify(t *testing.T) {
 	check.Parallel(t)
 	q := pgtest.Queue[int](t)
+	const holds = 1
 	busy, free := make(chan struct{}), make(chan struct{})
-	check.Consume(t, q, func(context.Context, *queue.Message[int]) error {
-		select {
-		case busy <- struct{}{}:
-			<-free
-		default:
+	check.Consume(t, q, func(_ context.Context, m *queue.Message[int]) error {
+		if m.Body == holds {
+			close(busy)
+			check.Hold(free)
 		}
 		return nil
-	}, queue.Workers(1), queue.NoPrefetch)
+	}, queue.Workers(1), queue.NoPrefetch, queue.VT(time.Hour))
 	awaited := func() bool {
 		return check.Value[bool](t, pgtest.Pool(), `
 			SELECT NOT pg_try_advisory_xact_lock(pgmq._wait_key($1))`, "q_"+q.Name())
 	}
-	check.Eventually(t, "senders announce", awaited)
-	for i := range 2 {
-		time.Sleep(100 * time.Millisecond) // so that they do not announce too often
-		check.Send(t, q, i)
-		if i == 0 {
-			<-busy
-		}
-	}
-	check.Eventually(t, "senders do not announce any more", func() bool { return !awaited() })
+	check.Eventually(t, "senders notify", awaited)
+	check.Send(t, q, holds)
+	check.Receive(t, busy)
+	check.Send(t, q, 0)
+	check.Eventually(t, "senders do not notify any more", func() bool { return !awaited() })
 	close(free)
-	check.Eventually(t, "senders announce", awaited)
+	check.Eventually(t, "senders notify", awaited)
 }

@@ -30,12 +30,12 @@ func TestAnObserverIsToldWhatHappens(t *testing.T) {
 	batch := check.SendBatch(t, q, []check.Order{{ID: 2}, {ID: 3}})
 	check.Eventually(t, "all are settled", func() bool { return len(c.Of(queue.EventSettled)) == 3 })
 
-	sent := sends.Of(queue.EventSent)
+	sent := c.Of(queue.EventSent)
 	check.Equal(t, "the first send", sent[0], queue.Event{Kind: queue.EventSent, Queue: q.Name(), ID: first, Count: 1})
 	check.Equal(t, "the second", sent[1], queue.Event{Kind: queue.EventSent, Queue: q.Name(), ID: batch[0], Count: 2})
 	check.Equal(t, "deliveries", len(c.Of(queue.EventDelivered)), 4)
 	for _, e := range c.Of(queue.EventDelivered) {
-		if e.ID == first && (e.Wait < 100*time.Millisecond || e.Wait > 5*time.Second) {
+		if e.ID == first && (e.Wait < 100*time.Millisecond || e.Wait > 2*check.Patience) {
 			t.Errorf("the delayed one waited for %v", e.Wait)
 		}
 	}
@@ -58,7 +58,7 @@ func TestTheLogNamesWhatAnOperatorShouldKnowAndNoBody(t *testing.T) {
 		queue.Observe(queue.LogObserver(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})))))
 	check.OK(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error)
+	done := make(chan error, 1)
 	go func() {
 		done <- logged.Consume(ctx, func(_ context.Context, m *queue.Message[check.Order]) error {
 			if m.Reads == 1 {
@@ -72,7 +72,7 @@ func TestTheLogNamesWhatAnOperatorShouldKnowAndNoBody(t *testing.T) {
 	archived(t, q.Name())
 	check.Eventually(t, "the death is logged", func() bool { return strings.Contains(out.String(), "dead-lettered") })
 	cancel()
-	check.OK(t, <-done)
+	check.OK(t, check.Receive(t, done))
 	for _, want := range []string{
 		`level=DEBUG msg="pgmq: sent" queue=` + q.Name() + ` id=1`,
 		`level=DEBUG msg="pgmq: delivered" queue=` + q.Name() + ` id=1 reads=1 wait=`,

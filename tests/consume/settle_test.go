@@ -22,7 +22,7 @@ func TestOneResultThatIsRefusedHarmsNoOther(t *testing.T) {
 		if m.Body.ID == 99 {
 			close(gathered)
 		}
-		<-gathered // so that all results come at once
+		check.Hold(gathered) // so that all results come at once
 		return queue.DeadLetter(check.ErrWork)
 	}, queue.DeadLetterTo(dead.Name()), queue.Workers(100))
 	check.Eventually(t, "the others are dead", func() bool { return check.Length(t, dead) == 99 })

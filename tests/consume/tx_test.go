@@ -84,9 +84,9 @@ func TestConsumeTxKeepsTheLeaseOfALongTransaction(t *testing.T) {
 	check.Send(t, q, check.Order{})
 	c := check.Background(t, func(ctx context.Context, observe queue.ConsumeOption) error {
 		return q.ConsumeTx(ctx, func(ctx context.Context, tx pgx.Tx, m *queue.Message[check.Order]) error {
-			_, err := tx.Exec(ctx, `INSERT INTO `+table+` SELECT $1 FROM pg_sleep(2)`, m.ID)
+			_, err := tx.Exec(ctx, `INSERT INTO `+table+` SELECT $1 FROM pg_sleep(7)`, m.ID)
 			return err
-		}, queue.VT(400*time.Millisecond), queue.Workers(2), observe)
+		}, queue.VT(3*time.Second), queue.Workers(2))
 	})
 	check.Eventually(t, "it is done", func() bool { return check.Length(t, q) == 0 })
 	check.OK(t, c.End())
@@ -99,7 +99,7 @@ func TestASlowCommitDoesNotCostTheOthersTheirLeases(t *testing.T) {
 	check.Parallel(t)
 	q, table := pgtest.Queue[check.Order](t), ledger(t)
 	check.Exec(t, pgtest.Pool(), `
-		CREATE FUNCTION `+table+`_slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(2); RETURN NULL; END';
+		CREATE FUNCTION `+table+`_slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(7); RETURN NULL; END';
 		CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON `+table+` DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION `+table+`_slow()`)
 	check.SendBatch(t, q, make([]check.Order, 2))
 	c := check.Background(t, func(ctx context.Context, observe queue.ConsumeOption) error {
@@ -109,12 +109,12 @@ func TestASlowCommitDoesNotCostTheOthersTheirLeases(t *testing.T) {
 				return err
 			}
 			select {
-			case <-time.After(2500 * time.Millisecond):
+			case <-time.After(8 * time.Second):
 			case <-ctx.Done():
 				t.Error(context.Cause(ctx))
 			}
 			return nil
-		}, queue.VT(600*time.Millisecond), observe)
+		}, queue.VT(3*time.Second))
 	})
 	check.Eventually(t, "both are done", func() bool { return check.Length(t, q) == 0 })
 	check.OK(t, c.End())

@@ -9,9 +9,7 @@ import (
 )
 
 func TestAnIdleProcessIsWokenByWhateverBringsAMessage(t *testing.T) {
-	check.Alone(t)
-	// Not parallel: it measures time. Looking now and then, without being woken,
-	// would take seconds.
+	check.Slow(t) // looking now and then, without being woken, would take seconds
 	for _, way := range []struct {
 		what   string
 		n      int

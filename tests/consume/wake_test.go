@@ -97,17 +97,17 @@ func TestASendWakesWhoeverWaits(t *testing.T) {
 	}
 }
 
-func TestARetryIsAnnounced(t *testing.T) {
+func TestARetryNotifies(t *testing.T) {
 	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	began, fail := make(chan struct{}), make(chan struct{})
 	c := check.Consume(t, q, func(context.Context, *queue.Message[int]) error {
 		close(began)
-		<-fail
+		check.Hold(fail)
 		return queue.RetryIn(time.Hour, check.ErrWork)
 	})
 	check.Send(t, q, 1)
-	<-began
+	check.Receive(t, began)
 	w := check.WaitsFor(t, q.Name())
 	close(fail)
 	check.Eventually(t, "it will be tried again", func() bool { return len(c.Of(queue.EventRetried)) == 1 })
@@ -189,13 +189,13 @@ func TestASenderAsksWhoWaitsWhenItsMessageIsIn(t *testing.T) {
 			atGate(t, q.Name())
 			check.OK(t, db.New().Subscribe(t.Context(), w.Bound, w.Table))
 			unbar()
-			check.OK(t, <-done)
+			check.OK(t, check.Receive(t, done))
 			check.Equal(t, "notifications", w.Heard(t), 1)
 		})
 	}
 }
 
-func TestOneOfManySendersAnnouncesAndNoneWaitsForIt(t *testing.T) {
+func TestOneOfManySendersNotifiesAndNoneWaitsForIt(t *testing.T) {
 	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	w := check.WaitsFor(t, q.Name())
@@ -209,9 +209,9 @@ func TestOneOfManySendersAnnouncesAndNoneWaitsForIt(t *testing.T) {
 	atGate(t, q.Name()) // at its commit
 	check.Send(t, q, 2)
 	check.SendBatch(t, q, []int{3, 4})
-	check.Equal(t, "notifications while one is about to announce", w.Heard(t), 0)
+	check.Equal(t, "notifications while one is about to notify", w.Heard(t), 0)
 	unbar()
-	check.OK(t, <-done)
+	check.OK(t, check.Receive(t, done))
 	check.Equal(t, "notifications", w.Heard(t), 1)
 	check.Send(t, q, 5)
 	check.Equal(t, "notifications afterwards", w.Heard(t), 1)
@@ -253,7 +253,7 @@ func TestASendInAnOpenTransactionSilencesNobody(t *testing.T) {
 	}
 }
 
-// It commits at once, so it announces as one of many.
+// It commits at once, so it notifies as one of many.
 func TestASendOnAPoolOrAnIdleConnectionIsATransactionOfItsOwn(t *testing.T) {
 	check.Parallel(t)
 	acquired, err := pgtest.Pool().Acquire(t.Context())

@@ -2,7 +2,6 @@ package docs
 
 import (
 	"bytes"
-	osexec "os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -15,7 +14,7 @@ import (
 func deps(t testing.TB, pkg string) []string {
 	t.Helper()
 	var stderr bytes.Buffer
-	list := osexec.CommandContext(t.Context(), "go", "-C", check.Root(), "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", pkg)
+	list := check.Cmd(t, "go", "-C", check.Root(), "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", pkg)
 	list.Stderr = &stderr
 	out, err := list.Output()
 	if err != nil {

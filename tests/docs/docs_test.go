@@ -52,7 +52,7 @@ func TestWhatThePagesSayIsWhatHappens(t *testing.T) {
 						t.Fatalf("%s\nis printed, and not\n%s", printed, code)
 					}
 				case runs[language] != "":
-					sh := osexec.CommandContext(t.Context(), "sh", "-euc", runs[language], "sh", code)
+					sh := check.Cmd(t, "sh", "-euc", runs[language], "sh", code)
 					sh.Dir, sh.Env = dir, env
 					out, err := sh.Output()
 					if err != nil {

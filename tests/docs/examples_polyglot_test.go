@@ -23,7 +23,7 @@ func TestExamplePolyglotAnswersSQL(t *testing.T) {
 	} {
 		psql := startProgram(t, pool, "psql", "-X", "-d", check.DSN(pool), "-v", "number="+number, "-f", check.Root("examples/polyglot/ask.sql"))
 		all.Go(func() {
-			<-psql.ended
+			check.Hold(psql.ended)
 			if psql.output() != want {
 				t.Errorf("psql says %q, not %q", psql.output(), want)
 			}

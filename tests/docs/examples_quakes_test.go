@@ -16,14 +16,14 @@ import (
 )
 
 func TestDemoFailsInOneClearLine(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	quakes := check.Program(t, "./examples/quakes")
 	check.Failure(t, quakes("--database-url=postgres://u:s3cret@[127.0.0.1/x"), 1, "no database URL")
 	check.Failure(t, quakes("--input", "no/such/file"), 1, "no/such/file")
 }
 
 func TestDemoSettlesEveryEarthquakeOnce(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	quakes, pool := check.Program(t, "./examples/quakes"), pgtest.Database(t)
 	out := check.Output(t, quakes("--database-url", check.DSN(pool)))
 	check.Contains(t, strings.Join(strings.Fields(out), " "),
@@ -40,7 +40,7 @@ func TestDemoSettlesEveryEarthquakeOnce(t *testing.T) {
 const blast = `{"id": "x1", "time_ms": 1517428617820, "type": "explo\u001b[31msion"}`
 
 func TestDemoTellsTheSameOfOtherPeoplesLines(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	quakes, pool := check.Program(t, "./examples/quakes"), pgtest.Database(t)
 	carry := func(lines string) string {
 		demo := quakes("--input", "-", "--database-url", check.DSN(pool))
@@ -58,7 +58,7 @@ func TestDemoTellsTheSameOfOtherPeoplesLines(t *testing.T) {
 }
 
 func TestDemoReportsLinesThatAreNotJSON(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	quakes, pool := check.Program(t, "./examples/quakes"), pgtest.Database(t)
 	lines := []string{`{"a":1}`, `not json s3cret`, ``, `"\u0000"`, `1e400000`, `null`, `[1,2`, `"` + strings.Repeat("x", 17<<20) + `"`, `"last"`}
 	demo := quakes("--input", "-", "--database-url", check.DSN(pool))
@@ -77,7 +77,7 @@ func TestDemoReportsLinesThatAreNotJSON(t *testing.T) {
 }
 
 func TestDemoLeavesNothingBehindWhenInterrupted(t *testing.T) {
-	t.Parallel()
+	check.Parallel(t)
 	quakes, pool := check.Program(t, "./examples/quakes"), pgtest.Database(t)
 	pgtest.Migrate(t, pool)
 	demo := quakes("--input", "-", "--database-url", check.DSN(pool))

@@ -13,7 +13,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -29,7 +28,7 @@ func example(t testing.TB, name string) string {
 	if check.RaceDetector {
 		race = "-race"
 	}
-	check.Run(t, osexec.CommandContext(t.Context(), "go", "-C", check.Root(), "build", race, "-o", binary, "./examples/"+name))
+	check.Run(t, check.Cmd(t, "go", "-C", check.Root(), "build", race, "-o", binary, "./examples/"+name))
 	return binary
 }
 
@@ -65,7 +64,7 @@ func startProgram(t testing.TB, pool *pgxpool.Pool, name string, args ...string)
 	}()
 	t.Cleanup(func() {
 		_ = p.cmd.Process.Kill()
-		<-p.ended
+		check.Hold(p.ended)
 		_ = out.Close()
 		if t.Failed() {
 			t.Logf("%s wrote:\n%s", filepath.Base(name), p.output())
@@ -90,17 +89,13 @@ func (p *program) says(text string) {
 func (p *program) kill() {
 	p.t.Helper()
 	check.OK(p.t, p.cmd.Process.Kill())
-	<-p.ended
+	check.Receive(p.t, p.ended)
 }
 
 // ends waits for its end, and returns an error if that was a bad one.
 func (p *program) ends() error {
 	p.t.Helper()
-	select {
-	case <-p.ended:
-	case <-time.After(check.Patience):
-		p.t.Fatal("the program does not end")
-	}
+	check.Receive(p.t, p.ended)
 	return p.err
 }
 
@@ -143,9 +138,10 @@ func TestExampleOutboxSendsWithTheOrderOrNotAtAll(t *testing.T) {
 	service.says("listening on ")
 	_, url, _ := strings.Cut(service.output(), "listening on ")
 	url, _, _ = strings.Cut(url, "\n")
+	client := http.Client{Timeout: check.Patience}
 	place := func(body string) int {
 		t.Helper()
-		answer, err := http.Post(url+"/orders", "application/json", strings.NewReader(body))
+		answer, err := client.Post(url+"/orders", "application/json", strings.NewReader(body))
 		check.OK(t, err)
 		defer answer.Body.Close()
 		_, err = io.Copy(io.Discard, answer.Body)
@@ -178,14 +174,14 @@ func TestExampleOutboxSendsWithTheOrderOrNotAtAll(t *testing.T) {
 	check.Eventually(t, "the order is under way", func() bool { return waitsForLock(t, pool, "orders") == 1 })
 	check.OK(t, service.cmd.Process.Signal(syscall.SIGTERM))
 	check.Eventually(t, "nothing new is accepted", func() bool {
-		answer, err := http.Get(url)
+		answer, err := client.Get(url)
 		if err == nil {
 			_ = answer.Body.Close()
 		}
 		return err != nil
 	})
 	free()
-	check.Equal(t, "the answer", <-answer, http.StatusCreated)
+	check.Equal(t, "the answer", check.Receive(t, answer), http.StatusCreated)
 	service.succeeds()
 	orders, mails = counts()
 	check.Equal(t, "orders", orders, 2)

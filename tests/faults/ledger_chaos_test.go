@@ -50,7 +50,7 @@ func init() {
 }
 
 func keepLedger(ctx context.Context, q *queue.Queue[int64], opts ...queue.ConsumeOption) error {
-	return q.ConsumeTx(ctx, clumsy, append(opts, queue.Workers(4), queue.VT(time.Second), queue.Backoff(shortly),
+	return q.ConsumeTx(ctx, clumsy, append(opts, queue.Workers(4), queue.VT(2*time.Second), queue.Backoff(shortly),
 		queue.MaxReads(6), queue.DeadLetterTo("dead"))...)
 }
 
@@ -130,9 +130,9 @@ func TestLedgerAndQueueAgreeAfterAbortsKillsAndARestart(t *testing.T) {
 		}
 		return part
 	}
-	for part, end := 0.0, time.Now().Add(4*check.Patience); part < 1; part = done() {
+	for part, end := 0.0, time.Now().Add(3*check.Patience); part < 1; part = done() {
 		if time.Now().After(end) {
-			t.Fatalf("only %.0f %% was done in %v", 100*part, 4*check.Patience)
+			t.Fatalf("only %.0f %% was done in %v", 100*part, 3*check.Patience)
 		}
 		if restarts == 0 && part > 0.4 {
 			restarts++

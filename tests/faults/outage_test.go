@@ -21,9 +21,9 @@ func TestADroppedTableUnderARunningReader(t *testing.T) {
 		_, err := q.Read(context.Background(), 1, queue.WaitFor(check.Patience))
 		failed <- err
 	}()
-	<-reading
+	check.Receive(t, reading)
 	check.OK(t, admin.Drop(t.Context(), pgtest.Pool(), q.Name()))
-	check.Is(t, <-failed, queue.ErrNoQueue)
+	check.Is(t, check.Receive(t, failed), queue.ErrNoQueue)
 
 	check.OK(t, admin.Create(t.Context(), pgtest.Pool(), q.Name()))
 	check.Send(t, q, check.Order{ID: 1})

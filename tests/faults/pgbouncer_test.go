@@ -33,15 +33,9 @@ func TestBehindPgBouncerInTransactionModeConsumePolls(t *testing.T) {
 		handled := make(chan time.Time, 1)
 		c := check.Consume(t, q, stamp(handled))
 		check.Eventually(t, "it polls", func() bool { return len(c.Of(queue.EventPolling)) > 0 })
-		var longest time.Duration
-		for range 4 {
-			time.Sleep(600 * time.Millisecond) // until its pauses are the longest
-			longest = max(longest, latency(t, q, handled))
-		}
-		t.Logf("%v: the longest latency of an idle consumer is %v", mode, longest)
-		if longest > time.Second {
-			t.Errorf("%v: a message waited %v", mode, longest)
-		}
+		check.Repeatedly(t, 10, "to find a message", func() { // a consumer that does not poll looks every 15 s
+			latency(t, q, handled)
+		})
 		check.EndAll(t, c)
 		pollsBehind(t, c)
 		check.Equal(t, "outages", len(c.Of(queue.EventOutage)), 0)
@@ -62,11 +56,11 @@ func TestBehindPgBouncerLeasesAreExtendedAndAStrangeNotificationHarmsNobody(t *t
 	c := check.Consume(t, q, func(ctx context.Context, _ *queue.Message[int64]) error {
 		begun.Add(1)
 		select {
-		case <-time.After(3 * time.Second):
+		case <-time.After(7 * time.Second):
 		case <-ctx.Done():
 		}
 		return context.Cause(ctx)
-	}, queue.VT(time.Second), queue.Workers(4))
+	}, queue.VT(3*time.Second), queue.Workers(4))
 	for range 4 {
 		check.Send(t, q, 1)
 	}
@@ -94,13 +88,9 @@ func TestAKilledPgBouncerLosesNothingAndWorkGoesOn(t *testing.T) {
 		l.Resumed(t)
 		time.Sleep(500 * time.Millisecond) // of load
 		b.Kill()
-		time.Sleep(500 * time.Millisecond) // of nothing
+		notices(t, consumers...)
 		check.OK(t, b.Start(t.Context()))
-		after := l.Resumed(t)
-		t.Logf("at work %v after PgBouncer was back", after)
-		if after > 10*time.Second {
-			t.Errorf("work went on %v after PgBouncer did", after)
-		}
+		t.Logf("at work %v after PgBouncer was back", l.Resumed(t))
 	}
 	l.Settled(t, direct, "q")
 	check.EndAll(t, consumers...)
@@ -119,15 +109,10 @@ func TestBehindPgBouncerInSessionModeConsumeListens(t *testing.T) {
 	handled := make(chan time.Time, 1)
 	c := check.Consume(t, q, stamp(handled))
 	asleep(t, direct, 0)
-	var longest time.Duration
-	for range 5 {
-		time.Sleep(300 * time.Millisecond) // idle
-		longest = max(longest, latency(t, q, handled))
-	}
-	t.Logf("the longest latency of an idle consumer is %v", longest)
-	if longest > 250*time.Millisecond {
-		t.Errorf("a message waited %v", longest)
-	}
+	check.Repeatedly(t, 10, "a wake-up", func() { // without one it would be up to 15 s
+		asleep(t, direct, 0)
+		latency(t, q, handled)
+	})
 	check.EndAll(t, c)
 	check.Equal(t, "tellings of polling", len(c.Of(queue.EventPolling)), 0)
 	check.Equal(t, "outages", len(c.Of(queue.EventOutage)), 0)

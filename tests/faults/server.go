@@ -55,6 +55,15 @@ func outages(t testing.TB, least, most int, consumers ...*check.Consuming) {
 	}
 }
 
+// notices waits until each consumer has told of one more outage.
+func notices(t testing.TB, consumers ...*check.Consuming) {
+	t.Helper()
+	for _, c := range consumers {
+		before := len(c.Of(queue.EventRecovered))
+		check.Eventually(t, "a consumer notices the outage", func() bool { return len(c.Of(queue.EventOutage)) > before })
+	}
+}
+
 // terminate ends every backend of a pool's database but the caller's own, and
 // returns how many that were.
 func terminate(t testing.TB, admin check.Querier, where string, args ...any) int {

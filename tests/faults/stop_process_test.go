@@ -12,29 +12,31 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/worker"
 )
 
-// loaded starts a process whose 16 handlers are at work for a second each, and
-// that has fetched ahead all that is left, which it returns.
+// loaded starts a process whose 16 handlers are at work until it is freed, and that
+// has fetched ahead all that is left, which it returns.
 func loaded(t *testing.T, q *queue.Queue[worker.Task], spec worker.Spec) (a *worker.Process, ahead []int64) {
 	t.Helper()
 	const short, long = 4000, 60
 	tasks := make([]worker.Task, short+long)
 	for i := range tasks[short:] {
-		tasks[short+i].Takes = time.Second
+		tasks[short+i].Takes = time.Hour
 	}
 	sent := check.SendBatch(t, q, tasks)[short:]
 	spec.Workers = 16
 	a = worker.Start(t, spec)
 	check.Eventually(t, "16 long handlers run", func() bool { return len(a.Of(worker.StartLine, sent...)) >= 16 })
-	stats, err := admin.Stats(t.Context(), pgtest.Pool(), q.Name())
-	check.OK(t, err)
-	check.Equal(t, "messages that it did not fetch", stats.Visible, 0)
+	check.Eventually(t, "it has fetched all", func() bool {
+		stats, err := admin.Stats(t.Context(), pgtest.Pool(), q.Name())
+		check.OK(t, err)
+		return stats.Visible == 0
+	})
 	return a, sent
 }
 
 func TestSIGTERMLetsHandlersFinishAndGivesTheRestBackAtOnce(t *testing.T) {
 	check.Parallel(t)
 	q := pgtest.Queue[worker.Task](t)
-	spec := worker.Spec{Queues: []string{q.Name()}, VT: time.Minute, Grace: 10 * time.Second}
+	spec := worker.Spec{Queues: []string{q.Name()}, VT: time.Hour, Grace: check.Patience}
 	b := worker.Start(t, spec) // it is started early, and held until the other has all
 	b.Signal(syscall.SIGSTOP)
 	a, sent := loaded(t, q, spec)
@@ -42,27 +44,17 @@ func TestSIGTERMLetsHandlersFinishAndGivesTheRestBackAtOnce(t *testing.T) {
 	b.Idle(q.Name())
 	check.Equal(t, "deliveries to the second process", len(b.Of(worker.StartLine)), 0)
 
-	stop := time.Now()
 	a.Signal(syscall.SIGTERM)
-	check.Equal(t, "the exit code", a.Exit(), 0)
-	took := time.Since(stop)
-	if took > 5*time.Second {
-		t.Errorf("the process took %v to end", took)
-	}
+	check.Eventually(t, "it gives back what no handler has", func() bool { return len(a.Of(string(queue.EventReturned))) == len(sent)-16 })
+	b.Free()
 	returned := a.Of(string(queue.EventReturned))
-	if len(returned) == 0 {
-		t.Fatal("nothing was given back")
-	}
 	for _, l := range returned {
 		check.Equal(t, "reads of what was given back", l.Reads, 0)
 		again := b.First(worker.StartLine, l.ID)
 		check.Equal(t, "reads", again.Reads, 1)
 	}
-	first := b.Of(worker.StartLine)[0].At.Sub(stop)
-	t.Logf("%d were given back, the first was with the next process after %v; the process ended after %v", len(returned), first, took)
-	if first > 500*time.Millisecond {
-		t.Errorf("the next process got its first message after %v", first)
-	}
+	a.Free()
+	check.Equal(t, "the exit code", a.Exit(), 0)
 	for _, id := range sent {
 		worker.SettledOnce(t, id, a, b)
 		check.Equal(t, "deliveries", len(a.Of(worker.StartLine, id))+len(b.Of(worker.StartLine, id)), 1)
@@ -73,14 +65,14 @@ func TestSIGTERMLetsHandlersFinishAndGivesTheRestBackAtOnce(t *testing.T) {
 func TestWhenGraceIsOverHandlersAreInterruptedAndTheirMessagesComeBackAtOnce(t *testing.T) {
 	check.Parallel(t)
 	q := pgtest.Queue[worker.Task](t)
-	id := check.Send(t, q, worker.Task{Takes: time.Minute})
-	spec := worker.Spec{Queues: []string{q.Name()}, VT: time.Minute, Grace: 2 * time.Second}
+	id := check.Send(t, q, worker.Task{Takes: time.Hour})
+	spec := worker.Spec{Queues: []string{q.Name()}, VT: time.Hour, Grace: 2 * time.Second}
 	a := worker.Start(t, spec)
 	a.First(worker.StartLine, id)
 	stop := time.Now()
 	a.Signal(syscall.SIGTERM)
 	check.Equal(t, "the exit code", a.Exit(), 0)
-	if took := time.Since(stop); took < 1500*time.Millisecond || took > 2500*time.Millisecond {
+	if took := time.Since(stop); took < 1500*time.Millisecond {
 		t.Errorf("the process took %v to end", took)
 	}
 	check.Equal(t, "the cause of the end of the handler's context", a.First(worker.EndLine, id).Cause, worker.StoppedCause)
@@ -91,19 +83,19 @@ func TestWhenGraceIsOverHandlersAreInterruptedAndTheirMessagesComeBackAtOnce(t *
 func TestHandlersThatIgnoreTheirContextDoNotKeepConsume(t *testing.T) {
 	check.Parallel(t)
 	q := pgtest.Queue[worker.Task](t)
-	id := check.Send(t, q, worker.Task{Takes: time.Minute, Stubborn: true})
+	id := check.Send(t, q, worker.Task{Takes: time.Hour, Stubborn: true})
 	const vt, grace = 3 * time.Second, time.Second
 	a := worker.Start(t, worker.Spec{Queues: []string{q.Name()}, VT: vt, Grace: grace})
 	a.First(worker.StartLine, id)
 	stop := time.Now()
 	a.Signal(syscall.SIGTERM)
 	check.Equal(t, "the exit code", a.Exit(), worker.ExitStopped)
-	if took := time.Since(stop); took < grace-100*time.Millisecond || took > grace+time.Second {
+	if took := time.Since(stop); took < grace-100*time.Millisecond {
 		t.Errorf("the process took %v to end", took)
 	}
-	msgs := check.Read(t, q, 1, queue.WaitFor(2*vt))
+	msgs := check.Read(t, q, 1, queue.WaitFor(check.Patience))
 	check.Equal(t, "messages that came back", len(msgs), 1)
-	if back := time.Since(stop); back < grace || back > grace+vt+time.Second {
+	if back := time.Since(stop); back < grace {
 		t.Errorf("it came back after %v", back)
 	}
 }

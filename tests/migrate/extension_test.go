@@ -23,7 +23,7 @@ import (
 func extensionServer(t *testing.T) (bin, url string) {
 	t.Helper()
 	config := func(what string) string {
-		out, err := osexec.CommandContext(t.Context(), "pg_config", what).Output()
+		out, err := check.Cmd(t, "pg_config", what).Output()
 		if err != nil {
 			t.Fatalf("no pg_config in PATH, which comes with Postgres' binaries: %v", err)
 		}
@@ -163,8 +163,8 @@ func TestTheExtension(t *testing.T) { //nolint:paralleltest // sets PATH
 		check.Exec(t, pool, `SELECT pgmq.archive('restored', 1)`)
 		into := database(t, "restored")
 		file := filepath.Join(t.TempDir(), "dump")
-		check.Run(t, osexec.CommandContext(t.Context(), filepath.Join(bin, "pg_dump"), "--format=custom", "--file="+file, at("dumped")))
-		check.Run(t, osexec.CommandContext(t.Context(), filepath.Join(bin, "pg_restore"), "--exit-on-error", "--no-owner", "--dbname="+at("restored"), file))
+		check.Run(t, check.Cmd(t, filepath.Join(bin, "pg_dump"), "--format=custom", "--file="+file, at("dumped")))
+		check.Run(t, check.Cmd(t, filepath.Join(bin, "pg_restore"), "--exit-on-error", "--no-owner", "--dbname="+at("restored"), file))
 		for _, sql := range []string{
 			`SELECT queue_name::text FROM pgmq.list_queues() ORDER BY 1`,
 			`SELECT q::text FROM pgmq.q_restored AS q ORDER BY msg_id`, `SELECT q::text FROM pgmq.q_parted AS q ORDER BY msg_id`, `SELECT a::text FROM pgmq.a_restored AS a`,
@@ -182,17 +182,17 @@ func TestTheDebianPackageHoldsTheCommandAndTheExtension(t *testing.T) {
 		t.Skip("dpkg-deb is not here: a Debian package can be built and tested on Debian only")
 	}
 	dir := t.TempDir()
-	build := osexec.CommandContext(t.Context(), "sh", "internal/extension/deb.sh", dir)
+	build := check.Cmd(t, "sh", "internal/extension/deb.sh", dir)
 	build.Dir = check.Root()
 	check.Run(t, build)
 	files, err := filepath.Glob(dir + "/pgmq_*.deb")
 	check.OK(t, err)
 	check.Equal(t, "packages", len(files), 1)
-	check.Contains(t, check.Run(t, osexec.CommandContext(t.Context(), "dpkg-deb", "--contents", files[0])),
+	check.Contains(t, check.Run(t, check.Cmd(t, "dpkg-deb", "--contents", files[0])),
 		"./usr/bin/pgmq", "./usr/share/postgresql/15/extension/pgmq.control", "./usr/share/postgresql/18/extension/pgmq--1.13.1.")
-	check.Contains(t, check.Run(t, osexec.CommandContext(t.Context(), "dpkg-deb", "--field", files[0])), "Package: pgmq", "Version: 1.13.1.")
+	check.Contains(t, check.Run(t, check.Cmd(t, "dpkg-deb", "--field", files[0])), "Package: pgmq", "Version: 1.13.1.")
 
 	unpacked := filepath.Join(dir, "unpacked")
-	check.Run(t, osexec.CommandContext(t.Context(), "dpkg-deb", "--extract", files[0], unpacked))
-	check.Contains(t, check.Run(t, osexec.CommandContext(t.Context(), filepath.Join(unpacked, "usr/bin/pgmq"), "--help")), "A message queue on plain Postgres")
+	check.Run(t, check.Cmd(t, "dpkg-deb", "--extract", files[0], unpacked))
+	check.Contains(t, check.Run(t, check.Cmd(t, filepath.Join(unpacked, "usr/bin/pgmq"), "--help")), "A message queue on plain Postgres")
 }

@@ -42,7 +42,7 @@ func TestTenMigrateCommandsAtOnce(t *testing.T) {
 // Whenever it is killed, up and down alike, the next run completes what it left.
 func TestMigrateKilledAtAnyMomentIsCompletedByTheNext(t *testing.T) {
 	check.Parallel(t)
-	const rounds = 20
+	const rounds = 10
 	pgmq, pool, whole := check.Command(t), pgtest.Database(t), check.OwnDatabase(t)
 	want := check.Catalogue(t, whole)
 	url := "--database-url=" + check.DSN(pool)

@@ -70,7 +70,7 @@ func TestAQueueIsAMigrationOfTheApplication(t *testing.T) {
 		[]string{"a_orders r p", "q_events p p", `q_fäst "1" r u`, "q_ids p p", "q_orders r p"})
 	check.Same(t, "partitions", check.Values[string](t, pool, `SELECT concat_ws(' ', queue_name, partition_interval, retention_interval, premake, drop_unread)
 		FROM pgmq.partitioned_tables WHERE prefix = 'q' ORDER BY 1`), []string{"events 1 day 30 days 2 t", "ids 10000 100000 4 f"})
-	check.Same(t, "announcements", check.Values[string](t, pool, `SELECT queue_name || ' ' || throttle_interval_ms FROM pgmq.notify_insert_throttle`), []string{"orders 100"})
+	check.Same(t, "notifications", check.Values[string](t, pool, `SELECT queue_name || ' ' || throttle_interval_ms FROM pgmq.notify_insert_throttle`), []string{"orders 100"})
 	check.Same(t, "topics", check.Values[string](t, pool, `SELECT pattern || ' ' || queue_name FROM pgmq.topic_bindings ORDER BY 1`), []string{"all.# orders", "orders.* orders"})
 
 	// The migration after it sent a message, so its way down is blocked, and nothing else's.

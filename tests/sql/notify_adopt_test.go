@@ -11,8 +11,8 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// What PGMQ 1.13 leaves in a database, as far as announcements go.
-const announcedByPGMQ = `
+// What PGMQ 1.13 leaves in a database, as far as notifications go.
+const notifiedByPGMQ = `
 	CREATE SCHEMA pgmq;
 	CREATE TABLE pgmq.meta (
 		queue_name varchar UNIQUE NOT NULL, is_partitioned boolean NOT NULL,
@@ -42,10 +42,10 @@ const announcedByPGMQ = `
 	CREATE CONSTRAINT TRIGGER trigger_notify_queue_insert_listeners AFTER INSERT ON pgmq.q_empty
 		DEFERRABLE FOR EACH ROW EXECUTE FUNCTION pgmq.notify_queue_listeners()`
 
-func TestAnnouncementsOfPGMQAreTakenOver(t *testing.T) {
+func TestNotificationsOfPGMQAreTakenOver(t *testing.T) {
 	check.Parallel(t)
 	pool := pgtest.Database(t)
-	check.Exec(t, pool, announcedByPGMQ)
+	check.Exec(t, pool, notifiedByPGMQ)
 	pgtest.Migrate(t, pool)
 	check.Same(t, "the rows", check.Values[string](t, pool, `SELECT queue_name || ' ' || throttle_interval_ms FROM pgmq.list_notify_insert_throttles() ORDER BY lower(queue_name)`),
 		[]string{"busy 3600000", "empty 250", "MyQueue 3600000"})
@@ -58,7 +58,7 @@ func TestAnnouncementsOfPGMQAreTakenOver(t *testing.T) {
 		}
 	}
 	three()
-	check.Equal(t, "announcements", l.heard(t), 1)
+	check.Equal(t, "notifications", l.heard(t), 1)
 
 	// A trigger that could not be replaced knows no throttle, until it is.
 	check.Exec(t, pool, `
@@ -67,13 +67,13 @@ func TestAnnouncementsOfPGMQAreTakenOver(t *testing.T) {
 		CREATE CONSTRAINT TRIGGER trigger_notify_queue_insert_listeners AFTER INSERT ON pgmq.q_busy
 			DEFERRABLE FOR EACH ROW EXECUTE FUNCTION pgmq.notify_queue_listeners()`)
 	three()
-	check.Equal(t, "announcements of an old trigger", l.heard(t), 3)
+	check.Equal(t, "notifications of an old trigger", l.heard(t), 3)
 	check.Exec(t, pool, `SELECT pgmq.enable_notify_insert('busy', $1)`, hour)
 	three()
-	check.Equal(t, "announcements when it is enabled anew", l.heard(t), 1)
+	check.Equal(t, "notifications when it is enabled anew", l.heard(t), 1)
 }
 
-func TestGoingDownEndsAnnouncements(t *testing.T) {
+func TestGoingDownEndsNotifications(t *testing.T) {
 	check.Parallel(t)
 	pool := pgtest.Database(t)
 	empty := check.Catalogue(t, pool)
@@ -84,7 +84,7 @@ func TestGoingDownEndsAnnouncements(t *testing.T) {
 	check.Same(t, "removed", check.Catalogue(t, pool), empty)
 }
 
-func TestAPartitionedQueueIsAnnounced(t *testing.T) {
+func TestAPartitionedQueueNotifies(t *testing.T) {
 	check.Parallel(t)
 	pool, name := pgtest.Pool(), "Parts_of_"+pgtest.Name()
 	partitioned(t, name, "10", "100")
@@ -94,16 +94,16 @@ func TestAPartitionedQueueIsAnnounced(t *testing.T) {
 	// Three partitions and the default, in one transaction.
 	check.Exec(t, pool, `SELECT pgmq.send_batch($1, array_fill('1'::jsonb, '{45}'))`, name)
 	sendSQL(t, pool, name)
-	check.Equal(t, "announcements", l.heard(t), 1)
+	check.Equal(t, "notifications", l.heard(t), 1)
 
 	maintain(t, name)
-	check.Equal(t, "announcements of what only moved", l.heard(t), 0)
+	check.Equal(t, "notifications of what only moved", l.heard(t), 0)
 	check.Equal(t, "messages", readSQL(t, pool, name, 99), 46)
 	sendSQL(t, pool, name)
-	check.Equal(t, "announcements after a short read", l.heard(t), 1)
+	check.Equal(t, "notifications after a short read", l.heard(t), 1)
 	check.Exec(t, pool, `SELECT pgmq.disable_notify_insert($1)`, name)
 	sendSQL(t, pool, name)
-	check.Equal(t, "announcements after the end", l.heard(t), 0)
+	check.Equal(t, "notifications after the end", l.heard(t), 0)
 	check.Exec(t, pool, `SELECT pgmq.enable_notify_insert($1, $2)`, name, hour)
 	check.Equal(t, "dropped", check.Value[bool](t, pool, `SELECT pgmq.drop_queue($1)`, name), true)
 }

@@ -39,7 +39,7 @@ func listenIn(t testing.TB, pool *pgxpool.Pool, name string) listener {
 	return l
 }
 
-// heard counts the announcements since it was last called. What was committed
+// heard counts the notifications since it was last called. What was committed
 // before it is called arrives before the fence.
 func (l listener) heard(t testing.TB) int {
 	t.Helper()
@@ -56,8 +56,8 @@ func (l listener) heard(t testing.TB) int {
 	}
 }
 
-// announced makes a queue with announcements.
-func announced(t testing.TB, milliseconds int) string {
+// notifying makes a queue with notifications.
+func notifying(t testing.TB, milliseconds int) string {
 	t.Helper()
 	name := pgtest.Queue[int](t).Name()
 	check.Exec(t, pgtest.Pool(), `SELECT pgmq.enable_notify_insert($1, $2)`, name, milliseconds)
@@ -89,7 +89,7 @@ func TestNotifyRefusesInPGMQsWords(t *testing.T) {
 		pg := check.As[*pgconn.PgError](t, err)
 		check.Equal(t, call, pg.Code+" "+pg.Message, want)
 	}
-	name := announced(t, 250)
+	name := notifying(t, 250)
 	for _, call := range []string{`enable_notify_insert($1, NULL)`, `update_notify_insert($1, NULL)`} {
 		_, err := pgtest.Pool().Exec(t.Context(), "SELECT pgmq."+call, name)
 		check.SQLState(t, err, "23502")
@@ -112,15 +112,15 @@ func TestNotifyIsListedUpdatedAndEnded(t *testing.T) {
 	check.Equal(t, "the row after a message", row(), "250 now")
 	check.Exec(t, pool, `SELECT pgmq.update_notify_insert($1, $2)`, strings.ToUpper(name), hour)
 	check.Equal(t, "the row when it was updated", row(), "3600000 never")
-	check.Equal(t, "announcements of one message", l.heard(t), 1)
+	check.Equal(t, "notifications of one message", l.heard(t), 1)
 
 	for range 3 {
 		sendSQL(t, pool, name)
 	}
-	check.Equal(t, "announcements after the update", l.heard(t), 1)
+	check.Equal(t, "notifications after the update", l.heard(t), 1)
 	check.Exec(t, pool, `SELECT pgmq.disable_notify_insert($1)`, strings.ToUpper(name))
 	sendSQL(t, pool, name)
-	check.Equal(t, "announcements after the end", l.heard(t), 0)
+	check.Equal(t, "notifications after the end", l.heard(t), 0)
 	check.Equal(t, "the row after the end", row(), "")
 	check.Equal(t, "what is left", check.Value[int](t, pool, `SELECT count(*)::int FROM pg_class WHERE oid = to_regclass('pgmq.' || pgmq._announcer_name($1))`, name), 0)
 
@@ -128,32 +128,32 @@ func TestNotifyIsListedUpdatedAndEnded(t *testing.T) {
 	before := l.heard(t)
 	sendSQL(t, pool, name)
 	sendSQL(t, pool, name)
-	check.Equal(t, "announcements without an interval", l.heard(t)-before, 2)
+	check.Equal(t, "notifications without an interval", l.heard(t)-before, 2)
 	check.Equal(t, "the row without an interval", row(), "0 now")
 }
 
-func TestWithinTheIntervalOneAnnouncementIsEnough(t *testing.T) {
+func TestWithinTheIntervalOneNotificationIsEnough(t *testing.T) {
 	check.Parallel(t)
-	name := announced(t, hour)
+	name := notifying(t, hour)
 	l := listen(t, name)
 	for range 20 {
 		sendSQL(t, pgtest.Pool(), name)
 	}
-	check.Equal(t, "announcements", l.heard(t), 1)
+	check.Equal(t, "notifications", l.heard(t), 1)
 
 	check.Exec(t, pgtest.Pool(), `UPDATE pgmq.notify_insert_throttle SET last_notified_at = last_notified_at - interval '1 hour' WHERE queue_name = $1`, name)
 	sendSQL(t, pgtest.Pool(), name)
 	sendSQL(t, pgtest.Pool(), name)
-	check.Equal(t, "announcements after the interval", l.heard(t), 1)
+	check.Equal(t, "notifications after the interval", l.heard(t), 1)
 }
 
-func TestABatchIsOneAnnouncementAndOneDecision(t *testing.T) {
+func TestABatchIsOneNotificationAndOneDecision(t *testing.T) {
 	check.Parallel(t)
-	name := announced(t, 0)
+	name := notifying(t, 0)
 	l, conn := listen(t, name), check.Connection(t, pgtest.Pool())
 	check.Exec(t, conn, `SET track_functions = 'all'`)
 	check.Exec(t, conn, `SELECT pgmq.send_batch($1, array_fill('1'::jsonb, '{1000}'))`, name)
-	check.Equal(t, "announcements", l.heard(t), 1)
+	check.Equal(t, "notifications", l.heard(t), 1)
 	tx, err := conn.Begin(t.Context())
 	check.OK(t, err)
 	decisions := func() int {
@@ -164,17 +164,17 @@ func TestABatchIsOneAnnouncementAndOneDecision(t *testing.T) {
 	check.Exec(t, tx, `SET CONSTRAINTS ALL IMMEDIATE`)
 	check.Equal(t, "decisions", decisions()-before, 1)
 	check.OK(t, tx.Rollback(t.Context()))
-	check.Equal(t, "announcements of a rollback", l.heard(t), 0)
+	check.Equal(t, "notifications of a rollback", l.heard(t), 0)
 }
 
-func TestASavepointThatIsRolledBackDoesNotSwallowTheAnnouncement(t *testing.T) {
+func TestASavepointThatIsRolledBackDoesNotSwallowTheNotification(t *testing.T) {
 	check.Parallel(t)
-	name := announced(t, 0)
+	name := notifying(t, 0)
 	l := listen(t, name)
 	check.Exec(t, pgtest.Pool(), strings.ReplaceAll(`BEGIN; SAVEPOINT s; SELECT pgmq.send('@', '1'); ROLLBACK TO s; COMMIT`, "@", name))
-	check.Equal(t, "announcements of nothing", l.heard(t), 0)
+	check.Equal(t, "notifications of nothing", l.heard(t), 0)
 	check.Exec(t, pgtest.Pool(), strings.ReplaceAll(`BEGIN; SAVEPOINT s; SELECT pgmq.send('@', '1'); ROLLBACK TO s; SELECT pgmq.send('@', '2'); COMMIT`, "@", name))
-	check.Equal(t, "announcements", l.heard(t), 1)
+	check.Equal(t, "notifications", l.heard(t), 1)
 }
 
 func TestTheChannelKeepsTheCapitalsOfTheQueue(t *testing.T) {
@@ -191,37 +191,37 @@ func TestTheChannelKeepsTheCapitalsOfTheQueue(t *testing.T) {
 		check.Exec(t, pool, `SELECT pgmq.enable_notify_insert($1, $2)`, name, hour)
 		check.Same(t, "queues", check.Values[string](t, pool, `SELECT queue_name FROM pgmq.list_notify_insert_throttles() WHERE lower(queue_name) = lower($1)`, name), []string{name})
 		sendSQL(t, pool, other)
-		check.Equal(t, "announcements of "+name, l.heard(t), 1)
+		check.Equal(t, "notifications of "+name, l.heard(t), 1)
 		check.Equal(t, "messages", readSQL(t, pool, other, 5), 1)
 		sendSQL(t, pool, name)
-		check.Equal(t, "announcements to a reader in other letters", l.heard(t), 1)
+		check.Equal(t, "notifications to a reader in other letters", l.heard(t), 1)
 		check.Exec(t, pool, `SELECT pgmq.disable_notify_insert($1)`, other)
 		sendSQL(t, pool, name)
-		check.Equal(t, "announcements after the end", l.heard(t), 0)
+		check.Equal(t, "notifications after the end", l.heard(t), 0)
 		check.Exec(t, pool, `SELECT pgmq.drop_queue($1)`, other)
 		check.Equal(t, "sequences left", check.Value[int](t, pool, `SELECT count(*)::int FROM pg_class WHERE relname = pgmq._announcer_name($1)`, name), 0)
 	}
 }
 
-func TestAnnouncementsAreResumedWhenTheThrottleTableIsEmpty(t *testing.T) {
+func TestNotificationsAreResumedWhenTheThrottleTableIsEmpty(t *testing.T) {
 	check.Parallel(t)
-	name := announced(t, hour)
+	name := notifying(t, hour)
 	l := listen(t, name)
 	sendSQL(t, pgtest.Pool(), name)
 	check.Exec(t, pgtest.Pool(), `DELETE FROM pgmq.notify_insert_throttle WHERE queue_name = $1`, name)
 	sendSQL(t, pgtest.Pool(), name)
 	sendSQL(t, pgtest.Pool(), name)
-	check.Equal(t, "announcements", l.heard(t), 3)
+	check.Equal(t, "notifications", l.heard(t), 3)
 	check.Exec(t, pgtest.Pool(), `SELECT pgmq.enable_notify_insert($1, $2)`, name, hour)
 	sendSQL(t, pgtest.Pool(), name)
 	sendSQL(t, pgtest.Pool(), name)
-	check.Equal(t, "announcements when it is enabled again", l.heard(t), 1)
+	check.Equal(t, "notifications when it is enabled again", l.heard(t), 1)
 	check.Equal(t, "persistence", check.Value[string](t, pgtest.Pool(), `SELECT relpersistence::text FROM pg_class WHERE oid = 'pgmq.notify_insert_throttle'::regclass`), "p")
 }
 
 func TestEnablingTwiceDoesNotLockTheQueue(t *testing.T) {
 	check.Parallel(t)
-	name := announced(t, 250)
+	name := notifying(t, 250)
 	sender, err := check.Connection(t, pgtest.Pool()).Begin(t.Context())
 	check.OK(t, err)
 	sendSQL(t, sender, name)
@@ -234,7 +234,7 @@ func TestEnablingTwiceDoesNotLockTheQueue(t *testing.T) {
 
 func TestQueueCanBeEmptiedAndDroppedInTheTransactionOfASend(t *testing.T) {
 	check.Parallel(t)
-	name, other := announced(t, hour), announced(t, hour)
+	name, other := notifying(t, hour), notifying(t, hour)
 	l := listen(t, other)
 	tx, err := pgtest.Pool().Begin(t.Context())
 	check.OK(t, err)
@@ -247,14 +247,14 @@ func TestQueueCanBeEmptiedAndDroppedInTheTransactionOfASend(t *testing.T) {
 	sendSQL(t, tx, name)
 	check.Equal(t, "dropped", check.Value[bool](t, tx, `SELECT pgmq.drop_queue($1)`, name), true)
 	check.OK(t, tx.Commit(t.Context()))
-	check.Equal(t, "announcements of another queue", l.heard(t), 1)
+	check.Equal(t, "notifications of another queue", l.heard(t), 1)
 }
 
-func TestDelayedMessageIsAnnouncedWhenItIsSent(t *testing.T) {
+func TestADelayedMessageNotifiesWhenItIsSent(t *testing.T) {
 	check.Parallel(t)
-	name := announced(t, 0)
+	name := notifying(t, 0)
 	l := listen(t, name)
 	check.Exec(t, pgtest.Pool(), `SELECT pgmq.send($1, '1', now() + interval '1 hour')`, name)
-	check.Equal(t, "announcements", l.heard(t), 1)
+	check.Equal(t, "notifications", l.heard(t), 1)
 	check.Equal(t, "the time until it can be read", check.Value[bool](t, pgtest.Pool(), check.Tables(name, `SELECT min(vt) - now() > $1 FROM {Q}`), 50*time.Minute), true)
 }

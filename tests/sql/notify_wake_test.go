@@ -5,7 +5,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -15,7 +14,7 @@ import (
 )
 
 // slowCommits has every transaction that sends to a queue commit some time
-// after it decided whether to announce.
+// after it decided whether to notify.
 func slowCommits(t testing.TB, name, seconds string) {
 	t.Helper()
 	check.Exec(t, pgtest.Pool(), check.Tables(name, strings.ReplaceAll(`
@@ -57,7 +56,7 @@ func TestAListenerHearsOfTheLastMessageOfEveryBurst(t *testing.T) {
 	} {
 		t.Run(burst.what, func(t *testing.T) {
 			// An interval that hides nothing: who was not told once is never told.
-			name := announced(t, hour)
+			name := notifying(t, hour)
 			if burst.slow != "" {
 				slowCommits(t, name, burst.slow)
 			}
@@ -79,7 +78,7 @@ func TestAListenerHearsOfTheLastMessageOfEveryBurst(t *testing.T) {
 					})
 				}
 				for total := readAll(t, conn, name, burst.read, 10); total < burst.senders*burst.each; wakes++ {
-					if !l.wakes(t, 10*time.Second) {
+					if !l.wakes(t) {
 						t.Fatalf("round %d: nobody told of message %d", round, total+1)
 					}
 					total += readAll(t, conn, name, burst.read, 10)
@@ -91,10 +90,10 @@ func TestAListenerHearsOfTheLastMessageOfEveryBurst(t *testing.T) {
 	}
 }
 
-// wakes waits for an announcement; false when there is none for a while.
-func (l listener) wakes(t testing.TB, patience time.Duration) bool {
+// wakes waits for a notification; false when there is none.
+func (l listener) wakes(t testing.TB) bool {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), check.Patience)
 	defer cancel()
 	_, err := l.WaitForNotification(ctx)
 	if err != nil && ctx.Err() == nil {
@@ -137,7 +136,7 @@ func (g gated) until(t testing.TB, sender *pgx.Conn, name string) <-chan error {
 
 func TestAListenerHearsOfASenderThatKeptQuietAndCommitsLate(t *testing.T) {
 	check.Parallel(t)
-	pool, name := pgtest.Pool(), announced(t, hour)
+	pool, name := pgtest.Pool(), notifying(t, hour)
 	l, sender, reader := listen(t, name), check.Connection(t, pool), check.Connection(t, pool)
 	slowCommits(t, name, `0) FROM pg_advisory_xact_lock_shared(hashtext(TG_TABLE_NAME)`)
 	g := gate(t, pool, name)
@@ -161,14 +160,14 @@ func TestAListenerHearsOfASenderThatKeptQuietAndCommitsLate(t *testing.T) {
 				}
 				found <- n
 			}()
-			for !check.Value[bool](t, pool, `SELECT pg_sequence_last_value(pgmq._announcer($1)) = 1`, name) {
-				time.Sleep(100 * time.Microsecond)
-			}
+			check.Eventually(t, "the reader has looked", func() bool {
+				return check.Value[bool](t, pool, `SELECT pg_sequence_last_value(pgmq._announcer($1)) = 1`, name)
+			})
 		}
 		g.open(t)
-		check.OK(t, <-sent)
-		for total := <-found; total < 2; total += readSQL(t, reader, name, 9) {
-			check.Equal(t, "whether the listener looks again", l.wakes(t, 10*time.Second), true)
+		check.OK(t, check.Receive(t, sent))
+		for total := check.Receive(t, found); total < 2; total += readSQL(t, reader, name, 9) {
+			check.Equal(t, "whether the listener looks again", l.wakes(t), true)
 		}
 	}
 }
@@ -179,7 +178,7 @@ func TestASenderThatIsAboutToKeepQuietSeesAReaderComeUpShort(t *testing.T) {
 	check.Exec(t, pool, `SELECT pgmq.create('q'), pgmq.enable_notify_insert('q', $1)`, hour)
 	l, sender := listenIn(t, pool, "q"), check.Connection(t, pool)
 	sendSQL(t, pool, "q")
-	check.Equal(t, "announcements", l.heard(t), 1)
+	check.Equal(t, "notifications", l.heard(t), 1)
 
 	// The sender halts between its first look at the readers and the lock.
 	check.Exec(t, pool, `
@@ -196,8 +195,8 @@ func TestASenderThatIsAboutToKeepQuietSeesAReaderComeUpShort(t *testing.T) {
 	sent := g.until(t, sender, "q")
 	check.Equal(t, "messages", readSQL(t, pool, "q", 9), 1)
 	g.open(t)
-	check.OK(t, <-sent)
-	check.Equal(t, "announcements", l.heard(t), 1)
+	check.OK(t, check.Receive(t, sent))
+	check.Equal(t, "notifications", l.heard(t), 1)
 }
 
 func TestAReaderThatCameUpShortHearsOfTheNextMessage(t *testing.T) {
@@ -207,47 +206,47 @@ func TestAReaderThatCameUpShortHearsOfTheNextMessage(t *testing.T) {
 		`read($1, 3600, $2)`, `read($1, 0, $2)`, `read($1, 3600, $2, '{"a": 1}')`, `pop($1, $2)`, `read_with_poll($1, 3600, $2, 1, 1000)`,
 		`read_grouped($1, 3600, $2)`, `read_grouped_rr($1, 3600, $2)`, `read_grouped_head($1, 3600, $2)`,
 	} {
-		name := announced(t, hour)
+		name := notifying(t, hour)
 		l := listen(t, name)
 		sendSQL(t, pool, name)
 		sendSQL(t, pool, name)
-		check.Equal(t, "announcements before "+read, l.heard(t), 1)
+		check.Equal(t, "notifications before "+read, l.heard(t), 1)
 		readAll(t, pool, name, read, 9)
 		sendSQL(t, pool, name)
 		sendSQL(t, pool, name)
-		check.Equal(t, "announcements after "+read, l.heard(t), 1)
+		check.Equal(t, "notifications after "+read, l.heard(t), 1)
 	}
 }
 
 func TestAReaderThatFoundAllItAskedForIsNotTold(t *testing.T) {
 	check.Parallel(t)
-	pool, name := pgtest.Pool(), announced(t, hour)
+	pool, name := pgtest.Pool(), notifying(t, hour)
 	l := listen(t, name)
 	check.Exec(t, pool, `SELECT pgmq.send_batch($1, array_fill('1'::jsonb, '{30}'))`, name)
 	for _, read := range []string{`read_grouped_head($1, 3600, $2)`, `read($1, 3600, $2)`, `pop($1, $2)`} {
 		check.Exec(t, pool, `SELECT pgmq.`+read, name, 1)
 		sendSQL(t, pool, name)
 	}
-	check.Equal(t, "announcements", l.heard(t), 1)
+	check.Equal(t, "notifications", l.heard(t), 1)
 }
 
 func TestPeekingReturnsNothingTwice(t *testing.T) {
 	check.Parallel(t)
-	name := announced(t, hour)
+	name := notifying(t, hour)
 	check.Exec(t, pgtest.Pool(), `SELECT pgmq.send_batch($1, '{1,2}', '{"{\"x-pgmq-group\": 1}","{\"x-pgmq-group\": 2}"}'::jsonb[])`, name)
 	for _, read := range []string{`read($1, 0, 9)`, `read($1, -1, 9)`, `read_grouped($1, 0, 9)`, `read_grouped_rr($1, 0, 9)`, `read_grouped_head($1, 0, 9)`, `pop($1, 9)`} {
 		check.Equal(t, read, check.Value[int](t, pgtest.Pool(), `SELECT count(*)::int FROM pgmq.`+read, name), 2)
 	}
 }
 
-func TestAnAnnouncementThatFailedDoesNotSilenceOthers(t *testing.T) {
+func TestANotificationThatFailedDoesNotSilenceOthers(t *testing.T) {
 	check.Parallel(t)
-	pool, name := pgtest.Pool(), announced(t, hour)
+	pool, name := pgtest.Pool(), notifying(t, hour)
 	l := listen(t, name)
 	sendSQL(t, pool, name)
 	check.Equal(t, "messages", readSQL(t, pool, name, 9), 1)
-	check.Equal(t, "announcements", l.heard(t), 1)
-	// It announces, and then its commit fails.
+	check.Equal(t, "notifications", l.heard(t), 1)
+	// It notifies, and then its commit fails.
 	_, err := pool.Exec(t.Context(), check.Tables(name, `
 		BEGIN;
 		CREATE TEMP TABLE once (n int UNIQUE DEFERRABLE INITIALLY DEFERRED) ON COMMIT DROP;
@@ -255,14 +254,14 @@ func TestAnAnnouncementThatFailedDoesNotSilenceOthers(t *testing.T) {
 		INSERT INTO once VALUES (1), (1);
 		COMMIT`))
 	check.SQLState(t, err, "23505")
-	check.Equal(t, "announcements of what failed", l.heard(t), 0)
+	check.Equal(t, "notifications of what failed", l.heard(t), 0)
 	sendSQL(t, pool, name)
-	check.Equal(t, "announcements of what came after", l.heard(t), 1)
+	check.Equal(t, "notifications of what came after", l.heard(t), 1)
 }
 
 func TestAnOpenTransactionThatSentBlocksNobody(t *testing.T) {
 	check.Parallel(t)
-	name := announced(t, 0)
+	name := notifying(t, 0)
 	begin := func() pgx.Tx {
 		conn := check.Connection(t, pgtest.Pool())
 		check.Exec(t, conn, `SET lock_timeout = '5s'; SET statement_timeout = '20s'`)
@@ -281,18 +280,18 @@ func TestAnOpenTransactionThatSentBlocksNobody(t *testing.T) {
 			sendSQL(t, tx, name)
 			check.OK(t, tx.Commit(t.Context()))
 		}
-		check.Equal(t, "announcements of others", l.heard(t), 3)
+		check.Equal(t, "notifications of others", l.heard(t), 3)
 		check.Equal(t, "messages of others", readAll(t, pgtest.Pool(), name, `read($1, 3600, $2)`, 10), 3)
 		l.heard(t)
 		check.OK(t, open.Commit(t.Context()))
-		check.Equal(t, "announcements in the end", l.heard(t), 1)
+		check.Equal(t, "notifications in the end", l.heard(t), 1)
 		check.Equal(t, "messages in the end", readAll(t, pgtest.Pool(), name, `pop($1, $2)`, 10), 1)
 	}
 }
 
 func TestSendersToTwoQueuesInOppositeOrderDoNotDeadlock(t *testing.T) {
 	check.Parallel(t)
-	a, b := announced(t, 0), announced(t, 0)
+	a, b := notifying(t, 0), notifying(t, 0)
 	for _, early := range []string{"", `SET CONSTRAINTS ALL IMMEDIATE`} {
 		var txs []pgx.Tx
 		for range 2 {
@@ -311,10 +310,10 @@ func TestSendersToTwoQueuesInOppositeOrderDoNotDeadlock(t *testing.T) {
 	}
 }
 
-func TestSendersInStricterIsolationDoNotFailForTheAnnouncement(t *testing.T) {
+func TestSendersInStricterIsolationDoNotFailForTheNotification(t *testing.T) {
 	check.Parallel(t)
 	for _, level := range []pgx.TxIsoLevel{pgx.RepeatableRead, pgx.Serializable} {
-		name := announced(t, 0)
+		name := notifying(t, 0)
 		l := listen(t, name)
 		var txs []pgx.Tx
 		for range 3 {
@@ -327,6 +326,6 @@ func TestSendersInStricterIsolationDoNotFailForTheAnnouncement(t *testing.T) {
 		for _, tx := range txs {
 			check.OK(t, tx.Commit(t.Context()))
 		}
-		check.Equal(t, "announcements", l.heard(t), 4)
+		check.Equal(t, "notifications", l.heard(t), 4)
 	}
 }

@@ -39,7 +39,7 @@ func TestALongPollLetsGoOfItsQueueWhileItWaits(t *testing.T) {
 			check.OK(t, tx.Commit(t.Context()))
 
 			check.Send(t, q, check.Order{ID: 1})
-			check.OK(t, <-got)
+			check.OK(t, check.Receive(t, got))
 		})
 	}
 }

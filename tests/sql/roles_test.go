@@ -121,18 +121,18 @@ func TestAConsumerNeedsOneMoreGrantForItsDeadLetters(t *testing.T) {
 	}
 	_, err := db.New().DeadLetter(t.Context(), consumer, letter)
 	check.Forbidden(t, "send dead letters", err)
-	buried, err := db.New().DeadLetter(t.Context(), deadly, letter)
+	moved, err := db.New().DeadLetter(t.Context(), deadly, letter)
 	check.OK(t, err)
-	check.Equal(t, "dead letters", len(buried), 1)
+	check.Equal(t, "dead letters", len(moved), 1)
 	_, err = deadly.Exec(t.Context(), check.Tables(dead.Name(), `SELECT msg_id FROM {Q}`))
 	check.Forbidden(t, "read the dead letters", err)
 
 	// The archive is in reach of both.
 	letter.Target = pgtype.Text{}
 	letter.MsgIDs, letter.ReadCts, letter.LastReadAts, letter.Notes = p.MsgIDs[1:], p.ReadCts[1:], p.LastReadAts[1:], p.Notes[1:]
-	buried, err = db.New().DeadLetter(t.Context(), consumer, letter)
+	moved, err = db.New().DeadLetter(t.Context(), consumer, letter)
 	check.OK(t, err)
-	check.Equal(t, "archived", len(buried), 1)
+	check.Equal(t, "archived", len(moved), 1)
 
 	// Back again.
 	redriver := check.Documented(t, dead.Name(), "Consumer")

@@ -16,8 +16,7 @@ import (
 
 // A queue has a backlog, and as much comes in as goes out. Then it is drained.
 func TestStorageStaysSmall(t *testing.T) {
-	check.Alone(t)
-	// Not parallel: it has a pace.
+	check.Slow(t) // it has a pace
 	const backlog, half = 200_000, 20_000
 	server, pool := check.LocalServer(t, "fsync=off", "autovacuum_naptime=1s")
 	pgtest.Migrate(t, pool)

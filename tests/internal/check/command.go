@@ -2,15 +2,47 @@ package check
 
 import (
 	"bytes"
+	"context"
 	"os"
 	osexec "os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 )
+
+// Cmd is a command that is killed when the test ends, or when it runs for too long.
+func Cmd(t testing.TB, name string, args ...string) *osexec.Cmd {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*Patience)
+	t.Cleanup(cancel)
+	return osexec.CommandContext(ctx, name, args...)
+}
+
+// built holds what the tests of a folder build, each once. Main removes it.
+var built struct {
+	mu  sync.Mutex
+	dir string
+}
+
+// build returns the path of a binary, which it builds unless that was done.
+func build(t testing.TB, name, module string, args ...string) string {
+	t.Helper()
+	built.mu.Lock()
+	defer built.mu.Unlock()
+	if built.dir == "" {
+		dir, err := os.MkdirTemp("", "pgmq-tests-")
+		OK(t, err)
+		built.dir = dir
+	}
+	binary := filepath.Join(built.dir, name)
+	if _, err := os.Stat(binary); err != nil {
+		Run(t, Cmd(t, "go", append([]string{"-C", module, "build", "-o", binary}, args...)...))
+	}
+	return binary
+}
 
 // Command is Program for cmd/pgmq.
 func Command(t testing.TB) func(args ...string) *osexec.Cmd {
@@ -18,12 +50,11 @@ func Command(t testing.TB) func(args ...string) *osexec.Cmd {
 	return Program(t, "./cmd/pgmq")
 }
 
-// Program builds a program of the main module once for a test and returns it, to be
-// run with no database in its environment.
+// Program returns a program of the main module, to be run with no database in its
+// environment.
 func Program(t testing.TB, pkg string) func(args ...string) *osexec.Cmd {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), filepath.Base(pkg))
-	Run(t, osexec.CommandContext(t.Context(), "go", "-C", Root(), "build", "-o", binary, pkg))
+	binary := build(t, filepath.Base(pkg), Root(), pkg)
 	var env []string
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "PG") && !strings.HasPrefix(v, "DATABASE_URL") {
@@ -31,7 +62,7 @@ func Program(t testing.TB, pkg string) func(args ...string) *osexec.Cmd {
 		}
 	}
 	return func(args ...string) *osexec.Cmd {
-		cmd := osexec.CommandContext(t.Context(), binary, args...)
+		cmd := Cmd(t, binary, args...)
 		cmd.Env = slices.Clip(env) // so that whoever appends to it has a copy
 		return cmd
 	}
@@ -69,27 +100,25 @@ func Failure(t testing.TB, cmd *osexec.Cmd, code int, words ...string) {
 	}
 }
 
-// Tools are the two commands, built once for a test and its subtests.
+// Tools are the two commands.
 type Tools struct {
 	Pgmq  func(args ...string) *osexec.Cmd
 	Goose string
 }
 
-// BuiltTools builds both commands.
+// BuiltTools returns both commands.
 func BuiltTools(t testing.TB) Tools {
 	t.Helper()
 	return Tools{Pgmq: Command(t), Goose: gooseCommand(t)}
 }
 
-// gooseCommand builds goose itself, with Postgres alone: the other drivers
-// would take minutes.
+// gooseCommand is goose itself, with Postgres alone: the other drivers would take
+// minutes to build.
 func gooseCommand(t testing.TB) string {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "goose")
-	Run(t, osexec.CommandContext(t.Context(), "go", "-C", Root("tools"), "build", "-o", binary,
+	return build(t, "goose", Root("tools"),
 		"-tags=no_clickhouse,no_mssql,no_azuresql,no_mysql,no_sqlite3,no_vertica,no_ydb,no_turso,no_libsql",
-		"github.com/pressly/goose/v3/cmd/goose"))
-	return binary
+		"github.com/pressly/goose/v3/cmd/goose")
 }
 
 // Run runs a command and returns what it printed.
@@ -115,7 +144,7 @@ func GooseOn(t testing.TB, pool *pgxpool.Pool, dir, table string) func(args ...s
 // GooseWith is GooseOn for a goose that was built, and to be run by the caller.
 func GooseWith(t testing.TB, binary string, pool *pgxpool.Pool, dir, table string) func(args ...string) *osexec.Cmd {
 	return func(args ...string) *osexec.Cmd {
-		cmd := osexec.CommandContext(t.Context(), binary, args...)
+		cmd := Cmd(t, binary, args...)
 		cmd.Env = append(os.Environ(), "GOOSE_DRIVER=postgres", "GOOSE_DBSTRING="+DSN(pool), "GOOSE_MIGRATION_DIR="+dir, "GOOSE_TABLE="+table)
 		return cmd
 	}

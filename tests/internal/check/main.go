@@ -16,7 +16,11 @@ import (
 // Main is the body of a folder's TestMain. It gives the tests a server and a
 // migrated database, and exits.
 func Main(m *testing.M) {
-	os.Exit(pgtest.Main(m, dockerpg.Start))
+	code := pgtest.Main(m, dockerpg.Start)
+	if built.dir != "" {
+		_ = os.RemoveAll(built.dir)
+	}
+	os.Exit(code)
 }
 
 var isRoot = regexp.MustCompile(`(?m)^module ` + regexp.QuoteMeta(Module) + `$`)

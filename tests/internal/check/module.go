@@ -47,7 +47,7 @@ func File(t testing.TB, path ...string) string {
 // GoIn is the go command in a user's module.
 func GoIn(t testing.TB, dir string, args ...string) *osexec.Cmd {
 	t.Helper()
-	cmd := osexec.CommandContext(t.Context(), "go", args...)
+	cmd := Cmd(t, "go", args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOWORK=off", "GOPROXY=off")
 	return cmd

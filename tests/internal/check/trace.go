@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -74,6 +75,18 @@ func (tr *Tracer) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndDat
 
 // Count counts the statements.
 func (tr *Tracer) Count() int { return tr.CountOf("") }
+
+// Rest waits until no statement was sent for a tenth of a second.
+func (tr *Tracer) Rest(t testing.TB) {
+	t.Helper()
+	count, since := tr.Count(), time.Now()
+	Eventually(t, "no statements are sent", func() bool {
+		if now := tr.Count(); now != count {
+			count, since = now, time.Now()
+		}
+		return time.Since(since) > 100*time.Millisecond
+	})
+}
 
 // CountOf counts the statements that contain a text.
 func (tr *Tracer) CountOf(text string) int {

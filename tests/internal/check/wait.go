@@ -64,3 +64,15 @@ func Within(t testing.TB) context.Context {
 	t.Cleanup(cancel)
 	return ctx
 }
+
+// Repeatedly does something n times, within as long as a test waits for anything:
+// so it may take long now and then, but not always.
+func Repeatedly(t testing.TB, n int, what string, once func()) {
+	t.Helper()
+	for i, began := 0, time.Now(); i < n; i++ {
+		once()
+		if took := time.Since(began); took > Patience {
+			t.Fatalf("%s %d times took %v", what, i+1, took)
+		}
+	}
+}

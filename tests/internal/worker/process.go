@@ -65,7 +65,7 @@ func Start(t testing.TB, spec Spec) *Process {
 	}()
 	t.Cleanup(func() {
 		_ = p.cmd.Process.Kill()
-		<-p.ended
+		check.Hold(p.ended)
 		_ = stdin.Close()
 		if t.Failed() && complaints.Len() > 0 {
 			t.Logf("a worker wrote: %s", complaints.String())
@@ -80,22 +80,24 @@ func (p *Process) Signal(s os.Signal) {
 	check.OK(p.t, p.cmd.Process.Signal(s))
 }
 
+// Free has all handlers end, those that are still to begin too.
+func (p *Process) Free() {
+	p.t.Helper()
+	p.Signal(syscall.SIGUSR1)
+}
+
 // Kill is kill -9.
 func (p *Process) Kill() {
 	p.t.Helper()
 	p.Killed = time.Now()
 	p.Signal(syscall.SIGKILL)
-	<-p.ended
+	check.Receive(p.t, p.ended)
 }
 
 // Exit waits for its end and returns its exit code.
 func (p *Process) Exit() int {
 	p.t.Helper()
-	select {
-	case <-p.ended:
-	case <-time.After(check.Patience):
-		p.t.Fatal("the process does not end")
-	}
+	check.Receive(p.t, p.ended)
 	var exit *osexec.ExitError
 	if errors.As(p.err, &exit) {
 		return exit.ExitCode()

@@ -50,6 +50,9 @@ type Spec struct {
 	VT, Grace time.Duration
 }
 
+// freed is closed at SIGUSR1: then handlers end, as if all that takes time were done.
+var freed = make(chan struct{})
+
 // Task is the body of a message for a worker.
 type Task struct {
 	Takes    time.Duration `json:"takes"`    // how long its handler takes
@@ -83,6 +86,12 @@ func work(text string) error {
 	if err := json.Unmarshal([]byte(text), &spec); err != nil {
 		return err
 	}
+	go func() {
+		free := make(chan os.Signal, 1)
+		signal.Notify(free, syscall.SIGUSR1)
+		<-free
+		close(freed)
+	}()
 	go func() { // the tests are gone
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(1)
@@ -127,14 +136,15 @@ func handleTask(ctx context.Context, m *queue.Message[Task]) error {
 	takes := time.NewTimer(m.Body.Takes)
 	defer takes.Stop()
 	interrupted := false
+	stop := ctx.Done()
 	if m.Body.Stubborn {
-		<-takes.C
-	} else {
-		select {
-		case <-takes.C:
-		case <-ctx.Done():
-			interrupted = true
-		}
+		stop = nil
+	}
+	select {
+	case <-takes.C:
+	case <-freed:
+	case <-stop:
+		interrupted = true
 	}
 	end := Line{What: EndLine, ID: m.ID, Reads: m.Reads}
 	switch cause := context.Cause(ctx); {

@@ -12,8 +12,8 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-func TestDoorsGiveIDsAndMessagesInTheOrderSent(t *testing.T) {
-	throughBothDoors(t, func(t *testing.T, d door, name string) {
+func TestBothAPIsGiveIDsAndMessagesInTheOrderSent(t *testing.T) {
+	throughBothAPIs(t, func(t *testing.T, d api, name string) {
 		ctx := t.Context()
 		equalIDs(t, "sent", must[[]int64](t)(d.send(ctx, name, []string{`"a"`, `{"b": [1, null]}`, `null`}, `{"h": 1}`, 0)), 1, 2, 3)
 		got := must[[]delivery](t)(d.read(ctx, name, time.Minute, 2))
@@ -25,8 +25,8 @@ func TestDoorsGiveIDsAndMessagesInTheOrderSent(t *testing.T) {
 	})
 }
 
-func TestDoorsHideUntilTheVTOrTheDelayEnds(t *testing.T) {
-	throughBothDoors(t, func(t *testing.T, d door, name string) {
+func TestBothAPIsHideUntilTheVTOrTheDelayEnds(t *testing.T) {
+	throughBothAPIs(t, func(t *testing.T, d api, name string) {
 		ctx := t.Context()
 		must[[]int64](t)(d.send(ctx, name, []string{"1"}, "null", 0))
 		must[[]int64](t)(d.send(ctx, name, []string{"2"}, "null", time.Hour))
@@ -45,8 +45,8 @@ func TestDoorsHideUntilTheVTOrTheDelayEnds(t *testing.T) {
 	})
 }
 
-func TestDoorsSetVTByID(t *testing.T) {
-	throughBothDoors(t, func(t *testing.T, d door, name string) {
+func TestBothAPIsSetVTByID(t *testing.T) {
+	throughBothAPIs(t, func(t *testing.T, d api, name string) {
 		ctx := t.Context()
 		must[[]int64](t)(d.send(ctx, name, []string{"1", "2", "3"}, "null", 0))
 		must[[]delivery](t)(d.read(ctx, name, time.Hour, 2))
@@ -58,8 +58,8 @@ func TestDoorsSetVTByID(t *testing.T) {
 	})
 }
 
-func TestDoorsSettleByIDWhatExists(t *testing.T) {
-	throughBothDoors(t, func(t *testing.T, d door, name string) {
+func TestBothAPIsSettleByIDWhatExists(t *testing.T) {
+	throughBothAPIs(t, func(t *testing.T, d api, name string) {
 		ctx := t.Context()
 		must[[]int64](t)(d.send(ctx, name, []string{"1", "2", "3", "4"}, `{"h": 1}`, 0))
 		equalIDs(t, "deleted", must[[]int64](t)(d.remove(ctx, name, 1, 2, -3, 99)), 1, 2)
@@ -72,8 +72,8 @@ func TestDoorsSettleByIDWhatExists(t *testing.T) {
 	})
 }
 
-func TestDoorsPopTheOldest(t *testing.T) {
-	throughBothDoors(t, func(t *testing.T, d door, name string) {
+func TestBothAPIsPopTheOldest(t *testing.T) {
+	throughBothAPIs(t, func(t *testing.T, d api, name string) {
 		ctx := t.Context()
 		equalIDs(t, "of an empty queue", idsOf(must[[]delivery](t)(d.pop(ctx, name))))
 		must[[]int64](t)(d.send(ctx, name, []string{"1", "2", "3"}, `{"h": "x"}`, 0))
@@ -90,8 +90,8 @@ func TestDoorsPopTheOldest(t *testing.T) {
 	})
 }
 
-func TestDoorsPurgeHiddenMessagesTooButNoArchive(t *testing.T) {
-	throughBothDoors(t, func(t *testing.T, d door, name string) {
+func TestBothAPIsPurgeHiddenMessagesTooButNoArchive(t *testing.T) {
+	throughBothAPIs(t, func(t *testing.T, d api, name string) {
 		ctx := t.Context()
 		must[[]int64](t)(d.send(ctx, name, []string{"1", "2", "3"}, "null", 0))
 		must[[]int64](t)(d.archive(ctx, name, 1))
@@ -103,8 +103,8 @@ func TestDoorsPurgeHiddenMessagesTooButNoArchive(t *testing.T) {
 	})
 }
 
-func TestDoorsCreateAndDropAnyNumberOfTimes(t *testing.T) {
-	throughBothDoors(t, func(t *testing.T, d door, name string) {
+func TestBothAPIsCreateAndDropAnyNumberOfTimes(t *testing.T) {
+	throughBothAPIs(t, func(t *testing.T, d api, name string) {
 		ctx := t.Context()
 		must[[]int64](t)(d.send(ctx, name, []string{"1"}, "null", 0))
 		check.OK(t, d.create(ctx, name, admin.Logged))
@@ -117,8 +117,8 @@ func TestDoorsCreateAndDropAnyNumberOfTimes(t *testing.T) {
 	})
 }
 
-func TestDoorsSayWhenThereIsNoQueue(t *testing.T) {
-	throughBothDoors(t, func(t *testing.T, d door, _ string) {
+func TestBothAPIsSayWhenThereIsNoQueue(t *testing.T) {
+	throughBothAPIs(t, func(t *testing.T, d api, _ string) {
 		ctx, name := t.Context(), "nowhere"
 		_, err := d.send(ctx, name, []string{"1"}, "null", 0)
 		isNoQueue(t, d, err)
@@ -139,14 +139,14 @@ func TestDoorsSayWhenThereIsNoQueue(t *testing.T) {
 	})
 }
 
-func TestDoorsTakeEveryName(t *testing.T) {
+func TestBothAPIsTakeEveryName(t *testing.T) {
 	check.Parallel(t)
 	pool := check.OwnDatabase(t) // names that others may have
 	for _, name := range everyName {
-		for d, other := range map[door]door{goDoor{pool}: sqlDoor{pool}, sqlDoor{pool}: goDoor{pool}} {
+		for d, other := range map[api]api{goAPI{pool}: sqlAPI{pool}, sqlAPI{pool}: goAPI{pool}} {
 			ctx := t.Context()
 			check.OK(t, d.create(ctx, name, admin.Logged))
-			// What one door sends the other reads, and the first settles.
+			// What one api sends the other reads, and the first settles.
 			must[[]int64](t)(d.send(ctx, name, []string{"1", "2", "3"}, "null", 0))
 			equalIDs(t, "read from "+name, idsOf(must[[]delivery](t)(other.read(ctx, name, time.Hour, 3))), 1, 2, 3)
 			equalIDs(t, "deleted", must[[]int64](t)(d.remove(ctx, name, 1)), 1)
@@ -161,8 +161,8 @@ func TestDoorsTakeEveryName(t *testing.T) {
 	}
 }
 
-func TestDoorsInATransactionThatRollsBackDidNothing(t *testing.T) {
-	throughBothDoors(t, func(t *testing.T, d door, name string) {
+func TestBothAPIsInATransactionThatRollsBackDidNothing(t *testing.T) {
+	throughBothAPIs(t, func(t *testing.T, d api, name string) {
 		ctx := t.Context()
 		must[[]int64](t)(d.send(ctx, name, []string{"1", "2"}, "null", 0))
 		tx, err := pgtest.Pool().Begin(ctx)
@@ -192,9 +192,9 @@ func TestDoorsInATransactionThatRollsBackDidNothing(t *testing.T) {
 	})
 }
 
-func inTx(d door, tx pgx.Tx) door {
-	if _, isGo := d.(goDoor); isGo {
-		return goDoor{tx}
+func inTx(d api, tx pgx.Tx) api {
+	if _, isGo := d.(goAPI); isGo {
+		return goAPI{tx}
 	}
-	return sqlDoor{tx}
+	return sqlAPI{tx}
 }

@@ -38,21 +38,15 @@ func TestWhatAConsumerReadsDoesNotGrowWithTheDead(t *testing.T) {
 	wall(t, q.Name(), dead)
 	pool := check.NewPool(t, func(*pgxpool.Config) {})
 	done := make(chan int, 1)
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	on := check.Open[int](t, pool, q.Name())
-	go func() {
-		ended <- on.Consume(ctx, func(_ context.Context, m *queue.Message[int]) error {
-			done <- m.Body
-			return nil
-		})
-	}()
+	c := check.Consume(t, check.Open[int](t, pool, q.Name()), func(_ context.Context, m *queue.Message[int]) error {
+		check.Put(done, m.Body)
+		return nil
+	})
 	for i := range messages {
 		check.Send(t, q, i)
-		check.Equal(t, "the message", <-done, i)
+		check.Equal(t, "the message", check.Receive(t, done), i)
 	}
-	stop()
-	check.OK(t, <-ended)
+	check.OK(t, c.End())
 	pool.Close()
 	var read int64
 	check.Eventually(t, "its connections have reported", func() bool {
@@ -95,8 +89,8 @@ func TestWhatCameBackBehindABusyConsumerIsFound(t *testing.T) {
 				}
 				return nil
 			}, queue.Workers(4))
-			check.Eventually(t, "the floor has passed them", func() bool { return others.Load() > 3000 })
-			// Nobody announces it, as when a lease ends.
+			check.Eventually(t, "the low-water mark has passed them", func() bool { return others.Load() > 3000 })
+			// Nobody notifies it, as when a lease ends.
 			check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `UPDATE {Q} SET vt = now() WHERE message = '-1'`))
 			check.Eventually(t, "they are delivered", func() bool { return back.Load() == int64(how.n) })
 			if n := meanwhile.Load(); n == backlog {
@@ -133,24 +127,45 @@ func TestAMessageWhoseSenderTookItsTimeIsNotOverlooked(t *testing.T) {
 	}
 }
 
-func TestAReadGoesBelowItsFloorBeforeItSaysThatThereIsNoMore(t *testing.T) {
+func TestAReadGoesBelowItsLowWaterMarkBeforeItSaysThatThereIsNoMore(t *testing.T) {
 	check.Parallel(t)
-	q := pgtest.Queue[int](t)
 	check.HoldHorizon(t)
-	wall(t, q.Name(), 3000)
-	first := check.SendBatch(t, q, make([]int, 100))
-	for range 10 {
-		for _, m := range check.Read(t, q, 10, queue.VT(time.Hour)) {
-			if m.ID != first[0] {
-				check.OK(t, q.Delete(t.Context(), m))
+	read := func(q *queue.Queue[int]) (id int64) {
+		for _, m := range check.Read(t, q, 1, queue.VT(time.Hour)) {
+			id = m.ID
+		}
+		return id
+	}
+	pop := func(q *queue.Queue[int]) (id int64) {
+		msgs, err := q.Pop(t.Context(), 1)
+		check.OK(t, err)
+		for _, m := range msgs {
+			id = m.ID
+		}
+		return id
+	}
+	for what, take := range map[string]func(*queue.Queue[int]) int64{"read": read, "popped": pop} {
+		// Where reading from the beginning takes long, as on a machine that is busy,
+		// it is not done each time.
+		for try := 1; ; try++ {
+			q := pgtest.Queue[int](t)
+			wall(t, q.Name(), 3000)
+			first := check.SendBatch(t, q, make([]int, 100))
+			for range 10 {
+				for _, m := range check.Read(t, q, 10, queue.VT(time.Hour)) {
+					if m.ID != first[0] {
+						check.OK(t, q.Delete(t.Context(), m))
+					}
+				}
+			}
+			check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `UPDATE {Q} SET vt = now() WHERE msg_id = $1`), first[0])
+			id := take(q)
+			if id == first[0] {
+				break
+			}
+			if id != 0 || try == 20 {
+				t.Fatalf("message %d was %s, and not %d, which came back", id, what, first[0])
 			}
 		}
 	}
-	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `UPDATE {Q} SET vt = now() WHERE msg_id = $1`), first[0])
-	m := check.Read(t, q, 1, queue.VT(time.Hour))
-	check.Equal(t, "read", len(m), 1)
-	check.Equal(t, "what came back", m[0].ID, first[0])
-	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `UPDATE {Q} SET vt = now() WHERE msg_id = $1`), first[0])
-	popped := check.Pop(t, q)
-	check.Equal(t, "popped", popped.ID, first[0])
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-func TestDoorsHideUntilAnAbsoluteTime(t *testing.T) {
-	throughBothDoors(t, func(t *testing.T, d door, name string) {
+func TestBothAPIsHideUntilAnAbsoluteTime(t *testing.T) {
+	throughBothAPIs(t, func(t *testing.T, d api, name string) {
 		ctx, now := t.Context(), check.ServerTime(t).Truncate(time.Microsecond)
 		late := must[int64](t)(d.sendAt(ctx, name, "1", now.Add(time.Hour)))
 		early := must[int64](t)(d.sendAt(ctx, name, "2", now.Add(-time.Hour)))
@@ -22,8 +22,8 @@ func TestDoorsHideUntilAnAbsoluteTime(t *testing.T) {
 	})
 }
 
-func TestDoorsDateByTheServersClock(t *testing.T) {
-	throughBothDoors(t, func(t *testing.T, d door, name string) {
+func TestBothAPIsDateByTheServersClock(t *testing.T) {
+	throughBothAPIs(t, func(t *testing.T, d api, name string) {
 		ctx, before := t.Context(), check.ServerTime(t)
 		must[[]int64](t)(d.send(ctx, name, []string{"1"}, "null", 0))
 		check.Equal(t, "never read", check.Value[bool](t, pgtest.Pool(), check.Tables(name, `SELECT last_read_at IS NULL AND vt >= enqueued_at FROM {Q}`)), true)
@@ -47,8 +47,8 @@ func TestDoorsDateByTheServersClock(t *testing.T) {
 }
 
 // Rows that were rewritten lie elsewhere on the disk, but are no younger.
-func TestDoorsReadTheOldestFirst(t *testing.T) {
-	throughBothDoors(t, func(t *testing.T, d door, name string) {
+func TestBothAPIsReadTheOldestFirst(t *testing.T) {
+	throughBothAPIs(t, func(t *testing.T, d api, name string) {
 		ctx := t.Context()
 		must[[]int64](t)(d.send(ctx, name, slices.Repeat([]string{"1"}, 50), "null", 0))
 		must[[]int64](t)(d.setVT(ctx, name, time.Hour, 1, 4))
@@ -70,8 +70,8 @@ func inOrder(t testing.TB, what string, got []delivery, want ...int64) {
 	}
 }
 
-func TestDoorsCountEveryRead(t *testing.T) {
-	throughBothDoors(t, func(t *testing.T, d door, name string) {
+func TestBothAPIsCountEveryRead(t *testing.T) {
+	throughBothAPIs(t, func(t *testing.T, d api, name string) {
 		ctx := t.Context()
 		must[[]int64](t)(d.send(ctx, name, []string{"1"}, "null", 0))
 		for reads := 1; reads <= 4; reads++ {
@@ -89,8 +89,8 @@ func TestDoorsCountEveryRead(t *testing.T) {
 	})
 }
 
-func TestDoorsArchiveAllThatThereIs(t *testing.T) {
-	throughBothDoors(t, func(t *testing.T, d door, name string) {
+func TestBothAPIsArchiveAllThatThereIs(t *testing.T) {
+	throughBothAPIs(t, func(t *testing.T, d api, name string) {
 		ctx := t.Context()
 		must[[]int64](t)(d.send(ctx, name, []string{`{"a": 1}`}, `{"h": 1}`, 0))
 		m := must[[]delivery](t)(d.read(ctx, name, time.Hour, 1))[0]
@@ -103,10 +103,10 @@ func TestDoorsArchiveAllThatThereIs(t *testing.T) {
 	})
 }
 
-func TestDoorsListWhatTheyMade(t *testing.T) {
+func TestBothAPIsListWhatTheyMade(t *testing.T) {
 	check.Parallel(t)
 	pool := check.OwnDatabase(t)
-	ctx, both := t.Context(), []door{goDoor{pool}, sqlDoor{pool}}
+	ctx, both := t.Context(), []api{goAPI{pool}, sqlAPI{pool}}
 	for _, d := range both {
 		check.Same(t, "no queues", must[[]string](t)(d.list(ctx)), nil)
 	}

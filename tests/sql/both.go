@@ -18,9 +18,9 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// door is one of the two ways into a queue: the Go API, or the SQL functions.
+// api is one of the two ways into a queue: the Go API, or the SQL functions.
 // What both can do, both do alike.
-type door interface {
+type api interface {
 	create(ctx context.Context, name string, storage admin.Storage) error
 	drop(ctx context.Context, name string) (bool, error)
 	purge(ctx context.Context, name string) (int64, error)
@@ -35,7 +35,7 @@ type door interface {
 	lengths(ctx context.Context, name string) (all, visible int64, err error)
 }
 
-// delivery is a message as both doors hand it out.
+// delivery is a message as both APIs hand it out.
 type delivery struct {
 	id                    int64
 	reads                 int
@@ -48,10 +48,10 @@ func (d delivery) text() string {
 	return fmt.Sprintf("%d, read %d: %s %s", d.id, d.reads, d.body, d.headers)
 }
 
-// goDoor is package queue.
-type goDoor struct{ db queue.DB }
+// goAPI is package queue.
+type goAPI struct{ db queue.DB }
 
-func (d goDoor) open(name string) *queue.Queue[json.RawMessage] {
+func (d goAPI) open(name string) *queue.Queue[json.RawMessage] {
 	q, err := queue.New[json.RawMessage](d.db, name)
 	if err != nil {
 		panic(err) // the names of the tests can be queues'
@@ -59,11 +59,11 @@ func (d goDoor) open(name string) *queue.Queue[json.RawMessage] {
 	return q
 }
 
-func (d goDoor) create(ctx context.Context, name string, storage admin.Storage) error {
+func (d goAPI) create(ctx context.Context, name string, storage admin.Storage) error {
 	return admin.Create(ctx, d.db, name, storage)
 }
 
-func (d goDoor) drop(ctx context.Context, name string) (bool, error) {
+func (d goAPI) drop(ctx context.Context, name string) (bool, error) {
 	err := admin.Drop(ctx, d.db, name)
 	if errors.Is(err, queue.ErrNoQueue) {
 		return false, nil
@@ -71,11 +71,11 @@ func (d goDoor) drop(ctx context.Context, name string) (bool, error) {
 	return err == nil, err
 }
 
-func (d goDoor) purge(ctx context.Context, name string) (int64, error) {
+func (d goAPI) purge(ctx context.Context, name string) (int64, error) {
 	return admin.Purge(ctx, d.db, name)
 }
 
-func (d goDoor) list(ctx context.Context) ([]string, error) {
+func (d goAPI) list(ctx context.Context) ([]string, error) {
 	infos, err := admin.List(ctx, d.db)
 	var all []string
 	for _, info := range infos {
@@ -84,11 +84,11 @@ func (d goDoor) list(ctx context.Context) ([]string, error) {
 	return all, err
 }
 
-func (d goDoor) sendAt(ctx context.Context, name, body string, at time.Time) (int64, error) {
+func (d goAPI) sendAt(ctx context.Context, name, body string, at time.Time) (int64, error) {
 	return d.open(name).Send(ctx, json.RawMessage(body), queue.At(at))
 }
 
-func (d goDoor) send(ctx context.Context, name string, bodies []string, headers string, delay time.Duration) ([]int64, error) {
+func (d goAPI) send(ctx context.Context, name string, bodies []string, headers string, delay time.Duration) ([]int64, error) {
 	raws := make([]json.RawMessage, len(bodies))
 	for i, body := range bodies {
 		raws[i] = json.RawMessage(body)
@@ -100,12 +100,12 @@ func (d goDoor) send(ctx context.Context, name string, bodies []string, headers 
 	return d.open(name).SendBatch(ctx, raws, h, queue.Delay(delay))
 }
 
-func (d goDoor) read(ctx context.Context, name string, vt time.Duration, n int) ([]delivery, error) {
+func (d goAPI) read(ctx context.Context, name string, vt time.Duration, n int) ([]delivery, error) {
 	msgs, err := d.open(name).Read(ctx, n, queue.VT(vt))
 	return deliveries(msgs), err
 }
 
-func (d goDoor) pop(ctx context.Context, name string) ([]delivery, error) {
+func (d goAPI) pop(ctx context.Context, name string) ([]delivery, error) {
 	msgs, err := d.open(name).Pop(ctx, 1)
 	return deliveries(msgs), err
 }
@@ -118,25 +118,25 @@ func deliveries(msgs []*queue.Message[json.RawMessage]) []delivery {
 	return all
 }
 
-func (d goDoor) remove(ctx context.Context, name string, ids ...int64) ([]int64, error) {
+func (d goAPI) remove(ctx context.Context, name string, ids ...int64) ([]int64, error) {
 	return d.open(name).DeleteID(ctx, ids...)
 }
 
-func (d goDoor) archive(ctx context.Context, name string, ids ...int64) ([]int64, error) {
+func (d goAPI) archive(ctx context.Context, name string, ids ...int64) ([]int64, error) {
 	return d.open(name).ArchiveID(ctx, ids...)
 }
 
-func (d goDoor) setVT(ctx context.Context, name string, vt time.Duration, ids ...int64) ([]int64, error) {
+func (d goAPI) setVT(ctx context.Context, name string, vt time.Duration, ids ...int64) ([]int64, error) {
 	return d.open(name).SetVTID(ctx, vt, ids...)
 }
 
-func (d goDoor) lengths(ctx context.Context, name string) (all, visible int64, err error) {
+func (d goAPI) lengths(ctx context.Context, name string) (all, visible int64, err error) {
 	s, err := admin.Stats(ctx, d.db, name)
 	return s.Length, s.Visible, err
 }
 
-// sqlDoor is the functions in schema pgmq.
-type sqlDoor struct{ db queue.DB }
+// sqlAPI is the functions in schema pgmq.
+type sqlAPI struct{ db queue.DB }
 
 // selectDelivery reads what toDelivery takes.
 const selectDelivery = `SELECT msg_id, read_ct, coalesce(message::text, ''), coalesce(headers::text, ''), enqueued_at, vt FROM pgmq.`
@@ -163,7 +163,7 @@ func toDelivery(row pgx.CollectableRow) (delivery, error) {
 	return d, err
 }
 
-func (d sqlDoor) create(ctx context.Context, name string, storage admin.Storage) error {
+func (d sqlAPI) create(ctx context.Context, name string, storage admin.Storage) error {
 	sql := `SELECT pgmq.create($1)`
 	if storage == admin.Unlogged {
 		sql = `SELECT pgmq.create_unlogged($1)`
@@ -172,59 +172,59 @@ func (d sqlDoor) create(ctx context.Context, name string, storage admin.Storage)
 	return err
 }
 
-func (d sqlDoor) drop(ctx context.Context, name string) (bool, error) {
+func (d sqlAPI) drop(ctx context.Context, name string) (bool, error) {
 	return oneOf[bool](ctx, d.db, `SELECT pgmq.drop_queue($1)`, name)
 }
 
-func (d sqlDoor) purge(ctx context.Context, name string) (int64, error) {
+func (d sqlAPI) purge(ctx context.Context, name string) (int64, error) {
 	return oneOf[int64](ctx, d.db, `SELECT pgmq.purge_queue($1)`, name)
 }
 
-func (d sqlDoor) list(ctx context.Context) ([]string, error) {
+func (d sqlAPI) list(ctx context.Context) ([]string, error) {
 	return rowsOf(ctx, d.db, pgx.RowTo[string],
 		`SELECT concat_ws(' ', queue_name, is_partitioned::text, is_unlogged::text) FROM pgmq.list_queues() ORDER BY queue_name COLLATE "C"`)
 }
 
-func (d sqlDoor) sendAt(ctx context.Context, name, body string, at time.Time) (int64, error) {
+func (d sqlAPI) sendAt(ctx context.Context, name, body string, at time.Time) (int64, error) {
 	return oneOf[int64](ctx, d.db, `SELECT * FROM pgmq.send($1, $2::jsonb, $3::timestamptz)`, name, body, at)
 }
 
-func (d sqlDoor) send(ctx context.Context, name string, bodies []string, headers string, delay time.Duration) ([]int64, error) {
+func (d sqlAPI) send(ctx context.Context, name string, bodies []string, headers string, delay time.Duration) ([]int64, error) {
 	return rowsOf(ctx, d.db, pgx.RowTo[int64],
 		`SELECT * FROM pgmq.send_batch($1, $2::jsonb[], array_fill(nullif($3, 'null')::jsonb, ARRAY[cardinality($2::jsonb[])]), $4::integer)`,
 		name, bodies, headers, int(delay.Seconds()))
 }
 
-func (d sqlDoor) read(ctx context.Context, name string, vt time.Duration, n int) ([]delivery, error) {
+func (d sqlAPI) read(ctx context.Context, name string, vt time.Duration, n int) ([]delivery, error) {
 	return rowsOf(ctx, d.db, toDelivery, selectDelivery+`read($1, $2, $3)`, name, int(vt.Seconds()), n)
 }
 
-func (d sqlDoor) pop(ctx context.Context, name string) ([]delivery, error) {
+func (d sqlAPI) pop(ctx context.Context, name string) ([]delivery, error) {
 	return rowsOf(ctx, d.db, toDelivery, selectDelivery+`pop($1)`, name)
 }
 
-func (d sqlDoor) remove(ctx context.Context, name string, ids ...int64) ([]int64, error) {
+func (d sqlAPI) remove(ctx context.Context, name string, ids ...int64) ([]int64, error) {
 	return rowsOf(ctx, d.db, pgx.RowTo[int64], `SELECT pgmq.delete($1, $2::bigint[])`, name, ids)
 }
 
-func (d sqlDoor) archive(ctx context.Context, name string, ids ...int64) ([]int64, error) {
+func (d sqlAPI) archive(ctx context.Context, name string, ids ...int64) ([]int64, error) {
 	return rowsOf(ctx, d.db, pgx.RowTo[int64], `SELECT pgmq.archive($1, $2::bigint[])`, name, ids)
 }
 
-func (d sqlDoor) setVT(ctx context.Context, name string, vt time.Duration, ids ...int64) ([]int64, error) {
+func (d sqlAPI) setVT(ctx context.Context, name string, vt time.Duration, ids ...int64) ([]int64, error) {
 	return rowsOf(ctx, d.db, pgx.RowTo[int64], `SELECT msg_id FROM pgmq.set_vt($1, $2::bigint[], $3::integer)`, name, ids, int(vt.Seconds()))
 }
 
-func (d sqlDoor) lengths(ctx context.Context, name string) (all, visible int64, err error) {
+func (d sqlAPI) lengths(ctx context.Context, name string) (all, visible int64, err error) {
 	err = d.db.QueryRow(ctx, `SELECT queue_length, queue_visible_length FROM pgmq.metrics($1)`, name).Scan(&all, &visible)
 	return all, visible, err
 }
 
-// throughBothDoors runs a test once for each, on a queue that the door made.
-func throughBothDoors(t *testing.T, test func(t *testing.T, d door, name string)) {
+// throughBothAPIs runs a test once for each, on a queue that the api made.
+func throughBothAPIs(t *testing.T, test func(t *testing.T, d api, name string)) {
 	t.Helper()
 	check.Parallel(t)
-	for kind, d := range map[string]door{"go": goDoor{pgtest.Pool()}, "sql": sqlDoor{pgtest.Pool()}} {
+	for kind, d := range map[string]api{"go": goAPI{pgtest.Pool()}, "sql": sqlAPI{pgtest.Pool()}} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			name := pgtest.Name()
@@ -235,7 +235,7 @@ func throughBothDoors(t *testing.T, test func(t *testing.T, d door, name string)
 	}
 }
 
-// must returns what a door returned, for expressions.
+// must returns what a api returned, for expressions.
 func must[V any](t testing.TB) func(V, error) V {
 	t.Helper()
 	return func(v V, err error) V {
@@ -258,12 +258,12 @@ func equalIDs(t testing.TB, what string, got []int64, want ...int64) {
 	check.Equal(t, what, fmt.Sprint(slices.Sorted(slices.Values(got))), fmt.Sprint(want))
 }
 
-// isNoQueue wants the server's own error through both doors, and a name for it
+// isNoQueue wants the server's own error through both APIs, and a name for it
 // through Go's.
-func isNoQueue(t testing.TB, d door, err error) {
+func isNoQueue(t testing.TB, d api, err error) {
 	t.Helper()
 	check.SQLState(t, err, "42P01")
-	if _, isGo := d.(goDoor); isGo {
+	if _, isGo := d.(goAPI); isGo {
 		check.Is(t, err, queue.ErrNoQueue)
 	}
 }

@@ -27,7 +27,7 @@ func scan(t testing.TB, name string, p db.ScanParams) db.ScanRow {
 	return o
 }
 
-func TestALookTellsWhatIsVisibleAndWhatFallsDue(t *testing.T) {
+func TestAScanReturnsWhatIsVisibleAndWhatFallsDue(t *testing.T) {
 	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	name := q.Name()
@@ -59,7 +59,7 @@ func TestALookTellsWhatIsVisibleAndWhatFallsDue(t *testing.T) {
 	named(o, "no more than three", ids[1], ids[3], ids[2])
 }
 
-func TestALookKnowsWhoMayHaveSent(t *testing.T) {
+func TestAScanKnowsWhichTransactionsMayHaveSent(t *testing.T) {
 	check.Parallel(t)
 	q := pgtest.Queue[int](t)
 	conn := check.Connection(t, pgtest.Pool())

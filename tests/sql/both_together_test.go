@@ -21,10 +21,10 @@ var bodies = []string{
 	strings.Repeat(`[`, 500) + strings.Repeat(`]`, 500), `"` + strings.Repeat("long", 50_000) + `"`,
 }
 
-func TestWhatOneDoorSendsTheOtherReads(t *testing.T) {
+func TestWhatOneAPISendsTheOtherReads(t *testing.T) {
 	check.Parallel(t)
 	ctx, pool := t.Context(), pgtest.Pool()
-	for d, other := range map[door]door{goDoor{pool}: sqlDoor{pool}, sqlDoor{pool}: goDoor{pool}} {
+	for d, other := range map[api]api{goAPI{pool}: sqlAPI{pool}, sqlAPI{pool}: goAPI{pool}} {
 		for headers, want := range map[string]string{
 			"null": "",
 			"{}":   "{}",
@@ -54,8 +54,8 @@ func TestWhatOneDoorSendsTheOtherReads(t *testing.T) {
 	}
 }
 
-func TestBatchesThroughBothDoorsKeepTheirOrder(t *testing.T) {
-	throughBothDoors(t, func(t *testing.T, d door, name string) {
+func TestBatchesThroughBothAPIsKeepTheirOrder(t *testing.T) {
+	throughBothAPIs(t, func(t *testing.T, d api, name string) {
 		ctx := t.Context()
 		many := make([]string, 70_000) // more than a statement has parameters
 		for i := range many {
@@ -70,12 +70,12 @@ func TestBatchesThroughBothDoorsKeepTheirOrder(t *testing.T) {
 	})
 }
 
-// The receipts of Go's door know of what happens at the other.
-func TestAReceiptEndsWhenTheOtherDoorReads(t *testing.T) {
+// The receipts of the Go API know of what happens at the other.
+func TestAReceiptEndsWhenTheOtherAPIReads(t *testing.T) {
 	check.Parallel(t)
 	ctx, pool := t.Context(), pgtest.Pool()
 	q := pgtest.Queue[int](t)
-	sql := sqlDoor{pool}
+	sql := sqlAPI{pool}
 	check.SendBatch(t, q, make([]int, 3))
 	msgs := check.Read(t, q, 3, queue.VT(time.Hour))
 
@@ -91,8 +91,8 @@ func TestAReceiptEndsWhenTheOtherDoorReads(t *testing.T) {
 	equalIDs(t, "left", must[[]int64](t)(sql.remove(ctx, q.Name(), 2)), 2)
 }
 
-// Within a VT a message has one holder, whichever door it came through.
-func TestRacingReadersThroughBothDoorsGetEachMessageOnce(t *testing.T) {
+// Within a VT a message has one holder, whichever API it came through.
+func TestRacingReadersThroughBothAPIsGetEachMessageOnce(t *testing.T) {
 	check.Parallel(t)
 	const messages = 6000
 	ctx, pool, name := t.Context(), pgtest.Pool(), pgtest.Queue[int](t).Name()
@@ -103,9 +103,9 @@ func TestRacingReadersThroughBothDoorsGetEachMessageOnce(t *testing.T) {
 		readers errgroup.Group
 	)
 	for i := range 8 {
-		var d door = goDoor{pool}
+		var d api = goAPI{pool}
 		if i%2 == 0 {
-			d = sqlDoor{pool}
+			d = sqlAPI{pool}
 		}
 		readers.Go(func() error {
 			pops := i >= 6
