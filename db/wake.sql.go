@@ -11,7 +11,7 @@ import (
 )
 
 const announce = `-- name: Announce :exec
-SELECT pgmq._wake((parse_ident('pgmq.template_queue'))[2])
+SELECT pgmq._notify_consumers((parse_ident('pgmq.template_queue'))[2])
 `
 
 // Announce wakes one who waits, for messages that were given back.
@@ -21,7 +21,7 @@ func (q *Queries) Announce(ctx context.Context, db DBTX) error {
 }
 
 const await = `-- name: Await :exec
-SELECT pg_advisory_lock_shared(pgmq._wait_key($1::text))
+SELECT pg_advisory_lock_shared(pgmq._subscription_lock_key($1::text))
 `
 
 // Await has senders to a table's queue announce, from now until Unawait or the
@@ -65,7 +65,7 @@ func (q *Queries) Now(ctx context.Context, db DBTX) (time.Time, error) {
 }
 
 const unawait = `-- name: Unawait :exec
-SELECT pg_advisory_unlock_shared(pgmq._wait_key($1::text))
+SELECT pg_advisory_unlock_shared(pgmq._subscription_lock_key($1::text))
 `
 
 // Unawait undoes one Await of this session.

@@ -9,15 +9,15 @@ SELECT
 -- Await has senders to a table's queue announce, from now until Unawait or the
 -- end of the session. It is for the connection that listens. What runs already
 -- may have asked before: see Look.
-SELECT pg_advisory_lock_shared(pgmq._wait_key(sqlc.arg('queue_table')::text));
+SELECT pg_advisory_lock_shared(pgmq._subscription_lock_key(sqlc.arg('queue_table')::text));
 
 -- name: Unawait :exec
 -- Unawait undoes one Await of this session.
-SELECT pg_advisory_unlock_shared(pgmq._wait_key(sqlc.arg('queue_table')::text));
+SELECT pg_advisory_unlock_shared(pgmq._subscription_lock_key(sqlc.arg('queue_table')::text));
 
 -- name: Announce :exec
 -- Announce wakes one who waits, for messages that were given back.
-SELECT pgmq._wake((parse_ident('pgmq.template_queue'))[2]);
+SELECT pgmq._notify_consumers((parse_ident('pgmq.template_queue'))[2]);
 
 -- name: Now :one
 -- Now is the server's clock.

@@ -13,7 +13,7 @@ import (
 	"github.com/pgmq-go/pgmq/generics"
 )
 
-// wakeChannel is where pgmq._wake announces; the payload is the queue's table.
+// wakeChannel is where pgmq._notify_consumers announces; the payload is the queue's table.
 const wakeChannel = "pgmq.wake"
 
 const (

@@ -33,7 +33,7 @@ func TestTheWayBackToPGMQKeepsEveryMessage(t *testing.T) {
 		return strings.HasPrefix(row, "pgmq.notify_insert_throttle") || strings.HasPrefix(row, "pgmq.partitioned_tables")
 	})
 	keeps(t, pool, before)
-	equal(t, "functions of ours", value[int](t, pool, `SELECT count(*)::int FROM pg_proc WHERE proname = '_renew_storage'`), 0)
+	equal(t, "functions of ours", value[int](t, pool, `SELECT count(*)::int FROM pg_proc WHERE proname = '_apply_storage'`), 0)
 	equal(t, "id", value[int](t, pool, `SELECT pgmq.send('orders', '{"n": 24}')`), 24)
 	equal(t, "read", value[int](t, pool, `SELECT msg_id FROM pgmq.read('orders', 30, 1)`), 6)
 	equal(t, "archived", value[bool](t, pool, `SELECT pgmq.archive('orders', 6)`), true)

@@ -80,7 +80,7 @@ func TestAdoptionGivesWayToOpenTransactions(t *testing.T) {
 				ok(t, schema.Migrate(t.Context(), sqlDB(t, pool)))
 			}
 			keeps(t, pool, before)
-			exec(t, pool, `SELECT pgmq.create('made by us'); SELECT pgmq._renew_storage('orders')`)
+			exec(t, pool, `SELECT pgmq.create('made by us'); SELECT pgmq._apply_storage('orders')`)
 			same(t, "storage", storage(t, pool, "q_orders"), storage(t, pool, "q_made by us"))
 		})
 	}

@@ -87,8 +87,8 @@ func TestCommandMigratesAndManagesQueues(t *testing.T) {
 	pgmq, pool := command(t), pgtest.Database(t)
 	url := "--database-url=" + dsn(pool)
 
-	contains(t, output(t, pgmq("migrate", "status", url)), "00001_tables.sql", "pending")
-	contains(t, output(t, pgmq("migrate", "up", url)), "applied 00001_tables.sql", "schema pgmq is at version")
+	contains(t, output(t, pgmq("migrate", "status", url)), "00001_adopt.sql", "pending")
+	contains(t, output(t, pgmq("migrate", "up", url)), "applied 00001_adopt.sql", "schema pgmq is at version")
 	contains(t, output(t, pgmq("migrate", "up", url)), "nothing to do")
 	if status := output(t, pgmq("migrate", "status", url)); strings.Contains(status, "pending") {
 		t.Fatal(status)
@@ -150,8 +150,8 @@ func TestCommandExportsWhatGooseApplies(t *testing.T) {
 	gooseOn(t, pool, dir, schema.VersionTable)("up")
 	contains(t, output(t, pgmq("migrate", "up", "--database-url", dsn(pool))), "nothing to do")
 
-	ok(t, os.WriteFile(filepath.Join(dir, "00001_tables.sql"), []byte("-- edited"), 0o600))
-	failure(t, pgmq("migrate", "export", dir), 1, "00001_tables.sql", "move it away")
+	ok(t, os.WriteFile(filepath.Join(dir, "00001_adopt.sql"), []byte("-- edited"), 0o600))
+	failure(t, pgmq("migrate", "export", dir), 1, "00001_adopt.sql", "move it away")
 }
 
 func TestCommandFailsInOneClearLine(t *testing.T) {

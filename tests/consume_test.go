@@ -158,7 +158,7 @@ func TestAPlainInsertIsFoundWithinHalfTheVTOrAtOnceWhenItIsAnnounced(t *testing.
 	t.Parallel()
 	for announcement, most := range map[string]time.Duration{
 		"":                              3 * time.Second, // the VT is 4 s
-		`SELECT pgmq._wake('q_' || $1)`: time.Second,
+		`SELECT pgmq._notify_consumers('q_' || $1)`: time.Second,
 	} {
 		q := pgtest.Queue[Order](t)
 		handled := make(chan struct{})

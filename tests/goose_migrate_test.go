@@ -31,7 +31,7 @@ func TestTenMigrateCommandsAtOnce(t *testing.T) {
 		if errs[i] != nil {
 			t.Errorf("%v: %s", errs[i], out)
 		}
-		if strings.Contains(out, "applied 00001_tables.sql") {
+		if strings.Contains(out, "applied 00001_adopt.sql") {
 			worked++
 		}
 	}
@@ -93,15 +93,15 @@ func TestMigrateKilledAtAnyMomentIsCompletedByTheNext(t *testing.T) {
 	}
 }
 
-// Migration 16 commits each of its steps.
+// Migration 14 commits each of its steps.
 func TestADownThatDiedRightBeforeItsVersionWasRecordedIsCompleted(t *testing.T) {
 	t.Parallel()
 	pgmq, pool := command(t), pgtest.Database(t)
 	pgtest.Migrate(t, pool)
-	for value[int](t, pool, `SELECT max(version_id)::int FROM `+schema.VersionTable) > 16 {
+	for value[int](t, pool, `SELECT max(version_id)::int FROM `+schema.VersionTable) > 14 {
 		output(t, pgmq("migrate", "down", "--database-url="+dsn(pool)))
 	}
-	exec(t, pool, `DROP FUNCTION pgmq._renew_storage(text)`)
+	exec(t, pool, `DROP FUNCTION pgmq._apply_storage(text)`)
 	output(t, pgmq("migrate", "down", "--all", "--database-url="+dsn(pool)))
 }
 
@@ -112,7 +112,7 @@ func TestDryRunPrintsTheSQLAndRunsNone(t *testing.T) {
 	empty := catalogue(t, pool)
 
 	up := output(t, pgmq("migrate", "up", "--dry-run", url))
-	contains(t, up, "-- 00001_tables.sql\n", "CREATE SCHEMA IF NOT EXISTS pgmq;", "CREATE OR REPLACE PROCEDURE pgmq.maintain_partitions")
+	contains(t, up, "-- 00001_adopt.sql\n", "CREATE SCHEMA IF NOT EXISTS pgmq;", "CREATE OR REPLACE PROCEDURE pgmq.maintain_partitions")
 	if strings.Contains(up, "+goose") || strings.Contains(up, "DROP SCHEMA") {
 		t.Fatal("goose's words, or the way down, are in the SQL")
 	}

@@ -120,7 +120,7 @@ func TestSendersToABusyConsumerDoNotAnnounce(t *testing.T) {
 	}, queue.Workers(1), queue.Prefetch(0))
 	awaited := func() bool {
 		return value[bool](t, pgtest.Pool(), `
-			SELECT NOT pg_try_advisory_xact_lock(pgmq._wait_key($1))`, "q_"+q.Name())
+			SELECT NOT pg_try_advisory_xact_lock(pgmq._subscription_lock_key($1))`, "q_"+q.Name())
 	}
 	eventually(t, "senders announce", awaited)
 	for i := range 2 {

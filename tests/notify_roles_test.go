@@ -65,7 +65,7 @@ func TestAConsumerWithTheLeastGrantsHearsOfTheNextMessage(t *testing.T) {
 
 	// Without any right to the sequence a read is still a read.
 	exec(t, pgtest.Pool(), fmt.Sprintf(`REVOKE ALL ON SEQUENCE %s FROM PUBLIC`,
-		value[string](t, pgtest.Pool(), `SELECT 'pgmq.' || pgmq._announcer_name($1)`, name)))
+		value[string](t, pgtest.Pool(), `SELECT 'pgmq.' || pgmq._notifier_name($1)`, name)))
 	equal(t, "messages", readSQL(t, pool, name, 2), 1)
 	sender := producer(t, name)
 	sendSQL(t, sender, name)

@@ -129,7 +129,7 @@ func TestNotifyIsListedUpdatedAndEnded(t *testing.T) {
 	sendSQL(t, pool, name)
 	equal(t, "announcements after the end", l.heard(t), 0)
 	equal(t, "the row after the end", row(), "")
-	equal(t, "what is left", value[int](t, pool, `SELECT count(*)::int FROM pg_class WHERE oid = to_regclass('pgmq.' || pgmq._announcer_name($1))`, name), 0)
+	equal(t, "what is left", value[int](t, pool, `SELECT count(*)::int FROM pg_class WHERE oid = to_regclass('pgmq.' || pgmq._notifier_name($1))`, name), 0)
 
 	exec(t, pool, `SELECT pgmq.enable_notify_insert($1, 0)`, name)
 	before := l.heard(t)
@@ -206,7 +206,7 @@ func TestTheChannelKeepsTheCapitalsOfTheQueue(t *testing.T) {
 		sendSQL(t, pool, name)
 		equal(t, "announcements after the end", l.heard(t), 0)
 		exec(t, pool, `SELECT pgmq.drop_queue($1)`, other)
-		equal(t, "sequences left", value[int](t, pool, `SELECT count(*)::int FROM pg_class WHERE relname = pgmq._announcer_name($1)`, name), 0)
+		equal(t, "sequences left", value[int](t, pool, `SELECT count(*)::int FROM pg_class WHERE relname = pgmq._notifier_name($1)`, name), 0)
 	}
 }
 

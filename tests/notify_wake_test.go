@@ -160,7 +160,7 @@ func TestAListenerHearsOfASenderThatKeptQuietAndCommitsLate(t *testing.T) {
 				}
 				found <- n
 			}()
-			for !value[bool](t, pool, `SELECT pg_sequence_last_value(pgmq._announcer($1)) = 1`, name) {
+			for !value[bool](t, pool, `SELECT pg_sequence_last_value(pgmq._notifier($1)) = 1`, name) {
 				time.Sleep(100 * time.Microsecond)
 			}
 		}
@@ -183,8 +183,8 @@ func TestASenderThatIsAboutToKeepQuietSeesAReaderComeUpShort(t *testing.T) {
 
 	// The sender halts between its first look at the readers and the lock.
 	exec(t, pool, `
-		ALTER FUNCTION pgmq._announcement_key RENAME TO _key;
-		CREATE FUNCTION pgmq._announcement_key(queue_name text) RETURNS bigint LANGUAGE plpgsql AS $$
+		ALTER FUNCTION pgmq._notify_lock_key RENAME TO _key;
+		CREATE FUNCTION pgmq._notify_lock_key(queue_name text) RETURNS bigint LANGUAGE plpgsql AS $$
 		BEGIN
 			IF current_setting('application_name') = 'halts' THEN
 				PERFORM pg_advisory_xact_lock_shared(hashtext('q_q'));

@@ -96,7 +96,7 @@ func TestOptionalAPIsAskForTheMigrations(t *testing.T) {
 		contains(t, err.Error(), string(o), "pgmq migrate up")
 		ok(t, schema.Uninstall(t.Context(), sqlDB(t, pool), o))
 	}
-	err := schema.Install(t.Context(), sqlDB(t, pool), "../00001_tables")
+	err := schema.Install(t.Context(), sqlDB(t, pool), "../00001_adopt")
 	contains(t, err.Error(), "no optional API")
 }
 

@@ -61,7 +61,7 @@ func migrateDown(t *target) *cobra.Command {
 		Short: "Take the latest migration back",
 		Long: `Take the latest migration back, or all of them.
 
-The first migration holds the queues. It is not taken back while a queue or an
+The second migration holds the queues. It is not taken back while a queue or an
 archive holds messages, unless --drop-messages says so.`,
 		Example: `  pgmq migrate down
   pgmq migrate down --all --drop-messages`,

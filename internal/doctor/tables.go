@@ -69,7 +69,7 @@ func (p *Patient) ofTables(judge func(tableFacts) []Finding) look {
 }
 
 // renew is the function that gives a queue the storage of the template.
-func (t tableFacts) renew() string { return fmt.Sprintf("SELECT pgmq._renew_storage(%s)", t.Literal) }
+func (t tableFacts) renew() string { return fmt.Sprintf("SELECT pgmq._apply_storage(%s)", t.Literal) }
 
 func missing(t tableFacts) []Finding {
 	if t.There {

@@ -9,22 +9,21 @@ import (
 	"github.com/pgmq-go/pgmq/db"
 )
 
-// Indexed is Bind for queries that find rows by msg_id: it has them planned
-// without scans of the whole table, which is what the planner chooses for a table
-// that was empty when it looked, and keeps to while a million messages arrive. Nor
-// are they compiled: what the planner expects of a long queue would seem worth it.
-// Nor do they go by the index on groups, as they would where a long transaction
-// keeps dead rows: why, and why pages in order cost nothing, is said in
-// schema/00022_plans.sql.
+// Indexed is Bind for queries that find rows by msg_id. It sends planner settings
+// that force a scan of the primary key. Without them, a plan cached while the table
+// was empty (a sequential scan) would survive the arrival of a million rows, JIT
+// would compile short queries, and the index on groups would serve ids while an
+// open transaction keeps dead rows. schema/00005_read.sql explains the last one,
+// and seq_page_cost.
 //
-// The settings go along in the same round trip. In a transaction they are put
-// back.
+// The settings travel in the same round trip. Within a transaction, Indexed
+// restores the previous ones.
 func (t *Table) Indexed(conn db.DBTX) db.DBTX {
 	return indexed{bound{table: t, conn: conn}}
 }
 
-// The settings hold until the end of the transaction, which that of a lone
-// statement is, too.
+// The settings are local to the transaction. A statement outside of one is a
+// transaction, too.
 const (
 	planByIndex = `SELECT
 		set_config('pgmq.planned_before', concat_ws(' ', current_setting('enable_seqscan'), current_setting('enable_bitmapscan'), current_setting('jit'), current_setting('plan_cache_mode'), current_setting('seq_page_cost')), true),

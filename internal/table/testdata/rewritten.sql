@@ -1,5 +1,5 @@
 -- name: Announce :exec
-SELECT pgmq._wake((parse_ident('"pgmq"."q_a""b"'))[2])
+SELECT pgmq._notify_consumers((parse_ident('"pgmq"."q_a""b"'))[2])
 
 -- name: Archive :many
 WITH moved AS (
@@ -56,7 +56,7 @@ FROM (
 ) AS archived
 
 -- name: Await :exec
-SELECT pg_advisory_lock_shared(pgmq._wait_key($1::text))
+SELECT pg_advisory_lock_shared(pgmq._subscription_lock_key($1::text))
 
 -- name: Bury :exec
 INSERT INTO "pgmq"."a_a""b" (msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers)
@@ -82,7 +82,7 @@ SELECT pgmq.create($1::text)
 SELECT pgmq.create_unlogged($1::text)
 
 -- name: DeadLetter :many
-SELECT pgmq._bury(
+SELECT pgmq._dead_letter(
     $1::text,
     $2::text,
     $3::bigint[],
@@ -421,7 +421,7 @@ sent AS (
     RETURNING msg_id
 )
 SELECT (CASE
-    WHEN count(*) > 0 AND pgmq._wake((parse_ident('"pgmq"."q_a""b"'))[2], $1::boolean) IS NOT NULL
+    WHEN count(*) > 0 AND pgmq._notify_consumers((parse_ident('"pgmq"."q_a""b"'))[2], $1::boolean) IS NOT NULL
         THEN count(*)
     ELSE 0
 END)::bigint AS replayed
@@ -439,7 +439,7 @@ WITH sent AS (
 )
 SELECT msg_id
 FROM sent
-WHERE pgmq._wake((parse_ident('"pgmq"."q_a""b"'))[2], $1::boolean) IS NOT NULL
+WHERE pgmq._notify_consumers((parse_ident('"pgmq"."q_a""b"'))[2], $1::boolean) IS NOT NULL
 
 -- name: SendBatch :many
 WITH sent AS (
@@ -453,7 +453,7 @@ WITH sent AS (
     RETURNING msg_id
 )
 SELECT (CASE
-    WHEN (SELECT pgmq._wake((parse_ident('"pgmq"."q_a""b"'))[2], $1::boolean)) IS NOT NULL
+    WHEN (SELECT pgmq._notify_consumers((parse_ident('"pgmq"."q_a""b"'))[2], $1::boolean)) IS NOT NULL
         THEN msg_id
 END)::bigint AS msg_id
 FROM sent
@@ -475,7 +475,7 @@ WITH sent AS (
     RETURNING msg_id
 )
 SELECT (CASE
-    WHEN (SELECT pgmq._wake((parse_ident('"pgmq"."q_a""b"'))[2], $1::boolean)) IS NOT NULL
+    WHEN (SELECT pgmq._notify_consumers((parse_ident('"pgmq"."q_a""b"'))[2], $1::boolean)) IS NOT NULL
         THEN msg_id
 END)::bigint AS msg_id
 FROM sent
@@ -564,4 +564,4 @@ WHERE queue_name = $1::text
 ORDER BY pattern COLLATE "C"
 
 -- name: Unawait :exec
-SELECT pg_advisory_unlock_shared(pgmq._wait_key($1::text))
+SELECT pg_advisory_unlock_shared(pgmq._subscription_lock_key($1::text))
