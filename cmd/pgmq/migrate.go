@@ -24,7 +24,7 @@ func migrateCommand(t *target) *cobra.Command {
 		Args:  noCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	migrate.AddCommand(migrateUp(t), migrateDown(t), migrateStatus(t), migrateExport())
+	migrate.AddCommand(migrateUp(t), migrateDown(t), migrateStatus(t), migrateRebaseline(t), migrateExport())
 	return migrate
 }
 
@@ -111,6 +111,46 @@ func takeBack(cmd *cobra.Command, db *sql.DB, all bool) error {
 		return err
 	}
 	return report(cmd, provider, []*goose.MigrationResult{result}, nil)
+}
+
+func migrateRebaseline(t *target) *cobra.Command {
+	var dry bool
+	rebaseline := &cobra.Command{
+		Use:   "rebaseline",
+		Short: "Take a database from before the first release on",
+		Long: `Take a database from before the first release on: from version 22 of its history
+to the present one, in one transaction. Queues, messages, archives, topic bindings
+and privileges stay. Programs of before the first release have to be updated at the
+same time: they call functions by their old names.
+
+A database with the present history stays as it is.`,
+		Example: `  pgmq migrate rebaseline --dry-run > review.sql
+  pgmq migrate rebaseline`,
+		Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if dry {
+				script, err := schema.RebaselineSQL()
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprint(cmd.OutOrStdout(), script)
+				return err
+			}
+			return withDB(cmd, t, nil, func(db *sql.DB) error {
+				if err := schema.Rebaseline(cmd.Context(), db); err != nil {
+					return err
+				}
+				all, err := history(cmd.Context(), db)
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "schema pgmq is at version %d of the present history\n", statusOf(all).Version)
+				return err
+			})
+		},
+	}
+	rebaseline.Flags().BoolVar(&dry, "dry-run", false, "print the SQL and run none of it")
+	return rebaseline
 }
 
 func migrateExport() *cobra.Command {

@@ -46,6 +46,9 @@ func history(ctx context.Context, db *sql.DB) ([]migration, error) {
 	if err != nil || !there {
 		return all, err
 	}
+	if err := schema.Check(ctx, db); err != nil {
+		return nil, err
+	}
 	applied, err := store.ListMigrations(ctx, db)
 	if err != nil {
 		return nil, err

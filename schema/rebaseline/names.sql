@@ -44,6 +44,9 @@ BEGIN
     LOOP
         EXECUTE format('ALTER FUNCTION pgmq.%s RENAME TO %I', name.was, name.becomes);
     END LOOP;
+    -- The columns of an index have the names of its functions.
+    ALTER TABLE pgmq.idx_topic_bindings_ends RENAME COLUMN _topic_beginning TO _topic_prefix;
+    ALTER TABLE pgmq.idx_topic_bindings_ends RENAME COLUMN _topic_end TO _topic_suffix;
 
     -- A new one, because its parameter has another name.
     acl := (SELECT proacl FROM pg_proc WHERE oid = 'pgmq._nobody_waits(regclass)'::regprocedure);
