@@ -201,7 +201,7 @@ sent AS (
     RETURNING msg_id
 )
 SELECT (CASE
-    WHEN count(*) > 0 AND pgmq._wake((parse_ident('pgmq.template_queue'))[2], $1::boolean) IS NOT NULL
+    WHEN count(*) > 0 AND pgmq._notify_consumers((parse_ident('pgmq.template_queue'))[2], $1::boolean) IS NOT NULL
         THEN count(*)
     ELSE 0
 END)::bigint AS replayed

@@ -14,7 +14,7 @@ import (
 )
 
 const deadLetter = `-- name: DeadLetter :many
-SELECT pgmq._bury(
+SELECT pgmq._dead_letter(
     $1::text,
     $2::text,
     $3::bigint[],

@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// A message that was archived. Every archive is a copy of this table.
+// An archived message. Every archive is a copy of this table.
 type ArchivedMessage struct {
 	MsgID      int64
 	ReadCt     int32
@@ -25,30 +25,30 @@ type ArchivedMessage struct {
 
 // A message of a queue. Every queue is a copy of this table.
 type Message struct {
-	// Unique and rising within a queue, but not without gaps.
+	// Unique and rising within a queue; gaps are possible.
 	MsgID int64
-	// Reads so far; with last_read_at the receipt of the latest one.
+	// Number of reads. With last_read_at it is the receipt of the latest read.
 	ReadCt int32
 	// Start of the transaction that sent the message.
 	EnqueuedAt time.Time
 	// Time of the latest read; NULL before the first.
 	LastReadAt *time.Time
-	// Hidden from readers until then.
+	// Readers do not see the message before this time.
 	VT time.Time
 	// The body; NULL is allowed.
 	Message json.RawMessage
-	// What travels beside the body; NULL for none.
+	// Metadata of the message; NULL for none.
 	Headers json.RawMessage
 }
 
-// One row for every queue whose messages are announced.
+// One row per queue with notifications.
 type NotifyThrottle struct {
 	QueueName          string
 	ThrottleIntervalMs int32
 	LastNotifiedAt     time.Time
 }
 
-// The tables whose partitions are made and dropped by pgmq.maintain_partitions, and how.
+// The partitioned tables that pgmq.maintain_partitions maintains, with their settings.
 type PartitionedTable struct {
 	QueueName         string
 	Prefix            string
@@ -66,7 +66,7 @@ type Queue struct {
 	CreatedAt     time.Time
 }
 
-// Which queues get what is sent to routing keys of a pattern.
+// Bindings of queues to patterns of routing keys.
 type TopicBinding struct {
 	Pattern       string
 	QueueName     string

@@ -23,7 +23,7 @@ WITH sent AS (
 )
 SELECT msg_id
 FROM sent
-WHERE pgmq._wake((parse_ident('pgmq.template_queue'))[2], $1::boolean) IS NOT NULL
+WHERE pgmq._notify_consumers((parse_ident('pgmq.template_queue'))[2], $1::boolean) IS NOT NULL
 `
 
 type SendParams struct {
@@ -36,7 +36,7 @@ type SendParams struct {
 
 // Send adds one message and returns its id. It is visible at the given time,
 // or else after the delay. Alone says that this statement is a transaction of
-// its own: see pgmq._wake.
+// its own: see pgmq._notify_consumers.
 // Asked of the row that there is, which is after the INSERT.
 func (q *Queries) Send(ctx context.Context, db DBTX, arg SendParams) (int64, error) {
 	row := db.QueryRow(ctx, send,
@@ -63,7 +63,7 @@ WITH sent AS (
     RETURNING msg_id
 )
 SELECT (CASE
-    WHEN (SELECT pgmq._wake((parse_ident('pgmq.template_queue'))[2], $1::boolean)) IS NOT NULL
+    WHEN (SELECT pgmq._notify_consumers((parse_ident('pgmq.template_queue'))[2], $1::boolean)) IS NOT NULL
         THEN msg_id
 END)::bigint AS msg_id
 FROM sent
@@ -124,7 +124,7 @@ WITH sent AS (
     RETURNING msg_id
 )
 SELECT (CASE
-    WHEN (SELECT pgmq._wake((parse_ident('pgmq.template_queue'))[2], $1::boolean)) IS NOT NULL
+    WHEN (SELECT pgmq._notify_consumers((parse_ident('pgmq.template_queue'))[2], $1::boolean)) IS NOT NULL
         THEN msg_id
 END)::bigint AS msg_id
 FROM sent

@@ -31,7 +31,7 @@ func (q *Queries) Find(ctx context.Context, db DBTX) (FindRow, error) {
 }
 
 const notify = `-- name: Notify :exec
-SELECT pgmq._wake((parse_ident('pgmq.template_queue'))[2])
+SELECT pgmq._notify_consumers((parse_ident('pgmq.template_queue'))[2])
 `
 
 // Notify wakes one waiting consumer, for messages that were given back.
@@ -53,7 +53,7 @@ func (q *Queries) Now(ctx context.Context, db DBTX) (time.Time, error) {
 }
 
 const subscribe = `-- name: Subscribe :exec
-SELECT pg_advisory_lock_shared(pgmq._wait_key($1::text))
+SELECT pg_advisory_lock_shared(pgmq._subscription_lock_key($1::text))
 `
 
 // Subscribe has senders to a queue's table notify, from now until Unsubscribe or
@@ -65,7 +65,7 @@ func (q *Queries) Subscribe(ctx context.Context, db DBTX, queueTable string) err
 }
 
 const unsubscribe = `-- name: Unsubscribe :exec
-SELECT pg_advisory_unlock_shared(pgmq._wait_key($1::text))
+SELECT pg_advisory_unlock_shared(pgmq._subscription_lock_key($1::text))
 `
 
 // Unsubscribe undoes one Subscribe of this session.

@@ -53,7 +53,7 @@ sent AS (
 )
 -- Beside the count, which is known when all are in.
 SELECT (CASE
-    WHEN count(*) > 0 AND pgmq._wake((parse_ident('pgmq.template_queue'))[2], sqlc.arg('alone')::boolean) IS NOT NULL
+    WHEN count(*) > 0 AND pgmq._notify_consumers((parse_ident('pgmq.template_queue'))[2], sqlc.arg('alone')::boolean) IS NOT NULL
         THEN count(*)
     ELSE 0
 END)::bigint AS replayed

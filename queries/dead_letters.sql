@@ -2,7 +2,7 @@
 -- DeadLetter moves the messages of the source whose receipts still hold to the
 -- target, or to the archive when that is NULL, and returns the ids they had.
 -- Each gets its note, a JSON object, in the header x-pgmq-dead-letter.
-SELECT pgmq._bury(
+SELECT pgmq._dead_letter(
     sqlc.arg('source')::text,
     sqlc.narg('target')::text,
     sqlc.arg('msg_ids')::bigint[],

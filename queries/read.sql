@@ -1,4 +1,7 @@
 -- name: Read :many
+-- The queries of this file and the functions in schema/00005_read.sql keep one
+-- contract: the tests doors_*_test.go hold them together.
+--
 -- Read hides up to n visible messages for the visibility timeout and returns
 -- them: the oldest from the id first on, in no order among themselves. What
 -- another reader is taking at this moment is skipped, not waited for.

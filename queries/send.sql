@@ -1,7 +1,7 @@
 -- name: Send :one
 -- Send adds one message and returns its id. It is visible at the given time,
 -- or else after the delay. Alone says that this statement is a transaction of
--- its own: see pgmq._wake.
+-- its own: see pgmq._notify_consumers.
 WITH sent AS (
     INSERT INTO pgmq.template_queue (vt, message, headers)
     VALUES (
@@ -14,7 +14,7 @@ WITH sent AS (
 SELECT msg_id
 FROM sent
 -- Asked of the row that there is, which is after the INSERT.
-WHERE pgmq._wake((parse_ident('pgmq.template_queue'))[2], sqlc.arg('alone')::boolean) IS NOT NULL;
+WHERE pgmq._notify_consumers((parse_ident('pgmq.template_queue'))[2], sqlc.arg('alone')::boolean) IS NOT NULL;
 
 -- name: SendBatch :many
 -- SendBatch adds any number of messages in one statement, all or none. Ids are
@@ -32,7 +32,7 @@ WITH sent AS (
 -- A sub-select of the result, not of a condition: it is asked once, when the
 -- first message is in. As a condition it would be asked before.
 SELECT (CASE
-    WHEN (SELECT pgmq._wake((parse_ident('pgmq.template_queue'))[2], sqlc.arg('alone')::boolean)) IS NOT NULL
+    WHEN (SELECT pgmq._notify_consumers((parse_ident('pgmq.template_queue'))[2], sqlc.arg('alone')::boolean)) IS NOT NULL
         THEN msg_id
 END)::bigint AS msg_id
 FROM sent;
@@ -57,7 +57,7 @@ WITH sent AS (
     RETURNING msg_id
 )
 SELECT (CASE
-    WHEN (SELECT pgmq._wake((parse_ident('pgmq.template_queue'))[2], sqlc.arg('alone')::boolean)) IS NOT NULL
+    WHEN (SELECT pgmq._notify_consumers((parse_ident('pgmq.template_queue'))[2], sqlc.arg('alone')::boolean)) IS NOT NULL
         THEN msg_id
 END)::bigint AS msg_id
 FROM sent;

@@ -1,137 +1,112 @@
--- Taking messages out: read, pop, delete, archive and set_vt, by PGMQ's names.
+-- Reading and settling: read, pop, delete, archive and set_vt, by PGMQ's names.
+-- And the notification of consumers, which listen on the channel "pgmq.wake".
 --
--- A queue that an older PGMQ made gets the columns it lacks here, in the same
--- transaction as the functions that name them.
+-- The queries in queries/read.sql and these functions keep one contract: the tests
+-- doors_*_test.go hold them together.
+--
+-- A NOTIFY takes a lock that all transactions of the server share, and holds it
+-- while it commits. So a sender first asks whether a consumer is subscribed. A
+-- subscribed consumer holds an advisory lock. Without one, the sender does not
+-- notify. A new subscriber takes the lock and then checks which transactions are
+-- still running, because one of them may have sent and asked too early. So a sender
+-- asks when it has a transaction id, which is after its INSERT.
+--
+-- Functions that take messages by id find and lock them by the primary key, in the
+-- order of the ids: sessions that lock them in different orders deadlock. A scan
+-- of the table returns them in the order of their last update. The index on groups
+-- contains the ids, too, but each id costs a scan of the whole index. The planner
+-- would choose it where an open transaction keeps dead rows: few rows in many
+-- pages. It assumes that the primary key, the one index in the order of the table,
+-- reads all these pages. With seq_page_cost = 0 they cost nothing.
 
 -- +goose Up
-
 -- +goose StatementBegin
 DO $$
-DECLARE
-    patience   CONSTANT text := current_setting('lock_timeout');
-    record_    CONSTANT oid := (SELECT typrelid FROM pg_catalog.pg_type WHERE oid = 'pgmq.message_record'::regtype);
-    attributes CONSTANT text[] := ARRAY(
-        SELECT attname::text FROM pg_catalog.pg_attribute WHERE attrelid = record_ AND NOT attisdropped
-    );
-    misled     CONSTANT text := (
-        SELECT string_agg(DISTINCT pg_describe_object(classid, objid, 0), ', ')
-        FROM pg_catalog.pg_depend
-        WHERE refclassid = 'pg_catalog.pg_class'::regclass AND refobjid = record_ AND refobjsubid > 3
-            -- Postgres 14 knows the function that a view calls, not which columns it names.
-            OR refclassid = 'pg_catalog.pg_proc'::regclass AND current_setting('server_version_num')::integer < 150000
-            AND refobjid IN (SELECT oid FROM pg_catalog.pg_proc WHERE prorettype = 'pgmq.message_record'::regtype)
-    );
-    incomplete text[];
-    incomplete_table text;
-    give_up_at timestamptz;
 BEGIN
-    IF 'last_read_at' <> ALL (attributes) AND misled IS NOT NULL THEN
-        RAISE EXCEPTION 'the columns of pgmq.message_record move, and % would read the wrong ones', misled
-            USING ERRCODE = 'dependent_objects_still_exist',
-                  HINT = 'The queues were not changed. Drop it, migrate again, and create it anew.';
+    IF to_regprocedure('pgmq._adopt_messages()') IS NOT NULL THEN
+        PERFORM pgmq._adopt_messages();
+        DROP FUNCTION pgmq._adopt_messages();
     END IF;
-
-    -- All locks or none, and never a long wait: whoever waits for a table's lock
-    -- makes everybody behind it wait as well.
-    FOR attempt IN 1..30 LOOP
-        incomplete := ARRAY(
-            SELECT format('pgmq.%I', c.relname)
-            FROM pg_catalog.pg_class AS c
-            JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND NOT a.attisdropped
-            WHERE c.relnamespace = 'pgmq'::regnamespace
-                AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname ~ '^[qa]_'
-            GROUP BY c.relname
-            HAVING array_agg(a.attname::text) @> '{msg_id, read_ct, enqueued_at, vt, message}'
-                AND NOT array_agg(a.attname::text) @> '{last_read_at, headers}'
-            ORDER BY c.relname
-        );
-        give_up_at := clock_timestamp() + interval '500 ms' * (1 + attempt / 15);
-        BEGIN
-            FOREACH incomplete_table IN ARRAY incomplete LOOP
-                PERFORM set_config('lock_timeout', format(
-                    '%sms', greatest(1, round(1000 * extract(epoch FROM give_up_at - clock_timestamp())))
-                ), true);
-                EXECUTE format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', incomplete_table);
-            END LOOP;
-            EXIT;
-        EXCEPTION WHEN lock_not_available OR undefined_table THEN
-            IF attempt = 30 THEN
-                RAISE EXCEPTION 'the tables of the queues are in use by open transactions'
-                    USING ERRCODE = 'lock_not_available',
-                          HINT = 'The queues were not changed. End the transactions that hold them, and migrate again.';
-            END IF;
-            PERFORM pg_sleep(0.5);
-        END;
-    END LOOP;
-    PERFORM set_config('lock_timeout', patience, true);
-
-    FOREACH incomplete_table IN ARRAY incomplete LOOP
-        EXECUTE format(
-            'ALTER TABLE %s
-                ADD COLUMN IF NOT EXISTS last_read_at timestamptz,
-                ADD COLUMN IF NOT EXISTS headers jsonb',
-            incomplete_table
-        );
-    END LOOP;
-
-    -- Changed in place, attribute by attribute: dropping the type would drop
-    -- every function of the users that returns it.
-    IF 'last_read_at' <> ALL (attributes) THEN
-        ALTER TYPE pgmq.message_record RENAME ATTRIBUTE vt TO last_read_at;
-        ALTER TYPE pgmq.message_record RENAME ATTRIBUTE message TO vt;
-        ALTER TYPE pgmq.message_record ALTER ATTRIBUTE vt SET DATA TYPE timestamptz;
-        IF 'headers' = ANY (attributes) THEN
-            ALTER TYPE pgmq.message_record RENAME ATTRIBUTE headers TO message;
-        ELSE
-            ALTER TYPE pgmq.message_record ADD ATTRIBUTE message jsonb;
-        END IF;
-        ALTER TYPE pgmq.message_record ADD ATTRIBUTE headers jsonb;
-        -- Sessions have plans that expect the old attributes. A change of the
-        -- schema's privileges ends every plan, a change of a type does not.
-        GRANT USAGE ON SCHEMA pgmq TO pg_monitor;
-    END IF;
-
-    PERFORM pgmq._retire('{read, read_with_poll, pop, delete, archive, set_vt, detach_archive}');
 END $$;
 -- +goose StatementEnd
 
+SELECT pgmq._drop_outdated('{read, read_with_poll, pop, delete, archive, set_vt, detach_archive}');
+
 -- +goose StatementBegin
-CREATE OR REPLACE FUNCTION pgmq._in_seconds(delay integer)
+CREATE OR REPLACE FUNCTION pgmq._subscription_lock_key(queue_table text)
+RETURNS bigint
+LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT pg_catalog.hashtextextended('pgmq.wait.' OPERATOR(pg_catalog.||) $1, 0);
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq._subscription_lock_key IS
+    'The key of the advisory lock that the subscribed consumers of a queue share, on the connections that listen. queue_table is the queue''s table, such as q_orders.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._notify_consumers(
+    queue_table text,
+    alone boolean DEFAULT pg_catalog.now() OPERATOR(pg_catalog.=) pg_catalog.statement_timestamp()
+)
+RETURNS boolean
+LANGUAGE sql
+AS $$
+    -- One expression, so that Postgres inlines it.
+    SELECT CASE
+        -- No consumer is subscribed.
+        WHEN pg_catalog.pg_try_advisory_lock(pgmq._subscription_lock_key($1))
+            THEN NOT pg_catalog.pg_advisory_unlock(pgmq._subscription_lock_key($1))
+        -- Another statement is about to notify: this one would wait for its commit,
+        -- which is near. Consumers that it wakes see this message, or wait for it.
+        WHEN $2 AND NOT pg_catalog.pg_try_advisory_xact_lock(
+            pg_catalog.hashtextextended('pgmq.wake.' OPERATOR(pg_catalog.||) $1, 0)
+        )
+            THEN false
+        ELSE pg_catalog.pg_notify('pgmq.wake', $1) IS NOT NULL
+    END;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq._notify_consumers IS
+    'Notifies the subscribed consumers of a queue on the channel pgmq.wake, at commit. The payload is the queue''s table, such as q_orders. False when no consumer is subscribed, or when another transaction of one statement is about to notify. alone says that this statement is the whole transaction; others rely on its commit. By default that is so for a statement without parameters.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._seconds_from_now(delay integer)
 RETURNS timestamptz
 LANGUAGE sql
 AS $$
     SELECT pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) pg_catalog.make_interval(secs => $1);
 $$;
 -- +goose StatementEnd
-COMMENT ON FUNCTION pgmq._in_seconds IS 'That many seconds from now.';
+COMMENT ON FUNCTION pgmq._seconds_from_now IS 'The time after delay seconds from now on.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.read(queue_name text, vt integer, qty integer, conditional jsonb DEFAULT '{}')
 RETURNS SETOF pgmq.message_record
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET seq_page_cost = 0
 AS $$
 DECLARE
     at  timestamptz;
     got integer := 0;
     n   integer;
 BEGIN
-    FOR look IN 1..2 LOOP
+    FOR attempt IN 1..2 LOOP
         at := clock_timestamp();
         RETURN QUERY EXECUTE format(
-            'WITH next AS MATERIALIZED (
-                SELECT msg_id
-                FROM pgmq.%1$I
-                WHERE vt <= $1 %2$s
-                ORDER BY msg_id
-                LIMIT $2
-                FOR UPDATE SKIP LOCKED
-            ),
-            taken AS (
+            'WITH taken AS (
                 UPDATE pgmq.%1$I AS q
                 SET vt = $3, read_ct = q.read_ct + 1, last_read_at = $1
-                FROM next
-                WHERE q.msg_id = next.msg_id
+                WHERE q.msg_id = ANY (ARRAY(
+                    SELECT msg_id
+                    FROM pgmq.%1$I
+                    WHERE vt <= $1 %2$s
+                    ORDER BY msg_id
+                    LIMIT $2
+                    FOR UPDATE SKIP LOCKED
+                ))
                 RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers
             )
             SELECT * FROM taken ORDER BY msg_id',
@@ -140,40 +115,41 @@ BEGIN
         ) USING at, $3 - got, at + make_interval(secs => $2), $4;
         GET DIAGNOSTICS n = ROW_COUNT;
         got := got + n;
-        EXIT WHEN got >= $3 OR look = 2 OR NOT pgmq._came_up_short($1)
-            -- With a VT of 0 it would find the same again.
+        EXIT WHEN got >= $3 OR attempt = 2 OR NOT pgmq._reader_found_less($1)
+            -- With a VT of 0 it would read the same messages again.
             OR got > 0 AND $2 <= 0;
     END LOOP;
 END;
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq.read IS
-    'Hides up to qty visible messages for vt seconds and returns them, oldest first. With a condition, only those whose body contains it.';
+    'Hides up to qty visible messages for vt seconds and returns them, oldest first. With a condition, only messages whose body contains it.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.pop(queue_name text, qty integer DEFAULT 1)
 RETURNS SETOF pgmq.message_record
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET seq_page_cost = 0
 AS $$
 DECLARE
     got integer := 0;
     n   integer;
 BEGIN
-    FOR look IN 1..2 LOOP
+    FOR attempt IN 1..2 LOOP
         RETURN QUERY EXECUTE format(
-            'WITH next AS MATERIALIZED (
-                SELECT msg_id
-                FROM pgmq.%1$I
-                WHERE vt <= $1
-                ORDER BY msg_id
-                LIMIT $2
-                FOR UPDATE SKIP LOCKED
-            ),
-            taken AS (
+            'WITH taken AS (
                 DELETE FROM pgmq.%1$I AS q
-                USING next
-                WHERE q.msg_id = next.msg_id
+                WHERE q.msg_id = ANY (ARRAY(
+                    SELECT msg_id
+                    FROM pgmq.%1$I
+                    WHERE vt <= $1
+                    ORDER BY msg_id
+                    LIMIT $2
+                    FOR UPDATE SKIP LOCKED
+                ))
                 RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers
             )
             SELECT * FROM taken ORDER BY msg_id',
@@ -181,13 +157,13 @@ BEGIN
         ) USING clock_timestamp(), $2 - got;
         GET DIAGNOSTICS n = ROW_COUNT;
         got := got + n;
-        EXIT WHEN got >= $2 OR look = 2 OR NOT pgmq._came_up_short($1);
+        EXIT WHEN got >= $2 OR attempt = 2 OR NOT pgmq._reader_found_less($1);
     END LOOP;
 END;
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq.pop IS
-    'Removes up to qty visible messages and returns them, oldest first. A caller that fails afterwards has lost them.';
+    'Deletes up to qty visible messages and returns them, oldest first. A caller that fails afterwards loses them.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq._poll(
@@ -203,8 +179,8 @@ DECLARE
     pause   CONSTANT interval := make_interval(secs => greatest(coalesce($6, 100), 1) / 1000.0);
 BEGIN
     WHILE stop_at IS NULL OR clock_timestamp() < stop_at LOOP
-        -- A look that finds nothing is undone, and with it the lock on the table:
-        -- who waits must not keep others from altering or dropping a queue.
+        -- The exception undoes a read that finds nothing, and releases its lock on
+        -- the table: a poll must not block ALTER TABLE or DROP TABLE.
         BEGIN
             RETURN QUERY EXECUTE format(
                 'SELECT * FROM pgmq.%I($1, $2, $3 %s)', $1, CASE WHEN $7 IS NOT NULL THEN ', $4' END
@@ -220,7 +196,7 @@ BEGIN
 END;
 $$;
 -- +goose StatementEnd
-COMMENT ON FUNCTION pgmq._poll IS 'Calls a reading function again and again until it returns something or time is up.';
+COMMENT ON FUNCTION pgmq._poll IS 'Calls a reading function until it returns messages or max_poll_seconds have passed.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.read_with_poll(
@@ -234,13 +210,16 @@ AS $$
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq.read_with_poll IS
-    'Like pgmq.read, but waits for messages up to max_poll_seconds, looking every poll_interval_ms. With max_poll_seconds 0 it does not look at all.';
+    'Like pgmq.read, but polls every poll_interval_ms milliseconds, up to max_poll_seconds. With max_poll_seconds 0 it does not read at all.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.delete(queue_name text, msg_ids bigint[])
 RETURNS SETOF bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET seq_page_cost = 0
 AS $$
 BEGIN
     RETURN QUERY EXECUTE format(
@@ -250,7 +229,7 @@ BEGIN
 END;
 $$;
 -- +goose StatementEnd
-COMMENT ON FUNCTION pgmq.delete(text, bigint[]) IS 'Removes messages and returns the ids of those that existed.';
+COMMENT ON FUNCTION pgmq.delete(text, bigint[]) IS 'Deletes messages and returns the ids of those that existed.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.delete(queue_name text, msg_id bigint)
@@ -260,13 +239,16 @@ AS $$
     SELECT EXISTS (SELECT FROM pgmq.delete($1, ARRAY[$2]));
 $$;
 -- +goose StatementEnd
-COMMENT ON FUNCTION pgmq.delete(text, bigint) IS 'Removes a message; false when there was none.';
+COMMENT ON FUNCTION pgmq.delete(text, bigint) IS 'Deletes a message; false when it did not exist.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.archive(queue_name text, msg_ids bigint[])
 RETURNS SETOF bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET seq_page_cost = 0
 AS $$
 BEGIN
     RETURN QUERY EXECUTE format(
@@ -296,14 +278,20 @@ AS $$
     SELECT EXISTS (SELECT FROM pgmq.archive($1, ARRAY[$2]));
 $$;
 -- +goose StatementEnd
-COMMENT ON FUNCTION pgmq.archive(text, bigint) IS 'Moves a message to the archive; false when there was none.';
+COMMENT ON FUNCTION pgmq.archive(text, bigint) IS 'Moves a message to the archive; false when it did not exist.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.set_vt(queue_name text, msg_ids bigint[], vt timestamptz)
 RETURNS SETOF pgmq.message_record
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET enable_bitmapscan = off
+SET seq_page_cost = 0
 AS $$
+DECLARE
+    q_table CONSTANT text := pgmq.format_table_name($1, 'q');
+    woken   boolean;
 BEGIN
     RETURN QUERY EXECUTE format(
         'WITH hidden AS (
@@ -313,22 +301,27 @@ BEGIN
             RETURNING msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers
         )
         SELECT * FROM hidden ORDER BY msg_id',
-        pgmq.format_table_name($1, 'q')
+        q_table
     ) USING $2, $3;
+    -- Visible from now on.
+    IF FOUND AND $3 <= clock_timestamp() THEN
+        woken := pgmq._notify_consumers(q_table);
+    END IF;
 END;
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq.set_vt(text, bigint[], timestamptz) IS
-    'Hides messages until a time, and returns those that existed.';
+    'Hides messages until a time and returns those that existed.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.set_vt(queue_name text, msg_ids bigint[], vt integer)
 RETURNS SETOF pgmq.message_record
 LANGUAGE sql
 AS $$
-    SELECT * FROM pgmq.set_vt($1, $2, pgmq._in_seconds($3));
+    SELECT * FROM pgmq.set_vt($1, $2, pgmq._seconds_from_now($3));
 $$;
 -- +goose StatementEnd
+COMMENT ON FUNCTION pgmq.set_vt(text, bigint[], integer) IS 'Hides messages for vt seconds from now on and returns those that existed.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.set_vt(queue_name text, msg_id bigint, vt timestamptz)
@@ -338,18 +331,17 @@ AS $$
     SELECT * FROM pgmq.set_vt($1, ARRAY[$2], $3);
 $$;
 -- +goose StatementEnd
+COMMENT ON FUNCTION pgmq.set_vt(text, bigint, timestamptz) IS 'Hides a message until a time and returns it.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.set_vt(queue_name text, msg_id bigint, vt integer)
 RETURNS SETOF pgmq.message_record
 LANGUAGE sql
 AS $$
-    SELECT * FROM pgmq.set_vt($1, ARRAY[$2], pgmq._in_seconds($3));
+    SELECT * FROM pgmq.set_vt($1, ARRAY[$2], pgmq._seconds_from_now($3));
 $$;
 -- +goose StatementEnd
-COMMENT ON FUNCTION pgmq.set_vt(text, bigint[], integer) IS 'Hides messages for vt seconds from now on, and returns those that existed.';
-COMMENT ON FUNCTION pgmq.set_vt(text, bigint, timestamptz) IS 'Hides a message until a time, and returns it.';
-COMMENT ON FUNCTION pgmq.set_vt(text, bigint, integer) IS 'Hides a message for vt seconds from now on, and returns it.';
+COMMENT ON FUNCTION pgmq.set_vt(text, bigint, integer) IS 'Hides a message for vt seconds from now on and returns it.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.detach_archive(queue_name text)
@@ -378,4 +370,6 @@ DROP FUNCTION pgmq.read_with_poll(text, integer, integer, integer, integer, json
 DROP FUNCTION pgmq._poll(text, text, integer, integer, integer, integer, jsonb);
 DROP FUNCTION pgmq.pop(text, integer);
 DROP FUNCTION pgmq.read(text, integer, integer, jsonb);
-DROP FUNCTION pgmq._in_seconds(integer);
+DROP FUNCTION pgmq._seconds_from_now(integer);
+DROP FUNCTION pgmq._notify_consumers(text, boolean);
+DROP FUNCTION pgmq._subscription_lock_key(text);

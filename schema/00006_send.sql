@@ -1,7 +1,7 @@
 -- Sending: send and send_batch, by PGMQ's names.
 
 -- +goose Up
-SELECT pgmq._retire('{send, send_batch, _send_batch, _validate_batch_params}');
+SELECT pgmq._drop_outdated('{send, send_batch, _send_batch, _validate_batch_params}');
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.send(queue_name text, msg jsonb, headers jsonb, delay timestamptz)
@@ -9,11 +9,16 @@ RETURNS SETOF bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    q_table CONSTANT text := pgmq.format_table_name($1, 'q');
+    woken   boolean;
 BEGIN
     RETURN QUERY EXECUTE format(
         'INSERT INTO pgmq.%I (vt, message, headers) VALUES ($1, $2, $3) RETURNING msg_id',
-        pgmq.format_table_name($1, 'q')
+        q_table
     ) USING $4, $2, $3;
+    -- For a delayed message, too: a consumer must know when it becomes visible.
+    woken := pgmq._notify_consumers(q_table);
 END;
 $$;
 -- +goose StatementEnd
@@ -45,7 +50,7 @@ CREATE OR REPLACE FUNCTION pgmq.send(queue_name text, msg jsonb, delay integer)
 RETURNS SETOF bigint
 LANGUAGE sql
 AS $$
-    SELECT * FROM pgmq.send($1, $2, NULL, pgmq._in_seconds($3));
+    SELECT * FROM pgmq.send($1, $2, NULL, pgmq._seconds_from_now($3));
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq.send(text, jsonb, integer) IS
@@ -67,7 +72,7 @@ CREATE OR REPLACE FUNCTION pgmq.send(queue_name text, msg jsonb, headers jsonb, 
 RETURNS SETOF bigint
 LANGUAGE sql
 AS $$
-    SELECT * FROM pgmq.send($1, $2, $3, pgmq._in_seconds($4));
+    SELECT * FROM pgmq.send($1, $2, $3, pgmq._seconds_from_now($4));
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq.send(text, jsonb, jsonb, integer) IS
@@ -89,7 +94,7 @@ BEGIN
 END;
 $$;
 -- +goose StatementEnd
-COMMENT ON FUNCTION pgmq._validate_batch_params IS 'Refuses a batch without messages, or with another number of headers.';
+COMMENT ON FUNCTION pgmq._validate_batch_params IS 'Raises an exception for a batch without messages, or with a different number of headers.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq._send_batch(queue_name text, msgs jsonb[], headers jsonb[], delay timestamptz)
@@ -97,20 +102,24 @@ RETURNS SETOF bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    q_table CONSTANT text := pgmq.format_table_name($1, 'q');
+    woken   boolean;
 BEGIN
-    -- Ordered: ids are drawn in the order of the array.
+    -- ORDER BY: the ids are in the order of the array.
     RETURN QUERY EXECUTE format(
         'INSERT INTO pgmq.%I (vt, message, headers)
         SELECT $1, body.message, body.headers
         FROM ROWS FROM (unnest($2), unnest($3)) WITH ORDINALITY AS body (message, headers, ord)
         ORDER BY body.ord
         RETURNING msg_id',
-        pgmq.format_table_name($1, 'q')
+        q_table
     ) USING $4, $2, $3;
+    woken := pgmq._notify_consumers(q_table);
 END;
 $$;
 -- +goose StatementEnd
-COMMENT ON FUNCTION pgmq._send_batch IS 'pgmq.send_batch for arguments that were validated.';
+COMMENT ON FUNCTION pgmq._send_batch IS 'pgmq.send_batch for validated arguments.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.send_batch(queue_name text, msgs jsonb[], headers jsonb[], delay timestamptz)
@@ -154,7 +163,7 @@ CREATE OR REPLACE FUNCTION pgmq.send_batch(queue_name text, msgs jsonb[], delay 
 RETURNS SETOF bigint
 LANGUAGE sql
 AS $$
-    SELECT * FROM pgmq.send_batch($1, $2, NULL, pgmq._in_seconds($3));
+    SELECT * FROM pgmq.send_batch($1, $2, NULL, pgmq._seconds_from_now($3));
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq.send_batch(text, jsonb[], integer) IS
@@ -176,7 +185,7 @@ CREATE OR REPLACE FUNCTION pgmq.send_batch(queue_name text, msgs jsonb[], header
 RETURNS SETOF bigint
 LANGUAGE sql
 AS $$
-    SELECT * FROM pgmq.send_batch($1, $2, $3, pgmq._in_seconds($4));
+    SELECT * FROM pgmq.send_batch($1, $2, $3, pgmq._seconds_from_now($4));
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq.send_batch(text, jsonb[], jsonb[], integer) IS

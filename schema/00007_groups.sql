@@ -1,16 +1,13 @@
--- Reading in order: messages whose header x-pgmq-group is the same are a group,
--- and nobody gets a message of a group while an earlier one is in flight.
--- Messages without the header are one group as well.
+-- Order within groups. Messages with the same header x-pgmq-group are a group;
+-- messages without it are one group as well. No reader gets a message of a group
+-- while an earlier one is in flight.
 --
--- Nothing records who holds a group. Its first message says it: whoever locks
--- and then hides that one has the group, until all that was read is settled or
--- visible again.
+-- No table records which groups are in flight. The first message of a group says
+-- it: the session that locks and then hides this message holds the group, until
+-- all messages that it read are settled or visible again.
 
 -- +goose Up
-CREATE INDEX template_queue_group_idx
-    ON pgmq.template_queue ((coalesce(headers ->> 'x-pgmq-group', '_default_fifo_group') COLLATE "C"), msg_id);
-
-SELECT pgmq._retire('{create_fifo_index, create_fifo_indexes_all, _create_fifo_index_if_not_exists}');
+SELECT pgmq._drop_outdated('{create_fifo_index, create_fifo_indexes_all, _create_fifo_index_if_not_exists}');
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq._group_expression()
@@ -20,7 +17,7 @@ AS $$
     SELECT 'coalesce(headers ->> ''x-pgmq-group'', ''_default_fifo_group'') COLLATE "C"';
 $$;
 -- +goose StatementEnd
-COMMENT ON FUNCTION pgmq._group_expression IS 'What the index on groups is built on, and what finds it.';
+COMMENT ON FUNCTION pgmq._group_expression IS 'The expression of the index on groups, for queries that use it.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq._has_group_index(q_table regclass)
@@ -48,8 +45,8 @@ DECLARE
     q_table CONSTANT text := format('pgmq.%I', pgmq.format_table_name($1, 'q'));
 BEGIN
     IF NOT pgmq._has_group_index(to_regclass(q_table)) THEN
-        -- By its name, for which Postgres looks anew: whoever held the queue's
-        -- lock may have dropped it.
+        -- By name, which Postgres looks up again: the session that held the
+        -- queue's lock may have dropped it.
         EXECUTE format('CREATE INDEX ON %s ((%s), msg_id)', q_table, pgmq._group_expression());
     END IF;
 END;
@@ -69,7 +66,7 @@ END;
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq.create_fifo_index IS
-    'Gives a queue the index that grouped reads use. Queues made by this version have it. Holds off writers while it is built.';
+    'Creates the index that grouped reads use. Queues made by this version have it. Writers wait while Postgres builds it.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.create_fifo_indexes_all()
@@ -80,13 +77,13 @@ AS $$
 DECLARE
     queue text;
 BEGIN
-    -- In one order, so that two who run this do not wait for each other in a ring.
+    -- In one order, so that two sessions do not deadlock.
     FOR queue IN SELECT m.queue_name FROM pgmq.meta AS m ORDER BY pgmq.format_table_name(m.queue_name, 'q') LOOP
         PERFORM pgmq.acquire_queue_lock(queue);
         BEGIN
             PERFORM pgmq._create_fifo_index_if_not_exists(queue);
         EXCEPTION WHEN undefined_table THEN
-            NULL; -- its table was dropped by hand, or just now
+            NULL; -- the table was dropped by hand, or just now
         END;
     END LOOP;
 END;
@@ -106,8 +103,8 @@ DECLARE
     seen    integer;
     reach   integer;
     front   bigint := $3;
-    -- Where this session last had to go to find one, and when: {message id,
-    -- second}. Within that second it goes there at once.
+    -- Where this session last found a free group beyond the front, and when:
+    -- {message id, second}. Within that second it starts there.
     setting CONSTANT text := 'pgmq.beyond_' || format('pgmq.%I', $1)::regclass::oid;
     clock   CONSTANT bigint := extract(epoch FROM $2)::bigint;
     jump    bigint[] := nullif(current_setting(setting, true), '')::bigint[];
@@ -116,8 +113,8 @@ BEGIN
         jump := NULL;
     END IF;
 
-    -- The oldest groups are at the front of the queue. Of the messages there,
-    -- the first of each group is its head unless the index knows an earlier one.
+    -- The oldest groups are at the front of the queue. The first message of a group
+    -- there is its head, unless the index has an earlier one.
     FOREACH reach IN ARRAY '{250, 750, 3000, 12000}'::integer[] LOOP
         EXECUTE format(
             'WITH stretch AS MATERIALIZED (
@@ -159,8 +156,8 @@ BEGIN
         front := greatest(front, jump[1]);
     END LOOP;
 
-    -- The front is full of groups that are not free: go from group to group by
-    -- the index, which costs as many steps as there are groups.
+    -- No group at the front is free: go from group to group by the index, one step
+    -- for each group.
     EXECUTE format(
         'WITH RECURSIVE head AS (
             (SELECT msg_id, vt, %2$s AS grp FROM pgmq.%1$I ORDER BY 3, 1 LIMIT 1)
@@ -183,7 +180,7 @@ END;
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq._free_groups IS
-    'The first messages of up to qty groups of which nothing is in flight, oldest first, beyond a message id. With more than 1,000 messages of other groups in front, one that became free within the last second may be passed over.';
+    'The first messages of up to qty free groups, oldest first, beyond a message id. A group is free when none of its messages is in flight. Behind more than 1,000 messages of other groups, it may miss a group that became free within the last second.';
 
 -- +goose Down
 DROP FUNCTION pgmq._free_groups(text, timestamptz, bigint, integer);
@@ -192,4 +189,3 @@ DROP FUNCTION pgmq.create_fifo_index(text);
 DROP FUNCTION pgmq._create_fifo_index_if_not_exists(text);
 DROP FUNCTION pgmq._has_group_index(regclass);
 DROP FUNCTION pgmq._group_expression();
-DROP INDEX pgmq.template_queue_group_idx;

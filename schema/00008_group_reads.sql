@@ -1,7 +1,7 @@
--- Reading by groups: which are free is known, this takes their messages.
+-- Reading by groups: these functions take the messages of free groups.
 
 -- +goose Up
-SELECT pgmq._retire('{
+SELECT pgmq._drop_outdated('{
     read_grouped, read_grouped_rr, read_grouped_head,
     read_grouped_with_poll, read_grouped_rr_with_poll, read_grouped_head_with_poll
 }');
@@ -11,7 +11,7 @@ CREATE OR REPLACE FUNCTION pgmq._group_query(q_table text)
 RETURNS text
 LANGUAGE sql IMMUTABLE
 AS $$
-    -- The bounds say "equal" in a way that only the index on groups can sort by.
+    -- Bounds instead of =, so that only the index on groups can sort the rows.
     SELECT pg_catalog.format(
         'SELECT msg_id, place
         FROM (
@@ -31,10 +31,10 @@ AS $$
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq._group_query IS
-    'The query for up to $2 messages of the group of head, in order, up to the first that is hidden at $1.';
+    'A query for up to $2 messages of the group of head, in order, up to the first one that is hidden at the time $1.';
 
 -- +goose StatementBegin
-CREATE OR REPLACE FUNCTION pgmq._hold_groups(q_table text, at timestamptz, qty integer, filling boolean)
+CREATE OR REPLACE FUNCTION pgmq._lock_groups(q_table text, at timestamptz, qty integer, filling boolean)
 RETURNS bigint[]
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -50,8 +50,8 @@ BEGIN
     WHILE room > 0 LOOP
         heads := pgmq._free_groups($1, $2, tried, room::integer);
         EXIT WHEN heads = '{}';
-        -- Only what will be read is locked. A group that another reader holds is
-        -- passed over, and the next round looks beyond.
+        -- Locks only what it will read. It skips a group that another reader holds,
+        -- and the next round goes on beyond.
         EXECUTE format(
             'WITH candidate AS MATERIALIZED (
                 SELECT head.msg_id, %2$s AS size
@@ -84,8 +84,8 @@ BEGIN
 END;
 $$;
 -- +goose StatementEnd
-COMMENT ON FUNCTION pgmq._hold_groups IS
-    'Locks the first messages of free groups and returns them, oldest first: qty groups, or as many as have qty messages between them.';
+COMMENT ON FUNCTION pgmq._lock_groups IS
+    'Locks the first messages of free groups and returns them, oldest first: qty groups or, with filling, as many groups as it takes for qty messages.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq._read_groups(
@@ -99,8 +99,8 @@ DECLARE
     at      CONSTANT timestamptz := clock_timestamp();
     q_table CONSTANT text := pgmq.format_table_name($1, 'q');
 BEGIN
-    -- A message that somebody holds who does not read by groups ends what can be
-    -- read of its group.
+    -- A message that another session has locked ends what this read takes of its
+    -- group: not all readers read by groups.
     RETURN QUERY EXECUTE format(
         'WITH held AS MATERIALIZED (
             SELECT msg_id, %2$s AS grp FROM pgmq.%1$I WHERE msg_id = ANY ($4)
@@ -138,12 +138,12 @@ BEGIN
         FROM taken JOIN chosen ON chosen.msg_id = taken.msg_id
         ORDER BY %4$s',
         q_table, pgmq._group_expression(), pgmq._group_query(q_table), $6
-    ) USING at, $4, $3, pgmq._hold_groups(q_table, at, $3, $5), at + make_interval(secs => $2);
+    ) USING at, $4, $3, pgmq._lock_groups(q_table, at, $3, $5), at + make_interval(secs => $2);
 END;
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq._read_groups IS
-    'Reads up to qty messages of free groups, at most depth of each; group by group, or the first of each before the second of any.';
+    'Reads up to qty messages of free groups, at most depth of each, ordered by sequence: group by group, or the first of each group before the second of any.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.read_grouped(queue_name text, vt integer, qty integer)
@@ -155,18 +155,18 @@ DECLARE
     got integer := 0;
     n   integer;
 BEGIN
-    FOR look IN 1..2 LOOP
+    FOR attempt IN 1..2 LOOP
         RETURN QUERY SELECT * FROM pgmq._read_groups($1, $2, coalesce($3, 0) - got, coalesce($3, 0), true, 'head, place');
         GET DIAGNOSTICS n = ROW_COUNT;
         got := got + n;
-        EXIT WHEN got >= $3 OR look = 2 OR NOT pgmq._came_up_short($1)
+        EXIT WHEN got >= $3 OR attempt = 2 OR NOT pgmq._reader_found_less($1)
             OR got > 0 AND $2 <= 0;
     END LOOP;
 END;
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq.read_grouped IS
-    'Reads up to qty messages in order: as many as it can of the oldest free group, then of the next. Groups of which a message is in flight are passed over.';
+    'Reads up to qty messages in order: as many as possible of the oldest free group, then of the next one. Skips groups with a message in flight.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.read_grouped_rr(queue_name text, vt integer, qty integer)
@@ -178,18 +178,18 @@ DECLARE
     got integer := 0;
     n   integer;
 BEGIN
-    FOR look IN 1..2 LOOP
+    FOR attempt IN 1..2 LOOP
         RETURN QUERY SELECT * FROM pgmq._read_groups($1, $2, greatest($3, 0) - got, greatest($3, 0), false, 'place, head');
         GET DIAGNOSTICS n = ROW_COUNT;
         got := got + n;
-        EXIT WHEN got >= $3 OR look = 2 OR NOT pgmq._came_up_short($1)
+        EXIT WHEN got >= $3 OR attempt = 2 OR NOT pgmq._reader_found_less($1)
             OR got > 0 AND $2 <= 0;
     END LOOP;
 END;
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq.read_grouped_rr IS
-    'Reads up to qty messages in order, fairly: the first of every free group, then the second of each, and so on; returned in this order.';
+    'Reads up to qty messages round robin: the first of each free group, then the second of each, and so on. Returns them in this order.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.read_grouped_head(queue_name text, vt integer, qty integer)
@@ -201,11 +201,11 @@ DECLARE
     got integer := 0;
     n   integer;
 BEGIN
-    FOR look IN 1..2 LOOP
+    FOR attempt IN 1..2 LOOP
         RETURN QUERY SELECT * FROM pgmq._read_groups($1, $2, coalesce($3, 2147483647) - got, 1, false, 'place, head');
         GET DIAGNOSTICS n = ROW_COUNT;
         got := got + n;
-        EXIT WHEN got >= $3 OR look = 2 OR NOT pgmq._came_up_short($1)
+        EXIT WHEN got >= $3 OR attempt = 2 OR NOT pgmq._reader_found_less($1)
             OR got > 0 AND $2 <= 0;
     END LOOP;
 END;
@@ -223,7 +223,7 @@ AS $$
     SELECT * FROM pgmq._poll('read_grouped', $1, $2, $3, $4, $5);
 $$;
 -- +goose StatementEnd
-COMMENT ON FUNCTION pgmq.read_grouped_with_poll IS 'pgmq.read_grouped that waits, as pgmq.read_with_poll does.';
+COMMENT ON FUNCTION pgmq.read_grouped_with_poll IS 'pgmq.read_grouped that polls like pgmq.read_with_poll.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.read_grouped_rr_with_poll(
@@ -235,7 +235,7 @@ AS $$
     SELECT * FROM pgmq._poll('read_grouped_rr', $1, $2, $3, $4, $5);
 $$;
 -- +goose StatementEnd
-COMMENT ON FUNCTION pgmq.read_grouped_rr_with_poll IS 'pgmq.read_grouped_rr that waits, as pgmq.read_with_poll does.';
+COMMENT ON FUNCTION pgmq.read_grouped_rr_with_poll IS 'pgmq.read_grouped_rr that polls like pgmq.read_with_poll.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.read_grouped_head_with_poll(
@@ -247,7 +247,7 @@ AS $$
     SELECT * FROM pgmq._poll('read_grouped_head', $1, $2, $3, $4, $5);
 $$;
 -- +goose StatementEnd
-COMMENT ON FUNCTION pgmq.read_grouped_head_with_poll IS 'pgmq.read_grouped_head that waits, as pgmq.read_with_poll does.';
+COMMENT ON FUNCTION pgmq.read_grouped_head_with_poll IS 'pgmq.read_grouped_head that polls like pgmq.read_with_poll.';
 
 -- +goose Down
 DROP FUNCTION pgmq.read_grouped_head_with_poll(text, integer, integer, integer, integer);
@@ -257,5 +257,5 @@ DROP FUNCTION pgmq.read_grouped_head(text, integer, integer);
 DROP FUNCTION pgmq.read_grouped_rr(text, integer, integer);
 DROP FUNCTION pgmq.read_grouped(text, integer, integer);
 DROP FUNCTION pgmq._read_groups(text, integer, integer, integer, boolean, text);
-DROP FUNCTION pgmq._hold_groups(text, timestamptz, integer, boolean);
+DROP FUNCTION pgmq._lock_groups(text, timestamptz, integer, boolean);
 DROP FUNCTION pgmq._group_query(text);

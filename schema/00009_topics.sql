@@ -1,7 +1,8 @@
--- Topics: which queues get a copy of a message that is sent to a routing key.
+-- Topics: a message that is sent to a routing key goes to all queues that are bound
+-- to a matching pattern.
 --
--- A pattern is not AMQP's: # stands for any characters and its dots stay
--- mandatory, so that logs.# does not match logs.
+-- Patterns differ from AMQP's: # matches any characters, and the dots beside it
+-- are mandatory, so logs.# does not match logs.
 
 -- +goose Up
 CREATE TABLE IF NOT EXISTS pgmq.topic_bindings (
@@ -20,38 +21,39 @@ CREATE TABLE IF NOT EXISTS pgmq.topic_bindings (
 );
 CREATE INDEX IF NOT EXISTS idx_topic_bindings_covering
     ON pgmq.topic_bindings (pattern) INCLUDE (queue_name, compiled_regex);
-COMMENT ON TABLE pgmq.topic_bindings IS 'Which queues get what is sent to routing keys of a pattern.';
+COMMENT ON TABLE pgmq.topic_bindings IS 'Bindings of queues to patterns of routing keys.';
 
-SELECT pgmq._retire('{
-    validate_routing_key, validate_topic_pattern, bind_topic, unbind_topic, list_topic_bindings, test_routing
+SELECT pgmq._drop_outdated('{
+    validate_routing_key, validate_topic_pattern, bind_topic, unbind_topic, list_topic_bindings, test_routing,
+    send_topic, send_batch_topic
 }');
 
 -- +goose StatementBegin
-CREATE OR REPLACE FUNCTION pgmq._topic_beginning(pattern text)
+CREATE OR REPLACE FUNCTION pgmq._topic_prefix(pattern text)
 RETURNS text
 LANGUAGE sql IMMUTABLE
 AS $$
     SELECT pg_catalog.regexp_replace($1, '[*#].*$', '');
 $$;
 -- +goose StatementEnd
-COMMENT ON FUNCTION pgmq._topic_beginning IS 'What every key of a pattern begins with.';
+COMMENT ON FUNCTION pgmq._topic_prefix IS 'The prefix of all keys that match a pattern.';
 
 -- +goose StatementBegin
-CREATE OR REPLACE FUNCTION pgmq._topic_end(pattern text)
+CREATE OR REPLACE FUNCTION pgmq._topic_suffix(pattern text)
 RETURNS text
 LANGUAGE sql IMMUTABLE
 AS $$
     SELECT pg_catalog.regexp_replace($1, '^.*[*#]', '');
 $$;
 -- +goose StatementEnd
-COMMENT ON FUNCTION pgmq._topic_end IS 'What every key of a pattern ends with.';
+COMMENT ON FUNCTION pgmq._topic_suffix IS 'The suffix of all keys that match a pattern.';
 
--- Postgres remembers 32 compiled expressions. So that not every binding's is
--- compiled for every message, this finds those that begin and end as the key.
--- In "C" order, which no new version of the system's locales changes.
+-- Postgres caches 32 compiled regular expressions. With this index, a send compiles
+-- only those whose prefix and suffix match the key. Collation "C": new versions of
+-- the system's locales do not change it.
 CREATE INDEX IF NOT EXISTS idx_topic_bindings_ends ON pgmq.topic_bindings (
-    (pgmq._topic_beginning(pattern) COLLATE "C"),
-    (pgmq._topic_end(pattern) COLLATE "C")
+    (pgmq._topic_prefix(pattern) COLLATE "C"),
+    (pgmq._topic_suffix(pattern) COLLATE "C")
 );
 
 -- +goose StatementBegin
@@ -91,7 +93,7 @@ END;
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq.validate_routing_key IS
-    'True, or an exception that says what is wrong with the key: 1 to 255 of a-z, A-Z, 0-9, dot, hyphen and underscore, no dot at either end, none beside another.';
+    'True, or an exception that says what is wrong with the key: 1 to 255 of a-z, A-Z, 0-9, dot, hyphen and underscore, without a dot at either end and without two dots in a row.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.validate_topic_pattern(pattern text)
@@ -113,7 +115,7 @@ END;
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq.validate_topic_pattern IS
-    'True, or an exception that says what is wrong with the pattern: a routing key in which * may stand for characters other than a dot and # for any.';
+    'True, or an exception that says what is wrong with the pattern: a routing key in which * matches characters other than a dot, and # any characters.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.bind_topic(pattern text, queue_name text)
@@ -137,7 +139,7 @@ END;
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq.bind_topic IS
-    'From now on the queue gets a copy of every message whose routing key matches the pattern. Does nothing when it is bound already.';
+    'Binds a queue to a pattern: from now on it gets a copy of each message whose routing key matches. Does nothing when it is bound already.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.unbind_topic(pattern text, queue_name text)
@@ -152,7 +154,7 @@ BEGIN
 END;
 $$;
 -- +goose StatementEnd
-COMMENT ON FUNCTION pgmq.unbind_topic IS 'Ends a binding; false when there was none.';
+COMMENT ON FUNCTION pgmq.unbind_topic IS 'Removes a binding; false when it did not exist.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.list_topic_bindings()
@@ -165,7 +167,7 @@ AS $$
     ORDER BY b.bound_at DESC, b.pattern, b.queue_name;
 $$;
 -- +goose StatementEnd
-COMMENT ON FUNCTION pgmq.list_topic_bindings() IS 'Every binding, the newest first.';
+COMMENT ON FUNCTION pgmq.list_topic_bindings() IS 'All bindings, the newest first.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.list_topic_bindings(queue_name text)
@@ -186,8 +188,8 @@ CREATE OR REPLACE FUNCTION pgmq.test_routing(routing_key text)
 RETURNS TABLE (pattern text, queue_name text, compiled_regex text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
--- One plan, whatever is known about the bindings: probes of the index. Compiling
--- it, which Postgres does where it expects many rows, takes a thousand times as long.
+-- One plan, whatever the statistics say: probes of the index. JIT, which Postgres
+-- uses where it expects many rows, would take a thousand times as long.
 SET enable_seqscan = off
 SET enable_indexonlyscan = off
 SET plan_cache_mode = force_generic_plan
@@ -198,13 +200,13 @@ BEGIN
     RETURN QUERY
         SELECT b.pattern, b.queue_name, b.compiled_regex
         FROM (
-            -- One probe tells that no pattern begins so, which is the usual case.
+            -- One probe shows that no pattern has this prefix, which is the usual case.
             SELECT k.beginning
             FROM (SELECT left($1, n) COLLATE "C" AS beginning FROM generate_series(0, length($1)) AS n) AS k
             WHERE k.beginning = (
-                SELECT pgmq._topic_beginning(t.pattern) COLLATE "C"
+                SELECT pgmq._topic_prefix(t.pattern) COLLATE "C"
                 FROM pgmq.topic_bindings AS t
-                WHERE pgmq._topic_beginning(t.pattern) COLLATE "C" >= k.beginning
+                WHERE pgmq._topic_prefix(t.pattern) COLLATE "C" >= k.beginning
                 ORDER BY 1
                 LIMIT 1
             )
@@ -214,11 +216,11 @@ BEGIN
         ) AS e, LATERAL (
             SELECT t.pattern, t.queue_name, t.compiled_regex
             FROM pgmq.topic_bindings AS t
-            WHERE pgmq._topic_beginning(t.pattern) COLLATE "C" = used.beginning
-                AND pgmq._topic_end(t.pattern) COLLATE "C" = e.ending
+            WHERE pgmq._topic_prefix(t.pattern) COLLATE "C" = used.beginning
+                AND pgmq._topic_suffix(t.pattern) COLLATE "C" = e.ending
             OFFSET 0
         ) AS b
-        -- LIKE lets more through than the expression, and costs a hundredth.
+        -- LIKE matches more than the regular expression and costs a hundredth.
         WHERE CASE WHEN $1 LIKE translate(b.pattern, '*#\', '%%_') THEN $1 ~ b.compiled_regex END
         ORDER BY b.pattern, b.queue_name;
 END;
@@ -226,7 +228,151 @@ $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq.test_routing IS 'The bindings that match a routing key, by pattern.';
 
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._topic_queues(routing_key text)
+RETURNS SETOF text
+LANGUAGE sql STABLE
+AS $$
+    SELECT DISTINCT queue_name FROM pgmq.test_routing($1) ORDER BY 1;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq._topic_queues IS 'The queues that get the messages of a routing key, by name: all senders use the same order.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq.send_topic(routing_key text, msg jsonb, headers jsonb, delay integer)
+RETURNS integer
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    copies integer;
+BEGIN
+    IF $2 IS NULL THEN
+        RAISE EXCEPTION 'msg cannot be NULL';
+    ELSIF $4 < 0 THEN
+        RAISE EXCEPTION 'delay cannot be negative, got: %', $4;
+    END IF;
+    SELECT count(*)
+    INTO copies
+    FROM pgmq._topic_queues($1) AS queue, pgmq.send(queue, $2, $3, $4);
+    RETURN copies;
+END;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq.send_topic(text, jsonb, jsonb, integer) IS
+    'Sends a copy with headers to each queue that is bound to a matching pattern, visible after delay seconds, and returns the number of copies. 0 is no error.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq.send_topic(routing_key text, msg jsonb)
+RETURNS integer
+LANGUAGE sql
+AS $$
+    SELECT pgmq.send_topic($1, $2, NULL, 0);
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq.send_topic(text, jsonb) IS 'Sends a copy to each queue that is bound to a matching pattern and returns the number of copies.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq.send_topic(routing_key text, msg jsonb, headers jsonb)
+RETURNS integer
+LANGUAGE sql
+AS $$
+    SELECT pgmq.send_topic($1, $2, $3, 0);
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq.send_topic(text, jsonb, jsonb) IS 'Sends a copy with headers to each queue that is bound to a matching pattern and returns the number of copies.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq.send_topic(routing_key text, msg jsonb, delay integer)
+RETURNS integer
+LANGUAGE sql
+AS $$
+    SELECT pgmq.send_topic($1, $2, NULL, $3);
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq.send_topic(text, jsonb, integer) IS 'Sends a copy to each queue that is bound to a matching pattern, visible after delay seconds, and returns the number of copies.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq.send_batch_topic(routing_key text, msgs jsonb[], headers jsonb[], delay timestamptz)
+RETURNS TABLE (queue_name text, msg_id bigint)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    queue text;
+BEGIN
+    PERFORM pgmq._validate_batch_params($2, $3);
+    FOR queue IN SELECT pgmq._topic_queues($1) LOOP
+        RETURN QUERY SELECT queue, id FROM pgmq._send_batch(queue, $2, $3, $4) AS id;
+    END LOOP;
+END;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq.send_batch_topic(text, jsonb[], jsonb[], timestamptz) IS
+    'Sends copies of all messages, each with its own headers, to each queue that is bound to a matching pattern, visible from a time on. Returns the ids queue by queue, in the order of msgs.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq.send_batch_topic(routing_key text, msgs jsonb[])
+RETURNS TABLE (queue_name text, msg_id bigint)
+LANGUAGE sql
+AS $$
+    SELECT * FROM pgmq.send_batch_topic($1, $2, NULL, pg_catalog.clock_timestamp());
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq.send_batch_topic(text, jsonb[]) IS 'Sends copies of all messages to each queue that is bound to a matching pattern, and returns their ids.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq.send_batch_topic(routing_key text, msgs jsonb[], headers jsonb[])
+RETURNS TABLE (queue_name text, msg_id bigint)
+LANGUAGE sql
+AS $$
+    SELECT * FROM pgmq.send_batch_topic($1, $2, $3, pg_catalog.clock_timestamp());
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq.send_batch_topic(text, jsonb[], jsonb[]) IS 'Sends copies of all messages, each with its own headers, to each queue that is bound to a matching pattern, and returns their ids.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq.send_batch_topic(routing_key text, msgs jsonb[], delay integer)
+RETURNS TABLE (queue_name text, msg_id bigint)
+LANGUAGE sql
+AS $$
+    SELECT * FROM pgmq.send_batch_topic($1, $2, NULL, pgmq._seconds_from_now($3));
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq.send_batch_topic(text, jsonb[], integer) IS 'Sends copies of all messages to each queue that is bound to a matching pattern, visible after delay seconds, and returns their ids.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq.send_batch_topic(routing_key text, msgs jsonb[], delay timestamptz)
+RETURNS TABLE (queue_name text, msg_id bigint)
+LANGUAGE sql
+AS $$
+    SELECT * FROM pgmq.send_batch_topic($1, $2, NULL, $3);
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq.send_batch_topic(text, jsonb[], timestamptz) IS 'Sends copies of all messages to each queue that is bound to a matching pattern, visible from a time on, and returns their ids.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq.send_batch_topic(routing_key text, msgs jsonb[], headers jsonb[], delay integer)
+RETURNS TABLE (queue_name text, msg_id bigint)
+LANGUAGE sql
+AS $$
+    SELECT * FROM pgmq.send_batch_topic($1, $2, $3, pgmq._seconds_from_now($4));
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq.send_batch_topic(text, jsonb[], jsonb[], integer) IS 'Sends copies of all messages, each with its own headers, to each queue that is bound to a matching pattern, visible after delay seconds, and returns their ids.';
+
 -- +goose Down
+DROP FUNCTION pgmq.send_batch_topic(text, jsonb[], jsonb[], integer);
+DROP FUNCTION pgmq.send_batch_topic(text, jsonb[], timestamptz);
+DROP FUNCTION pgmq.send_batch_topic(text, jsonb[], integer);
+DROP FUNCTION pgmq.send_batch_topic(text, jsonb[], jsonb[]);
+DROP FUNCTION pgmq.send_batch_topic(text, jsonb[]);
+DROP FUNCTION pgmq.send_batch_topic(text, jsonb[], jsonb[], timestamptz);
+DROP FUNCTION pgmq.send_topic(text, jsonb, integer);
+DROP FUNCTION pgmq.send_topic(text, jsonb, jsonb);
+DROP FUNCTION pgmq.send_topic(text, jsonb);
+DROP FUNCTION pgmq.send_topic(text, jsonb, jsonb, integer);
+DROP FUNCTION pgmq._topic_queues(text);
 DROP FUNCTION pgmq.test_routing(text);
 DROP FUNCTION pgmq.list_topic_bindings(text);
 DROP FUNCTION pgmq.list_topic_bindings();
@@ -236,5 +382,5 @@ DROP FUNCTION pgmq.validate_topic_pattern(text);
 DROP FUNCTION pgmq.validate_routing_key(text);
 DROP FUNCTION pgmq._validate_topic(text, text, text, text);
 DROP TABLE pgmq.topic_bindings;
-DROP FUNCTION pgmq._topic_end(text);
-DROP FUNCTION pgmq._topic_beginning(text);
+DROP FUNCTION pgmq._topic_suffix(text);
+DROP FUNCTION pgmq._topic_prefix(text);

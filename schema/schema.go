@@ -26,14 +26,14 @@ import (
 )
 
 // FS holds the migrations, NNNNN_name.sql, in its root, where goose looks, and
-// the files of the optional APIs in optional. A migration that was released is
-// never edited.
+// the files of the optional APIs in optional. From the first tag on, a released
+// migration is never edited.
 //
 //go:embed *.sql optional/*.sql
 var FS embed.FS
 
 // VersionTable is where goose records which migrations were applied. It lives
-// outside of schema pgmq, which the first migration makes.
+// outside of schema pgmq, which the first migration creates.
 const VersionTable = "public.pgmq_schema_version"
 
 // lockID names the session lock that migrations hold, among all advisory locks
@@ -52,6 +52,9 @@ const (
 //
 // db must reach Postgres directly: the lock belongs to a session, which a
 // transaction pooler would share with others.
+//
+// Its methods fail with an [*OldHistoryError] where migrations from before the
+// first release made schema pgmq.
 func Provider(db *sql.DB, opts ...goose.ProviderOption) (*goose.Provider, error) {
 	locker, err := lock.NewPostgresSessionLocker(
 		lock.WithLockID(lockID),
@@ -60,12 +63,16 @@ func Provider(db *sql.DB, opts ...goose.ProviderOption) (*goose.Provider, error)
 	if err != nil {
 		return nil, fmt.Errorf("schema: %w", err)
 	}
+	store, err := newStore()
+	if err != nil {
+		return nil, err
+	}
 	opts = append([]goose.ProviderOption{
-		goose.WithTableName(VersionTable),
+		goose.WithStore(store),
 		goose.WithDisableGlobalRegistry(true),
 		goose.WithSessionLocker(locker),
 	}, opts...)
-	p, err := goose.NewProvider(goose.DialectPostgres, db, FS, opts...)
+	p, err := goose.NewProvider(goose.DialectCustom, db, FS, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("schema: %w", err)
 	}
@@ -76,7 +83,8 @@ func Provider(db *sql.DB, opts ...goose.ProviderOption) (*goose.Provider, error)
 // pending is no error. With a pgx pool: Migrate(ctx, stdlib.OpenDBFromPool(pool)).
 //
 // The role needs CREATE on the database and on schema public, once. A failed or
-// killed run leaves the migrations before the failed one, and can be repeated.
+// killed run leaves the migrations before the failed one, and can be repeated. It
+// returns an [*OldHistoryError] where [Rebaseline] has to run first.
 func Migrate(ctx context.Context, db *sql.DB) error {
 	p, err := Provider(db)
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/pgmq-go/pgmq/internal/dial"
 	"github.com/pgmq-go/pgmq/internal/doctor"
 	"github.com/pgmq-go/pgmq/internal/inspect"
+	"github.com/pgmq-go/pgmq/schema"
 )
 
 func doctorCommand(t *target) *cobra.Command {
@@ -97,6 +98,10 @@ func migrationsFinding(ctx context.Context, db *sql.DB) (f doctor.Finding, migra
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second) // for a lock
 	defer cancel()
 	status, err := inspect.MigrationsOf(ctx, db)
+	var old *schema.OldHistoryError
+	if errors.As(err, &old) {
+		return doctor.Finding{Check: "migrations", Level: doctor.Problem, What: old.Error(), Do: "pgmq migrate rebaseline"}, false
+	}
 	if err != nil {
 		f = doctor.CouldNot(err)
 		f.Check = "migrations"

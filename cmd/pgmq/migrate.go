@@ -14,6 +14,7 @@ import (
 	"github.com/pressly/goose/v3"
 	"github.com/spf13/cobra"
 
+	"github.com/pgmq-go/pgmq/internal/inspect"
 	"github.com/pgmq-go/pgmq/schema"
 )
 
@@ -24,7 +25,7 @@ func migrateCommand(t *target) *cobra.Command {
 		Args:  noCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	migrate.AddCommand(migrateUp(t), migrateDown(t), migrateStatus(t), migrateExport())
+	migrate.AddCommand(migrateUp(t), migrateDown(t), migrateStatus(t), migrateRebaseline(t), migrateExport())
 	return migrate
 }
 
@@ -61,7 +62,7 @@ func migrateDown(t *target) *cobra.Command {
 		Short: "Revert the latest migration",
 		Long: `Revert the latest migration, or all of them.
 
-The first migration holds the queues. It is not reverted while a queue or an
+The second migration holds the queues. It is not reverted while a queue or an
 archive holds messages, unless --drop-messages is given.`,
 		Example: `  pgmq migrate down
   pgmq migrate down --all --drop-messages`,
@@ -111,6 +112,46 @@ func takeBack(cmd *cobra.Command, db *sql.DB, all bool) error {
 		return err
 	}
 	return report(cmd, provider, []*goose.MigrationResult{result}, nil)
+}
+
+func migrateRebaseline(t *target) *cobra.Command {
+	var dry bool
+	rebaseline := &cobra.Command{
+		Use:   "rebaseline",
+		Short: "Carry over a database from before the first release",
+		Long: `Carry over a database from before the first release, at version 22 of the history
+of that time, to the present history, in one transaction. Queues, messages,
+archives, topic bindings and privileges stay. Update programs from before the first
+release at the same time: they call functions by their old names.
+
+A database with the present history stays as it is.`,
+		Example: `  pgmq migrate rebaseline --dry-run > review.sql
+  pgmq migrate rebaseline`,
+		Args: exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if dry {
+				script, err := schema.RebaselineSQL()
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprint(cmd.OutOrStdout(), script)
+				return err
+			}
+			return withDB(cmd, t, nil, func(db *sql.DB) error {
+				if err := schema.Rebaseline(cmd.Context(), db); err != nil {
+					return err
+				}
+				status, err := inspect.MigrationsOf(cmd.Context(), db)
+				if err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "schema pgmq is at version %d of the present history\n", status.Version)
+				return err
+			})
+		},
+	}
+	rebaseline.Flags().BoolVar(&dry, "dry-run", false, "print the SQL and run none of it")
+	return rebaseline
 }
 
 func migrateExport() *cobra.Command {

@@ -70,7 +70,7 @@ func (e *Examination) forEachTable(judge func(tableFacts) []Finding) checkFunc {
 }
 
 // renew returns the SQL that gives a queue the template's storage parameters.
-func (t tableFacts) renew() string { return fmt.Sprintf("SELECT pgmq._renew_storage(%s)", t.Literal) }
+func (t tableFacts) renew() string { return fmt.Sprintf("SELECT pgmq._apply_storage(%s)", t.Literal) }
 
 func missing(t tableFacts) []Finding {
 	if t.Exists {

@@ -30,7 +30,9 @@ type Migrations struct {
 
 // MigrationsOf says which migrations were applied. Unlike goose's own status it
 // changes nothing, so that a role that may only read can ask. It waits for no
-// lock, so that it also answers while a migration is running.
+// lock, so that it also answers while a migration is running. The error is a
+// *schema.OldHistoryError where migrations from before the first release made schema
+// pgmq.
 func MigrationsOf(ctx context.Context, conn *sql.DB) (Migrations, error) {
 	all, err := history(ctx, conn)
 	m := Migrations{Migrations: all}
@@ -70,6 +72,9 @@ func history(ctx context.Context, conn *sql.DB) ([]Migration, error) {
 	there, err := store.(database.StoreExtender).TableExists(ctx, conn)
 	if err != nil || !there {
 		return all, err
+	}
+	if err := schema.Check(ctx, conn); err != nil {
+		return nil, err
 	}
 	applied, err := store.ListMigrations(ctx, conn)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 // go wrong: a sequential scan, chosen while the table was empty, survives the
 // arrival of a million messages; JIT compiles short queries of a long queue; and
 // the index on groups looks cheaper while a long transaction keeps dead rows.
-// schema/00022_plans.sql explains the last one, and seq_page_cost.
+// schema/00005_read.sql explains the last one, and seq_page_cost.
 //
 // The settings go along in the same round trip. In a transaction Indexed restores
 // the caller's settings afterwards.
@@ -22,8 +22,8 @@ func (t *Table) Indexed(conn Conn) db.DBTX {
 	return indexed{bound: bound{table: t, conn: conn}, conn: conn}
 }
 
-// The settings hold until the end of the transaction, which that of a lone
-// statement is, too.
+// The settings are local to the transaction. A statement outside of one is a
+// transaction, too.
 const (
 	planByIndex = `SELECT
 		set_config('pgmq.planned_before', concat_ws(' ', current_setting('enable_seqscan'), current_setting('enable_bitmapscan'), current_setting('jit'), current_setting('plan_cache_mode'), current_setting('seq_page_cost')), true),

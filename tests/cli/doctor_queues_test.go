@@ -116,7 +116,7 @@ func TestDoctorFindsStorageThatDiffers(t *testing.T) {
 	check.Exec(t, pool, `ALTER TABLE pgmq."q_parted$0" RESET (fillfactor)`)
 	found := examine()
 	adopted := found.has(t, "storage", "warning", "adopted", "pgmq.q_adopted")
-	check.Contains(t, adopted.Do, "_renew_storage('adopted')")
+	check.Contains(t, adopted.Do, "_apply_storage('adopted')")
 	all := []finding{
 		adopted,
 		found.has(t, "storage", "problem", "unvacuumed", "pgmq.q_unvacuumed"),

@@ -108,8 +108,8 @@ func TestAPlainInsertIsFoundWithinHalfTheVTOrAtOnceWithANotification(t *testing.
 		vt time.Duration // half of it is far less than Patience, for so many times, or far more
 		n  int
 	}{
-		"":                              {4 * time.Second, 5},
-		`SELECT pgmq._wake('q_' || $1)`: {time.Hour, 16}, // at the latest it looks every 15 s
+		"": {4 * time.Second, 5},
+		`SELECT pgmq._notify_consumers('q_' || $1)`: {time.Hour, 16}, // at the latest it looks every 15 s
 	} {
 		t.Run(notification, func(t *testing.T) {
 			t.Parallel()

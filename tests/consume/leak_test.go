@@ -181,6 +181,6 @@ func idle[T any](t testing.TB, q *queue.Queue[T]) {
 	check.Eventually(t, "a consumer is idle", func() bool {
 		return check.Value[bool](t, pgtest.Pool(), `
 			SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock'
-				AND (classid::bigint << 32 | objid::bigint) = pgmq._wait_key('q_' || $1))`, q.Name())
+				AND (classid::bigint << 32 | objid::bigint) = pgmq._subscription_lock_key('q_' || $1))`, q.Name())
 	})
 }

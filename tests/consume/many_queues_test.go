@@ -121,7 +121,7 @@ func TestSendersToABusyConsumerDoNotNotify(t *testing.T) {
 	}, queue.Workers(1), queue.NoPrefetch, queue.VT(time.Hour))
 	awaited := func() bool {
 		return check.Value[bool](t, pgtest.Pool(), `
-			SELECT NOT pg_try_advisory_xact_lock(pgmq._wait_key($1))`, "q_"+q.Name())
+			SELECT NOT pg_try_advisory_xact_lock(pgmq._subscription_lock_key($1))`, "q_"+q.Name())
 	}
 	check.Eventually(t, "senders notify", awaited)
 	check.Send(t, q, holds)

@@ -34,7 +34,7 @@ func TestTheWayBackToPGMQKeepsEveryMessage(t *testing.T) {
 		return strings.HasPrefix(row, "pgmq.notify_insert_throttle") || strings.HasPrefix(row, "pgmq.partitioned_tables")
 	})
 	keeps(t, pool, before)
-	check.Equal(t, "functions of ours", check.Value[int](t, pool, `SELECT count(*)::int FROM pg_proc WHERE proname = '_renew_storage'`), 0)
+	check.Equal(t, "functions of ours", check.Value[int](t, pool, `SELECT count(*)::int FROM pg_proc WHERE proname = '_apply_storage'`), 0)
 	check.Equal(t, "id", check.Value[int](t, pool, `SELECT pgmq.send('orders', '{"n": 24}')`), 24)
 	check.Equal(t, "read", check.Value[int](t, pool, `SELECT msg_id FROM pgmq.read('orders', 30, 1)`), 6)
 	check.Equal(t, "archived", check.Value[bool](t, pool, `SELECT pgmq.archive('orders', 6)`), true)

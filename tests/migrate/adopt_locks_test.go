@@ -74,7 +74,7 @@ func TestAdoptionGivesWayToOpenTransactions(t *testing.T) {
 				check.OK(t, schema.Migrate(t.Context(), check.SQLDB(t, pool)))
 			}
 			keeps(t, pool, before)
-			check.Exec(t, pool, `SELECT pgmq.create('made by us'); SELECT pgmq._renew_storage('orders')`)
+			check.Exec(t, pool, `SELECT pgmq.create('made by us'); SELECT pgmq._apply_storage('orders')`)
 			check.Same(t, "storage", storage(t, pool, "q_orders"), storage(t, pool, "q_made by us"))
 		})
 	}

@@ -100,7 +100,7 @@ func TestADownThatDiedRightBeforeItsVersionWasRecordedIsCompleted(t *testing.T) 
 	for check.Value[int](t, pool, `SELECT max(version_id)::int FROM `+schema.VersionTable) > 16 {
 		check.Output(t, pgmq("migrate", "down", "--database-url="+check.DSN(pool)))
 	}
-	check.Exec(t, pool, `DROP FUNCTION pgmq._renew_storage(text)`)
+	check.Exec(t, pool, `DROP FUNCTION pgmq._apply_storage(text)`)
 	check.Output(t, pgmq("migrate", "down", "--all", "--database-url="+check.DSN(pool)))
 }
 

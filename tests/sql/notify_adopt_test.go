@@ -51,14 +51,14 @@ func TestNotificationsOfPGMQAreTakenOver(t *testing.T) {
 		[]string{"busy 3600000", "empty 250", "MyQueue 3600000"})
 	check.Equal(t, "indexes with the time in them", check.Value[int](t, pool, `SELECT count(*)::int FROM pg_indexes WHERE tablename = 'notify_insert_throttle' AND indexdef ~ 'last_notified_at'`), 0)
 	check.Equal(t, "persistence", check.Value[string](t, pool, `SELECT relpersistence::text FROM pg_class WHERE oid = 'pgmq.notify_insert_throttle'::regclass`), "p")
-	l := listenIn(t, pool, "busy")
+	l := check.ListenTo(t, pool, "busy")
 	three := func() {
 		for range 3 {
 			sendSQL(t, pool, "busy")
 		}
 	}
 	three()
-	check.Equal(t, "notifications", l.heard(t), 1)
+	check.Equal(t, "notifications", l.Heard(t), 1)
 
 	// A trigger that could not be replaced knows no throttle, until it is.
 	check.Exec(t, pool, `
@@ -67,10 +67,10 @@ func TestNotificationsOfPGMQAreTakenOver(t *testing.T) {
 		CREATE CONSTRAINT TRIGGER trigger_notify_queue_insert_listeners AFTER INSERT ON pgmq.q_busy
 			DEFERRABLE FOR EACH ROW EXECUTE FUNCTION pgmq.notify_queue_listeners()`)
 	three()
-	check.Equal(t, "notifications of an old trigger", l.heard(t), 3)
+	check.Equal(t, "notifications of an old trigger", l.Heard(t), 3)
 	check.Exec(t, pool, `SELECT pgmq.enable_notify_insert('busy', $1)`, hour)
 	three()
-	check.Equal(t, "notifications when it is enabled anew", l.heard(t), 1)
+	check.Equal(t, "notifications when it is enabled anew", l.Heard(t), 1)
 }
 
 func TestGoingDownEndsNotifications(t *testing.T) {
@@ -94,16 +94,16 @@ func TestAPartitionedQueueNotifies(t *testing.T) {
 	// Three partitions and the default, in one transaction.
 	check.Exec(t, pool, `SELECT pgmq.send_batch($1, array_fill('1'::jsonb, '{45}'))`, name)
 	sendSQL(t, pool, name)
-	check.Equal(t, "notifications", l.heard(t), 1)
+	check.Equal(t, "notifications", l.Heard(t), 1)
 
 	maintain(t, name)
-	check.Equal(t, "notifications of what only moved", l.heard(t), 0)
+	check.Equal(t, "notifications of what only moved", l.Heard(t), 0)
 	check.Equal(t, "messages", readSQL(t, pool, name, 99), 46)
 	sendSQL(t, pool, name)
-	check.Equal(t, "notifications after a short read", l.heard(t), 1)
+	check.Equal(t, "notifications after a short read", l.Heard(t), 1)
 	check.Exec(t, pool, `SELECT pgmq.disable_notify_insert($1)`, name)
 	sendSQL(t, pool, name)
-	check.Equal(t, "notifications after the end", l.heard(t), 0)
+	check.Equal(t, "notifications after the end", l.Heard(t), 0)
 	check.Exec(t, pool, `SELECT pgmq.enable_notify_insert($1, $2)`, name, hour)
 	check.Equal(t, "dropped", check.Value[bool](t, pool, `SELECT pgmq.drop_queue($1)`, name), true)
 }

@@ -32,7 +32,7 @@ func TestAProducerWithTheLeastGrantsNotifiesForEveryTransaction(t *testing.T) {
 	for range 3 {
 		sendSQL(t, pool, name)
 	}
-	check.Equal(t, "notifications", l.heard(t), 3)
+	check.Equal(t, "notifications", l.Heard(t), 3)
 	_, err := pool.Exec(t.Context(), `SELECT pgmq.enable_notify_insert($1)`, pgtest.Queue[int](t).Name())
 	check.Forbidden(t, "enable", err)
 	_, err = pool.Exec(t.Context(), `SELECT pgmq.disable_notify_insert($1)`, name)
@@ -49,7 +49,7 @@ func TestAProducerThatMayKnowTheThrottleKeepsQuiet(t *testing.T) {
 	for range 3 {
 		sendSQL(t, pool, name)
 	}
-	check.Equal(t, "notifications", l.heard(t), 1)
+	check.Equal(t, "notifications", l.Heard(t), 1)
 }
 
 func TestAConsumerWithTheLeastGrantsHearsOfTheNextMessage(t *testing.T) {
@@ -59,19 +59,19 @@ func TestAConsumerWithTheLeastGrantsHearsOfTheNextMessage(t *testing.T) {
 	sendSQL(t, pgtest.Pool(), name)
 	check.Equal(t, "messages", readSQL(t, pool, name, 2), 1)
 	sendSQL(t, pgtest.Pool(), name)
-	check.Equal(t, "notifications", l.heard(t), 2)
+	check.Equal(t, "notifications", l.Heard(t), 2)
 	check.Exec(t, pool, `SELECT pgmq.pop($1, 2)`, name)
 	sendSQL(t, pgtest.Pool(), name)
-	check.Equal(t, "notifications", l.heard(t), 1)
+	check.Equal(t, "notifications", l.Heard(t), 1)
 
 	// Without any right to the sequence a read is still a read.
 	check.Exec(t, pgtest.Pool(), fmt.Sprintf(`REVOKE ALL ON SEQUENCE %s FROM PUBLIC`,
-		check.Value[string](t, pgtest.Pool(), `SELECT 'pgmq.' || pgmq._announcer_name($1)`, name)))
+		check.Value[string](t, pgtest.Pool(), `SELECT 'pgmq.' || pgmq._notifier_name($1)`, name)))
 	check.Equal(t, "messages", readSQL(t, pool, name, 2), 1)
 	sender := producer(t, name)
 	sendSQL(t, sender, name)
 	sendSQL(t, sender, name)
-	check.Equal(t, "notifications", l.heard(t), 2)
+	check.Equal(t, "notifications", l.Heard(t), 2)
 }
 
 func TestAnOwnerWhoIsNoSuperuserEnablesAndEnds(t *testing.T) {
@@ -86,12 +86,12 @@ func TestAnOwnerWhoIsNoSuperuserEnablesAndEnds(t *testing.T) {
 	l := listen(t, name)
 	check.Exec(t, owner, `SELECT pgmq.enable_notify_insert($1)`, name)
 	sendSQL(t, owner, name)
-	check.Equal(t, "notifications", l.heard(t), 1)
+	check.Equal(t, "notifications", l.Heard(t), 1)
 	check.Exec(t, owner, `SELECT pgmq.disable_notify_insert($1)`, name)
 
 	// A superuser may do it for the owner, who then drops the queue.
 	check.Exec(t, pool, `SELECT pgmq.enable_notify_insert($1)`, name)
 	sendSQL(t, owner, name)
-	check.Equal(t, "notifications", l.heard(t), 1)
+	check.Equal(t, "notifications", l.Heard(t), 1)
 	check.Exec(t, owner, `SELECT pgmq.drop_queue($1)`, name)
 }

@@ -1,15 +1,12 @@
 package sql
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
@@ -18,42 +15,10 @@ import (
 // hour is an interval that does not pass while a test runs.
 const hour = 3600 * 1000
 
-// listener is a connection that listens to a queue.
-type listener struct {
-	*pgx.Conn
-	pool  *pgxpool.Pool
-	fence string
-}
-
 // listen begins to listen, by the queue's name as it was made.
-func listen(t testing.TB, name string) listener {
+func listen(t testing.TB, name string) check.InsertListener {
 	t.Helper()
-	return listenIn(t, pgtest.Pool(), name)
-}
-
-func listenIn(t testing.TB, pool *pgxpool.Pool, name string) listener {
-	t.Helper()
-	l := listener{check.Connection(t, pool), pool, "fence of " + pgtest.Name()}
-	check.Exec(t, l, "LISTEN "+pgx.Identifier{"pgmq.q_" + name + ".INSERT"}.Sanitize())
-	check.Exec(t, l, "LISTEN "+pgx.Identifier{l.fence}.Sanitize())
-	return l
-}
-
-// heard counts the notifications since it was last called. What was committed
-// before it is called arrives before the fence.
-func (l listener) heard(t testing.TB) int {
-	t.Helper()
-	check.Exec(t, l.pool, "SELECT pg_notify($1, '')", l.fence)
-	for n := 0; ; n++ {
-		ctx, cancel := context.WithTimeout(t.Context(), check.Patience)
-		notification, err := l.WaitForNotification(ctx)
-		cancel()
-		check.OK(t, err)
-		if notification.Channel == l.fence {
-			return n
-		}
-		check.Equal(t, "the payload", notification.Payload, "")
-	}
+	return check.ListenTo(t, pgtest.Pool(), name)
 }
 
 // notifying makes a queue with notifications.
@@ -112,23 +77,23 @@ func TestNotifyIsListedUpdatedAndEnded(t *testing.T) {
 	check.Equal(t, "the row after a message", row(), "250 now")
 	check.Exec(t, pool, `SELECT pgmq.update_notify_insert($1, $2)`, strings.ToUpper(name), hour)
 	check.Equal(t, "the row when it was updated", row(), "3600000 never")
-	check.Equal(t, "notifications of one message", l.heard(t), 1)
+	check.Equal(t, "notifications of one message", l.Heard(t), 1)
 
 	for range 3 {
 		sendSQL(t, pool, name)
 	}
-	check.Equal(t, "notifications after the update", l.heard(t), 1)
+	check.Equal(t, "notifications after the update", l.Heard(t), 1)
 	check.Exec(t, pool, `SELECT pgmq.disable_notify_insert($1)`, strings.ToUpper(name))
 	sendSQL(t, pool, name)
-	check.Equal(t, "notifications after the end", l.heard(t), 0)
+	check.Equal(t, "notifications after the end", l.Heard(t), 0)
 	check.Equal(t, "the row after the end", row(), "")
-	check.Equal(t, "what is left", check.Value[int](t, pool, `SELECT count(*)::int FROM pg_class WHERE oid = to_regclass('pgmq.' || pgmq._announcer_name($1))`, name), 0)
+	check.Equal(t, "what is left", check.Value[int](t, pool, `SELECT count(*)::int FROM pg_class WHERE oid = to_regclass('pgmq.' || pgmq._notifier_name($1))`, name), 0)
 
 	check.Exec(t, pool, `SELECT pgmq.enable_notify_insert($1, 0)`, name)
-	before := l.heard(t)
+	before := l.Heard(t)
 	sendSQL(t, pool, name)
 	sendSQL(t, pool, name)
-	check.Equal(t, "notifications without an interval", l.heard(t)-before, 2)
+	check.Equal(t, "notifications without an interval", l.Heard(t)-before, 2)
 	check.Equal(t, "the row without an interval", row(), "0 now")
 }
 
@@ -139,12 +104,12 @@ func TestWithinTheIntervalOneNotificationIsEnough(t *testing.T) {
 	for range 20 {
 		sendSQL(t, pgtest.Pool(), name)
 	}
-	check.Equal(t, "notifications", l.heard(t), 1)
+	check.Equal(t, "notifications", l.Heard(t), 1)
 
 	check.Exec(t, pgtest.Pool(), `UPDATE pgmq.notify_insert_throttle SET last_notified_at = last_notified_at - interval '1 hour' WHERE queue_name = $1`, name)
 	sendSQL(t, pgtest.Pool(), name)
 	sendSQL(t, pgtest.Pool(), name)
-	check.Equal(t, "notifications after the interval", l.heard(t), 1)
+	check.Equal(t, "notifications after the interval", l.Heard(t), 1)
 }
 
 func TestABatchIsOneNotificationAndOneDecision(t *testing.T) {
@@ -153,7 +118,7 @@ func TestABatchIsOneNotificationAndOneDecision(t *testing.T) {
 	l, conn := listen(t, name), check.Connection(t, pgtest.Pool())
 	check.Exec(t, conn, `SET track_functions = 'all'`)
 	check.Exec(t, conn, `SELECT pgmq.send_batch($1, array_fill('1'::jsonb, '{1000}'))`, name)
-	check.Equal(t, "notifications", l.heard(t), 1)
+	check.Equal(t, "notifications", l.Heard(t), 1)
 	tx, err := conn.Begin(t.Context())
 	check.OK(t, err)
 	decisions := func() int {
@@ -164,7 +129,7 @@ func TestABatchIsOneNotificationAndOneDecision(t *testing.T) {
 	check.Exec(t, tx, `SET CONSTRAINTS ALL IMMEDIATE`)
 	check.Equal(t, "decisions", decisions()-before, 1)
 	check.OK(t, tx.Rollback(t.Context()))
-	check.Equal(t, "notifications of a rollback", l.heard(t), 0)
+	check.Equal(t, "notifications of a rollback", l.Heard(t), 0)
 }
 
 func TestASavepointThatIsRolledBackDoesNotSwallowTheNotification(t *testing.T) {
@@ -172,9 +137,9 @@ func TestASavepointThatIsRolledBackDoesNotSwallowTheNotification(t *testing.T) {
 	name := notifying(t, 0)
 	l := listen(t, name)
 	check.Exec(t, pgtest.Pool(), strings.ReplaceAll(`BEGIN; SAVEPOINT s; SELECT pgmq.send('@', '1'); ROLLBACK TO s; COMMIT`, "@", name))
-	check.Equal(t, "notifications of nothing", l.heard(t), 0)
+	check.Equal(t, "notifications of nothing", l.Heard(t), 0)
 	check.Exec(t, pgtest.Pool(), strings.ReplaceAll(`BEGIN; SAVEPOINT s; SELECT pgmq.send('@', '1'); ROLLBACK TO s; SELECT pgmq.send('@', '2'); COMMIT`, "@", name))
-	check.Equal(t, "notifications", l.heard(t), 1)
+	check.Equal(t, "notifications", l.Heard(t), 1)
 }
 
 func TestTheChannelKeepsTheCapitalsOfTheQueue(t *testing.T) {
@@ -191,15 +156,15 @@ func TestTheChannelKeepsTheCapitalsOfTheQueue(t *testing.T) {
 		check.Exec(t, pool, `SELECT pgmq.enable_notify_insert($1, $2)`, name, hour)
 		check.Same(t, "queues", check.Values[string](t, pool, `SELECT queue_name FROM pgmq.list_notify_insert_throttles() WHERE lower(queue_name) = lower($1)`, name), []string{name})
 		sendSQL(t, pool, other)
-		check.Equal(t, "notifications of "+name, l.heard(t), 1)
+		check.Equal(t, "notifications of "+name, l.Heard(t), 1)
 		check.Equal(t, "messages", readSQL(t, pool, other, 5), 1)
 		sendSQL(t, pool, name)
-		check.Equal(t, "notifications to a reader in other letters", l.heard(t), 1)
+		check.Equal(t, "notifications to a reader in other letters", l.Heard(t), 1)
 		check.Exec(t, pool, `SELECT pgmq.disable_notify_insert($1)`, other)
 		sendSQL(t, pool, name)
-		check.Equal(t, "notifications after the end", l.heard(t), 0)
+		check.Equal(t, "notifications after the end", l.Heard(t), 0)
 		check.Exec(t, pool, `SELECT pgmq.drop_queue($1)`, other)
-		check.Equal(t, "sequences left", check.Value[int](t, pool, `SELECT count(*)::int FROM pg_class WHERE relname = pgmq._announcer_name($1)`, name), 0)
+		check.Equal(t, "sequences left", check.Value[int](t, pool, `SELECT count(*)::int FROM pg_class WHERE relname = pgmq._notifier_name($1)`, name), 0)
 	}
 }
 
@@ -211,11 +176,11 @@ func TestNotificationsAreResumedWhenTheThrottleTableIsEmpty(t *testing.T) {
 	check.Exec(t, pgtest.Pool(), `DELETE FROM pgmq.notify_insert_throttle WHERE queue_name = $1`, name)
 	sendSQL(t, pgtest.Pool(), name)
 	sendSQL(t, pgtest.Pool(), name)
-	check.Equal(t, "notifications", l.heard(t), 3)
+	check.Equal(t, "notifications", l.Heard(t), 3)
 	check.Exec(t, pgtest.Pool(), `SELECT pgmq.enable_notify_insert($1, $2)`, name, hour)
 	sendSQL(t, pgtest.Pool(), name)
 	sendSQL(t, pgtest.Pool(), name)
-	check.Equal(t, "notifications when it is enabled again", l.heard(t), 1)
+	check.Equal(t, "notifications when it is enabled again", l.Heard(t), 1)
 	check.Equal(t, "persistence", check.Value[string](t, pgtest.Pool(), `SELECT relpersistence::text FROM pg_class WHERE oid = 'pgmq.notify_insert_throttle'::regclass`), "p")
 }
 
@@ -247,7 +212,7 @@ func TestQueueCanBeEmptiedAndDroppedInTheTransactionOfASend(t *testing.T) {
 	sendSQL(t, tx, name)
 	check.Equal(t, "dropped", check.Value[bool](t, tx, `SELECT pgmq.drop_queue($1)`, name), true)
 	check.OK(t, tx.Commit(t.Context()))
-	check.Equal(t, "notifications of another queue", l.heard(t), 1)
+	check.Equal(t, "notifications of another queue", l.Heard(t), 1)
 }
 
 func TestADelayedMessageNotifiesWhenItIsSent(t *testing.T) {
@@ -255,6 +220,6 @@ func TestADelayedMessageNotifiesWhenItIsSent(t *testing.T) {
 	name := notifying(t, 0)
 	l := listen(t, name)
 	check.Exec(t, pgtest.Pool(), `SELECT pgmq.send($1, '1', now() + interval '1 hour')`, name)
-	check.Equal(t, "notifications", l.heard(t), 1)
+	check.Equal(t, "notifications", l.Heard(t), 1)
 	check.Equal(t, "the time until it can be read", check.Value[bool](t, pgtest.Pool(), check.Tables(name, `SELECT min(vt) - now() > $1 FROM {Q}`), 50*time.Minute), true)
 }

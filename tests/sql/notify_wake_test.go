@@ -65,7 +65,7 @@ func TestAListenerHearsOfTheLastMessageOfEveryBurst(t *testing.T) {
 			for i := range senders {
 				senders[i] = check.Connection(t, pgtest.Pool())
 			}
-			wakes := 0
+			woken := 0
 			for round := range burst.rounds {
 				var wg sync.WaitGroup
 				for _, sender := range senders {
@@ -77,21 +77,21 @@ func TestAListenerHearsOfTheLastMessageOfEveryBurst(t *testing.T) {
 						}
 					})
 				}
-				for total := readAll(t, conn, name, burst.read, 10); total < burst.senders*burst.each; wakes++ {
-					if !l.wakes(t) {
+				for total := readAll(t, conn, name, burst.read, 10); total < burst.senders*burst.each; woken++ {
+					if !wakes(t, l) {
 						t.Fatalf("round %d: nobody told of message %d", round, total+1)
 					}
 					total += readAll(t, conn, name, burst.read, 10)
 				}
 				wg.Wait()
 			}
-			t.Logf("woken %d times for %d messages", wakes, burst.rounds*burst.senders*burst.each)
+			t.Logf("woken %d times for %d messages", woken, burst.rounds*burst.senders*burst.each)
 		})
 	}
 }
 
 // wakes waits for a notification; false when there is none.
-func (l listener) wakes(t testing.TB) bool {
+func wakes(t testing.TB, l check.InsertListener) bool {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), check.Patience)
 	defer cancel()
@@ -144,7 +144,7 @@ func TestAListenerHearsOfASenderThatKeptQuietAndCommitsLate(t *testing.T) {
 
 	for round := range 10 {
 		sendSQL(t, pool, name)
-		l.heard(t)
+		l.Heard(t)
 		// The next keeps quiet, as nobody came up short since, and cannot commit yet.
 		g.shut(t, name)
 		sent := g.until(t, sender, name)
@@ -161,13 +161,13 @@ func TestAListenerHearsOfASenderThatKeptQuietAndCommitsLate(t *testing.T) {
 				found <- n
 			}()
 			check.Eventually(t, "the reader has looked", func() bool {
-				return check.Value[bool](t, pool, `SELECT pg_sequence_last_value(pgmq._announcer($1)) = 1`, name)
+				return check.Value[bool](t, pool, `SELECT pg_sequence_last_value(pgmq._notifier($1)) = 1`, name)
 			})
 		}
 		g.open(t)
 		check.OK(t, check.Receive(t, sent))
 		for total := check.Receive(t, found); total < 2; total += readSQL(t, reader, name, 9) {
-			check.Equal(t, "whether the listener looks again", l.wakes(t), true)
+			check.Equal(t, "whether the listener looks again", wakes(t, l), true)
 		}
 	}
 }
@@ -176,14 +176,14 @@ func TestASenderThatIsAboutToKeepQuietSeesAReaderComeUpShort(t *testing.T) {
 	check.Parallel(t)
 	pool := check.OwnDatabase(t)
 	check.Exec(t, pool, `SELECT pgmq.create('q'), pgmq.enable_notify_insert('q', $1)`, hour)
-	l, sender := listenIn(t, pool, "q"), check.Connection(t, pool)
+	l, sender := check.ListenTo(t, pool, "q"), check.Connection(t, pool)
 	sendSQL(t, pool, "q")
-	check.Equal(t, "notifications", l.heard(t), 1)
+	check.Equal(t, "notifications", l.Heard(t), 1)
 
 	// The sender halts between its first look at the readers and the lock.
 	check.Exec(t, pool, `
-		ALTER FUNCTION pgmq._announcement_key RENAME TO _key;
-		CREATE FUNCTION pgmq._announcement_key(queue_name text) RETURNS bigint LANGUAGE plpgsql AS $$
+		ALTER FUNCTION pgmq._notify_lock_key RENAME TO _key;
+		CREATE FUNCTION pgmq._notify_lock_key(queue_name text) RETURNS bigint LANGUAGE plpgsql AS $$
 		BEGIN
 			IF current_setting('application_name') = 'halts' THEN
 				PERFORM pg_advisory_xact_lock_shared(hashtext('q_q'));
@@ -196,7 +196,7 @@ func TestASenderThatIsAboutToKeepQuietSeesAReaderComeUpShort(t *testing.T) {
 	check.Equal(t, "messages", readSQL(t, pool, "q", 9), 1)
 	g.open(t)
 	check.OK(t, check.Receive(t, sent))
-	check.Equal(t, "notifications", l.heard(t), 1)
+	check.Equal(t, "notifications", l.Heard(t), 1)
 }
 
 func TestAReaderThatCameUpShortHearsOfTheNextMessage(t *testing.T) {
@@ -210,11 +210,11 @@ func TestAReaderThatCameUpShortHearsOfTheNextMessage(t *testing.T) {
 		l := listen(t, name)
 		sendSQL(t, pool, name)
 		sendSQL(t, pool, name)
-		check.Equal(t, "notifications before "+read, l.heard(t), 1)
+		check.Equal(t, "notifications before "+read, l.Heard(t), 1)
 		readAll(t, pool, name, read, 9)
 		sendSQL(t, pool, name)
 		sendSQL(t, pool, name)
-		check.Equal(t, "notifications after "+read, l.heard(t), 1)
+		check.Equal(t, "notifications after "+read, l.Heard(t), 1)
 	}
 }
 
@@ -227,7 +227,7 @@ func TestAReaderThatFoundAllItAskedForIsNotTold(t *testing.T) {
 		check.Exec(t, pool, `SELECT pgmq.`+read, name, 1)
 		sendSQL(t, pool, name)
 	}
-	check.Equal(t, "notifications", l.heard(t), 1)
+	check.Equal(t, "notifications", l.Heard(t), 1)
 }
 
 func TestPeekingReturnsNothingTwice(t *testing.T) {
@@ -245,7 +245,7 @@ func TestANotificationThatFailedDoesNotSilenceOthers(t *testing.T) {
 	l := listen(t, name)
 	sendSQL(t, pool, name)
 	check.Equal(t, "messages", readSQL(t, pool, name, 9), 1)
-	check.Equal(t, "notifications", l.heard(t), 1)
+	check.Equal(t, "notifications", l.Heard(t), 1)
 	// It notifies, and then its commit fails.
 	_, err := pool.Exec(t.Context(), check.Tables(name, `
 		BEGIN;
@@ -254,9 +254,9 @@ func TestANotificationThatFailedDoesNotSilenceOthers(t *testing.T) {
 		INSERT INTO once VALUES (1), (1);
 		COMMIT`))
 	check.SQLState(t, err, "23505")
-	check.Equal(t, "notifications of what failed", l.heard(t), 0)
+	check.Equal(t, "notifications of what failed", l.Heard(t), 0)
 	sendSQL(t, pool, name)
-	check.Equal(t, "notifications of what came after", l.heard(t), 1)
+	check.Equal(t, "notifications of what came after", l.Heard(t), 1)
 }
 
 func TestAnOpenTransactionThatSentBlocksNobody(t *testing.T) {
@@ -280,11 +280,11 @@ func TestAnOpenTransactionThatSentBlocksNobody(t *testing.T) {
 			sendSQL(t, tx, name)
 			check.OK(t, tx.Commit(t.Context()))
 		}
-		check.Equal(t, "notifications of others", l.heard(t), 3)
+		check.Equal(t, "notifications of others", l.Heard(t), 3)
 		check.Equal(t, "messages of others", readAll(t, pgtest.Pool(), name, `read($1, 3600, $2)`, 10), 3)
-		l.heard(t)
+		l.Heard(t)
 		check.OK(t, open.Commit(t.Context()))
-		check.Equal(t, "notifications in the end", l.heard(t), 1)
+		check.Equal(t, "notifications in the end", l.Heard(t), 1)
 		check.Equal(t, "messages in the end", readAll(t, pgtest.Pool(), name, `pop($1, $2)`, 10), 1)
 	}
 }
@@ -326,6 +326,6 @@ func TestSendersInStricterIsolationDoNotFailForTheNotification(t *testing.T) {
 		for _, tx := range txs {
 			check.OK(t, tx.Commit(t.Context()))
 		}
-		check.Equal(t, "notifications", l.heard(t), 4)
+		check.Equal(t, "notifications", l.Heard(t), 4)
 	}
 }

@@ -15,7 +15,7 @@ FROM pgmq.partitioned_tables AS t
 JOIN pg_class AS c
     ON c.relnamespace = 'pgmq'::regnamespace AND c.relname = pgmq.format_table_name(t.queue_name, t.prefix)
 JOIN pg_partitioned_table AS p ON p.partrelid = c.oid,
-LATERAL pgmq._partition_bounds(pgmq._partition_front(t.queue_name, t.partition_interval), t.partition_interval) AS this,
+LATERAL pgmq._partition_bounds(pgmq._partition_high_water(t.queue_name, t.partition_interval), t.partition_interval) AS this,
 LATERAL pgmq._partition_bounds(this.upper, t.partition_interval) AS next
 WHERE NOT pgmq._managed_by_partman(c.relname)
 ORDER BY t.queue_name, t.prefix DESC

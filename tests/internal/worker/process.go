@@ -144,7 +144,7 @@ func (p *Process) waiting(q string) bool {
 		SELECT EXISTS (
 			SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)
 			WHERE locktype = 'advisory' AND mode = 'ShareLock' AND application_name = $1
-				AND (classid::bigint << 32 | objid::bigint) = pgmq._wait_key('q_' || $2)
+				AND (classid::bigint << 32 | objid::bigint) = pgmq._subscription_lock_key('q_' || $2)
 		)`, p.name, q)
 }
 

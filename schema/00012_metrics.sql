@@ -1,26 +1,20 @@
--- How long a queue is and how old its messages are, without reading all of it.
+-- Metrics: the length of a queue and the ages of its messages, without a scan of a
+-- long queue. And the grants to pg_monitor: its members may call pgmq.metrics_all.
+-- As in PGMQ they may then read the messages, too; docs/roles.md shows how to grant
+-- less.
 
 -- +goose Up
 -- +goose StatementBegin
 DO $$
-DECLARE
-    attribute text;
 BEGIN
-    -- What older versions did not have yet; PGMQ appends as well.
-    FOREACH attribute IN ARRAY '{queue_visible_length, default_partition_length}'::text[] LOOP
-        IF NOT EXISTS (
-            SELECT FROM pg_catalog.pg_attribute AS a
-            JOIN pg_catalog.pg_type AS t ON t.typrelid = a.attrelid
-            WHERE t.oid = 'pgmq.metrics_result'::regtype AND a.attname = attribute AND NOT a.attisdropped
-        ) THEN
-            EXECUTE format('ALTER TYPE pgmq.metrics_result ADD ATTRIBUTE %I bigint', attribute);
-            -- Ends the plans that expect the old attributes.
-            GRANT USAGE ON SCHEMA pgmq TO pg_monitor;
-        END IF;
-    END LOOP;
-    PERFORM pgmq._retire('{metrics, metrics_all}');
+    IF to_regprocedure('pgmq._adopt_metrics()') IS NOT NULL THEN
+        PERFORM pgmq._adopt_metrics();
+        DROP FUNCTION pgmq._adopt_metrics();
+    END IF;
 END $$;
 -- +goose StatementEnd
+
+SELECT pgmq._drop_outdated('{metrics, metrics_all}');
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq._default_partition_length(queue_name text)
@@ -29,7 +23,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    -- A queue may be called foo_default: only a partition counts.
+    -- By the catalogue: a queue may have a name such as foo_default.
     RETURN (
         SELECT sum(greatest(c.reltuples, 0))::bigint
         FROM unnest('{q, a}'::text[]) AS prefix
@@ -41,9 +35,8 @@ BEGIN
 END;
 $$;
 -- +goose StatementEnd
-
 COMMENT ON FUNCTION pgmq._default_partition_length IS
-    'The planner''s estimate of the messages in the default partitions of a queue and its archive; NULL when it is not partitioned.';
+    'The planner''s estimate of the rows in the default partitions of a queue and its archive; NULL when the queue is not partitioned.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.metrics(queue_name text)
@@ -52,7 +45,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    -- 32 MB with the usual block size: counted in some milliseconds.
+    -- Blocks: 32 MB at the usual block size, which takes some milliseconds to count.
     cheap    CONSTANT integer := 4096;
     q_table  CONSTANT text := format('pgmq.%I', pgmq.format_table_name($1, 'q'));
     partkey  text;
@@ -60,15 +53,15 @@ DECLARE
     rising   text;
     result   pgmq.metrics_result;
 BEGIN
-    -- Locked first of all, before its partitions, as everybody does who drops it;
-    -- and not by LOCK TABLE, which some columns' SELECT does not allow.
+    -- Locks the table before its partitions, in the order of DROP TABLE. LOCK TABLE
+    -- needs more than SELECT on some columns.
     EXECUTE format('SELECT FROM %s LIMIT 0', q_table);
     partkey := pg_get_partkeydef(q_table::regclass);
     blocks := CASE
         WHEN partkey IS NULL THEN pg_relation_size(q_table::regclass)
         ELSE (SELECT coalesce(sum(pg_relation_size(relid)), 0) FROM pg_partition_tree(q_table::regclass) WHERE isleaf)
     END / current_setting('block_size')::integer;
-    -- In order of this column the ends of a long queue are found by an index.
+    -- An index on this column finds the ends of a long queue.
     rising := CASE WHEN partkey = 'RANGE (enqueued_at)' THEN 'enqueued_at' ELSE 'msg_id' END;
 
     EXECUTE format(
@@ -97,7 +90,7 @@ END;
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq.metrics IS
-    'What is in a queue. Counted up to 32 MB; beyond, the lengths are estimated from a sample of 32 MB and the ages are those of the first and last message. total_messages is the last id drawn, sends that were rolled back included.';
+    'Metrics of a queue. Lengths are counted up to 32 MB and estimated from a sample of 32 MB beyond, where the ages are those of the first and the last message by id. total_messages is the last id of the sequence, sends that were rolled back included.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.metrics_all()
@@ -112,17 +105,28 @@ BEGIN
         BEGIN
             RETURN NEXT pgmq.metrics(queue);
         EXCEPTION WHEN undefined_table THEN
-            -- Its table was dropped by hand, or is being dropped: no reason to
-            -- tell nothing about the others.
+            -- The table was dropped by hand, or is being dropped: go on with the
+            -- other queues.
             NULL;
         END;
     END LOOP;
 END;
 $$;
 -- +goose StatementEnd
-COMMENT ON FUNCTION pgmq.metrics_all IS 'pgmq.metrics of every queue, by name.';
+COMMENT ON FUNCTION pgmq.metrics_all IS 'pgmq.metrics of all queues, by name.';
+
+GRANT USAGE ON SCHEMA pgmq TO pg_monitor;
+GRANT SELECT ON ALL TABLES IN SCHEMA pgmq TO pg_monitor;
+GRANT SELECT ON ALL SEQUENCES IN SCHEMA pgmq TO pg_monitor;
+ALTER DEFAULT PRIVILEGES IN SCHEMA pgmq GRANT SELECT ON TABLES TO pg_monitor;
+ALTER DEFAULT PRIVILEGES IN SCHEMA pgmq GRANT SELECT ON SEQUENCES TO pg_monitor;
 
 -- +goose Down
+ALTER DEFAULT PRIVILEGES IN SCHEMA pgmq REVOKE SELECT ON SEQUENCES FROM pg_monitor;
+ALTER DEFAULT PRIVILEGES IN SCHEMA pgmq REVOKE SELECT ON TABLES FROM pg_monitor;
+REVOKE SELECT ON ALL SEQUENCES IN SCHEMA pgmq FROM pg_monitor;
+REVOKE SELECT ON ALL TABLES IN SCHEMA pgmq FROM pg_monitor;
+REVOKE USAGE ON SCHEMA pgmq FROM pg_monitor;
 DROP FUNCTION pgmq.metrics_all();
 DROP FUNCTION pgmq.metrics(text);
 DROP FUNCTION pgmq._default_partition_length(text);

@@ -1,11 +1,10 @@
 -- +goose NO TRANSACTION
--- Brings the storage of every queue to that of the template, and its trigger for
--- announcements to ours: queues of an earlier version of this schema, and those
--- that PGMQ made, whose triggers announce every transaction.
+-- Gives queues that PGMQ made the storage of the template, and the trigger of this
+-- schema, if they notify: PGMQ's trigger notifies in each transaction.
 
 -- +goose Up
 -- +goose StatementBegin
-CREATE OR REPLACE FUNCTION pgmq._renew_storage(queue_name text)
+CREATE OR REPLACE FUNCTION pgmq._apply_storage(queue_name text)
 RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -14,15 +13,15 @@ DECLARE
     q_table  CONSTANT text := pgmq.format_table_name($1, 'q');
     q        CONSTANT regclass := to_regclass(format('pgmq.%I', q_table));
     patience CONSTANT text := current_setting('lock_timeout');
-    -- A partitioned table has no storage of its own.
+    -- A partitioned table has no storage parameters.
     options  CONSTANT text := (
         SELECT string_agg(option, ', ')
         FROM pg_class AS template, unnest(template.reloptions) AS option, pg_class AS c
         WHERE template.oid = 'pgmq.template_queue'::regclass AND c.oid = q AND c.relkind = 'r'
             AND option <> ALL (coalesce(c.reloptions, '{}'))
     );
-    -- PGMQ's index on vt turns every read into an update of all indexes, and its
-    -- index for groups cannot find one.
+    -- With PGMQ's index on vt each read updates all indexes. PGMQ's index for groups
+    -- cannot find a group.
     needless CONSTANT text := (
         SELECT string_agg(format('pgmq.%I', c.relname), ', ')
         FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
@@ -30,22 +29,22 @@ DECLARE
             AND (pg_get_indexdef(c.oid, 1, false) = 'vt'
                 OR pg_get_indexdef(c.oid, 1, false) = 'headers' AND c.relname = q_table || '_fifo_idx')
     );
-    -- Building it on 32 MB takes a moment.
+    -- On up to 32 MB, building the index takes a moment.
     ordered  CONSTANT boolean := pgmq._has_group_index(q) OR 32 * 1024 * 1024 < (
         SELECT pg_relation_size(q) + coalesce(sum(pg_relation_size(relid)), 0) FROM pg_partition_tree(q)
     );
-    -- MyQueue and myqueue are one: the name that was announced is kept.
+    -- MyQueue and myqueue share a table: keep the name of the channel.
     old_trigger CONSTANT boolean := EXISTS (
         SELECT FROM pg_trigger
         WHERE tgrelid = q AND tgname = 'trigger_notify_queue_insert_listeners' AND NOT tginitdeferred
     );
-    announced   record;
+    notified   record;
 BEGIN
     IF q IS NULL OR options IS NULL AND needless IS NULL AND ordered AND NOT old_trigger THEN
         RETURN false;
     END IF;
     SELECT m.queue_name, coalesce(t.throttle_interval_ms, 250) AS throttle_interval_ms
-    INTO announced
+    INTO notified
     FROM pgmq.meta AS m LEFT JOIN pgmq.notify_insert_throttle AS t ON t.queue_name = m.queue_name
     WHERE pgmq.format_table_name(m.queue_name, 'q') = q_table
     ORDER BY t.queue_name IS NULL, m.queue_name
@@ -67,31 +66,31 @@ BEGIN
                 PERFORM pgmq._create_fifo_index_if_not_exists($1);
             END IF;
             IF old_trigger THEN
-                PERFORM pgmq.enable_notify_insert(announced.queue_name, announced.throttle_interval_ms);
+                PERFORM pgmq.enable_notify_insert(notified.queue_name, notified.throttle_interval_ms);
             END IF;
             RETURN true;
         EXCEPTION WHEN lock_not_available THEN
-            -- Whoever waits for a table makes everybody behind it wait: give way.
+            -- Other sessions queue up behind one that waits for a lock: give way.
             PERFORM pg_sleep(0.2);
         END;
     END LOOP;
     RAISE NOTICE 'queue % is in use and keeps its old storage', quote_ident($1)
-        USING HINT = format('Run this when it is quiet: SELECT pgmq._renew_storage(%L)', $1);
+        USING HINT = format('Run this when it is quiet: SELECT pgmq._apply_storage(%L)', $1);
     RETURN false;
 END;
 $$;
 -- +goose StatementEnd
-COMMENT ON FUNCTION pgmq._renew_storage IS
-    'Gives a queue the storage parameters and indexes of the template, and its announcements our trigger; true when something was changed. A queue beyond 32 MB gets the index on groups by pgmq.create_fifo_index only.';
+COMMENT ON FUNCTION pgmq._apply_storage IS
+    'Gives a queue the storage parameters and indexes of the template, and the trigger of this schema if it notifies. True when something changed. A queue beyond 32 MB gets the index on groups only by pgmq.create_fifo_index.';
 
--- One transaction for each queue, so that no lock is held for the next one.
+-- One transaction for each queue: the next one starts without a lock.
 -- +goose StatementBegin
 DO $$
 DECLARE
     queue text;
 BEGIN
     FOR queue IN SELECT queue_name FROM pgmq.meta ORDER BY queue_name LOOP
-        IF pgmq._renew_storage(queue) THEN
+        IF pgmq._apply_storage(queue) THEN
             COMMIT;
         END IF;
     END LOOP;
@@ -99,4 +98,4 @@ END $$;
 -- +goose StatementEnd
 
 -- +goose Down
-DROP FUNCTION IF EXISTS pgmq._renew_storage(text); -- IF EXISTS: a run may have died right after it
+DROP FUNCTION IF EXISTS pgmq._apply_storage(text); -- IF EXISTS: a run may have stopped right after it

@@ -1,21 +1,91 @@
--- What the upkeep of a partitioned table consists of: making partitions ahead of
--- the messages, emptying the default partition, dropping what is expired.
+-- The steps that maintain a partitioned table: create partitions ahead of the
+-- messages, empty the default partition, drop expired partitions.
 
 -- +goose Up
+CREATE TABLE IF NOT EXISTS pgmq.partitioned_tables (
+    queue_name         varchar NOT NULL REFERENCES pgmq.meta (queue_name) ON DELETE CASCADE,
+    prefix             text    NOT NULL CHECK (prefix IN ('q', 'a')),
+    partition_interval text    NOT NULL,
+    retention_interval text    NOT NULL,
+    premake            integer NOT NULL,
+    drop_unread        boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (queue_name, prefix)
+);
+COMMENT ON TABLE pgmq.partitioned_tables IS
+    'The partitioned tables that pgmq.maintain_partitions maintains, with their settings.';
+
+SELECT pgmq._drop_outdated('{
+    _get_partition_col, _get_pg_partman_major_version, _ensure_pg_partman_installed, _belongs_to_pgmq
+}');
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._belongs_to_pgmq(table_name text)
+RETURNS boolean
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT EXISTS (
+        SELECT FROM pg_depend AS d JOIN pg_extension AS e ON e.oid = d.refobjid
+        WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND e.extname = 'pgmq'
+            AND d.classid = 'pg_class'::regclass AND d.objid = to_regclass(format('pgmq.%I', $1))
+    );
+$$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._get_pg_partman_major_version()
+RETURNS integer
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT split_part(extversion, '.', 1)::integer FROM pg_extension WHERE extname = 'pg_partman';
+$$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._ensure_pg_partman_installed()
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT pgmq._extension_exists('pg_partman') THEN
+        RAISE EXCEPTION 'pg_partman is required for partitioned queues';
+    END IF;
+END;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq._ensure_pg_partman_installed IS 'Part of PGMQ''s API. This schema does not need pg_partman.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._get_partition_col(partition_interval text)
+RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM $1::integer;
+    RETURN 'msg_id';
+EXCEPTION WHEN others THEN
+    RETURN 'enqueued_at';
+END;
+$$;
+-- +goose StatementEnd
+
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq._partition_name(parent text, part text, separator text DEFAULT '$')
 RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    -- No queue's name contains a $. The default partition is called as PGMQ's.
+    -- No queue's name contains a $. The default partition has PGMQ's name for it.
     SELECT CASE WHEN octet_length($1 || $3 || $2) <= 63 THEN $1 || $3 || $2
         ELSE 'p' || format('pgmq.%I', $1)::regclass::oid || '$' || $2 END;
 $$;
 -- +goose StatementEnd
 
 -- +goose StatementBegin
-CREATE OR REPLACE FUNCTION pgmq._storage(parent text)
+CREATE OR REPLACE FUNCTION pgmq._storage_parameters(parent text)
 RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -25,7 +95,7 @@ AS $$
     WHERE oid = 'pgmq.template_queue'::regclass AND starts_with($1, 'q_');
 $$;
 -- +goose StatementEnd
-COMMENT ON FUNCTION pgmq._storage IS 'The storage parameters for a partition: a partitioned table has none to inherit.';
+COMMENT ON FUNCTION pgmq._storage_parameters IS 'The storage parameters of a partition, which does not inherit any from its table.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq._partition_bounds(
@@ -68,10 +138,10 @@ END;
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq._partition_bounds IS
-    'The bounds of the partition that a message id or a time belongs to, and what the partition is called by.';
+    'The bounds of the partition of a message id or a time, and the part of its name.';
 
 -- +goose StatementBegin
-CREATE OR REPLACE FUNCTION pgmq._partition_front(queue_name text, partition_interval text)
+CREATE OR REPLACE FUNCTION pgmq._partition_high_water(queue_name text, partition_interval text)
 RETURNS text
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -89,10 +159,10 @@ BEGIN
 END;
 $$;
 -- +goose StatementEnd
-COMMENT ON FUNCTION pgmq._partition_front IS 'Where the messages have come to: the last id, or the time.';
+COMMENT ON FUNCTION pgmq._partition_high_water IS 'The high-water mark of a partitioned queue: the last message id, or the current time.';
 
 -- +goose StatementBegin
-CREATE OR REPLACE FUNCTION pgmq._make_partition(parent text, control text, lower text, upper text, name text)
+CREATE OR REPLACE FUNCTION pgmq._create_partition(parent text, control text, lower text, upper text, name text)
 RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -108,11 +178,11 @@ DECLARE
     );
     moved   bigint := 0;
 BEGIN
-    -- Holds off everybody while rows move: whoever waited finds them in their
-    -- new place. Nothing weaker: attaching locks the default partition so, and
-    -- who reads one table after the other must not come between.
+    -- All sessions wait while rows move, and find them in their new place. A weaker
+    -- lock does not do: ATTACH locks the default partition like this, and a reader
+    -- of one partition after the other must not see a row twice or not at all.
     EXECUTE format('LOCK TABLE pgmq.%I IN ACCESS EXCLUSIVE MODE', $1);
-    EXECUTE format('CREATE TABLE pgmq.%I (LIKE pgmq.%I INCLUDING DEFAULTS INCLUDING INDEXES) %s', $5, $1, pgmq._storage($1));
+    EXECUTE format('CREATE TABLE pgmq.%I (LIKE pgmq.%I INCLUDING DEFAULTS INCLUDING INDEXES) %s', $5, $1, pgmq._storage_parameters($1));
     IF waiting IS NOT NULL THEN
         EXECUTE format(
             'WITH moved AS (DELETE FROM %1$s WHERE %2$I >= %3$L AND %2$I < %4$L RETURNING %5$s)
@@ -126,8 +196,8 @@ BEGIN
 END;
 $$;
 -- +goose StatementEnd
-COMMENT ON FUNCTION pgmq._make_partition IS
-    'Makes a partition and moves to it what the default partition holds of its range; returns how many rows.';
+COMMENT ON FUNCTION pgmq._create_partition IS
+    'Creates a partition, moves the rows of its range there from the default partition, and returns their number.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq._missing_partition(
@@ -137,7 +207,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    value   text := pgmq._partition_front(t.queue_name, t.partition_interval);
+    value   text := pgmq._partition_high_water(t.queue_name, t.partition_interval);
     waiting regclass;
 BEGIN
     FOR ahead IN 0..t.premake LOOP
@@ -148,7 +218,7 @@ BEGIN
         END IF;
         value := upper;
     END LOOP;
-    -- What came before its partition was made.
+    -- Rows that arrived before their partition existed.
     value := NULL;
     waiting := (
         SELECT nullif(partdefid, 0) FROM pg_partitioned_table WHERE partrelid = format('pgmq.%I', $2)::regclass
@@ -162,7 +232,7 @@ BEGIN
 END;
 $$;
 -- +goose StatementEnd
-COMMENT ON FUNCTION pgmq._missing_partition IS 'The next partition to make; NULLs when all are there.';
+COMMENT ON FUNCTION pgmq._missing_partition IS 'The next partition to create; NULLs when all exist.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq._drop_expired_partition(t pgmq.partitioned_tables, parent text)
@@ -171,7 +241,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    front  CONSTANT text := pgmq._partition_front(t.queue_name, t.partition_interval);
+    front  CONSTANT text := pgmq._partition_high_water(t.queue_name, t.partition_interval);
     by_id  CONSTANT boolean := pgmq._get_partition_col(t.partition_interval) = 'msg_id';
     old    record;
     unread boolean := false;
@@ -190,7 +260,7 @@ BEGIN
         IF t.prefix = 'q' AND NOT t.drop_unread THEN
             EXECUTE format('SELECT EXISTS (SELECT FROM pgmq.%I)', old.name) INTO unread;
             CONTINUE WHEN unread;
-            -- Looked at again under the lock: one may have come meanwhile.
+            -- Checked again under the lock: a message may have arrived meanwhile.
             EXECUTE format('LOCK TABLE pgmq.%I IN ACCESS EXCLUSIVE MODE', $2);
             EXECUTE format('SELECT EXISTS (SELECT FROM pgmq.%I)', old.name) INTO unread;
             CONTINUE WHEN unread;
@@ -203,25 +273,7 @@ END;
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq._drop_expired_partition IS
-    'Drops one partition that is behind the retention, and returns its name. A queue''s goes only when nothing is left in it, unless the queue says otherwise.';
-
--- +goose StatementBegin
-CREATE OR REPLACE FUNCTION pgmq._managed_by_partman(parent text)
-RETURNS boolean
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    managed boolean := false;
-BEGIN
-    IF pgmq._extension_exists('pg_partman') THEN
-        EXECUTE format('SELECT EXISTS (SELECT FROM %s.part_config WHERE parent_table = $1)', pgmq._get_pg_partman_schema())
-        USING 'pgmq.' || $1 INTO managed;
-    END IF;
-    RETURN managed;
-END;
-$$;
--- +goose StatementEnd
+    'Drops one partition beyond the retention and returns its name; NULL when there is none. Keeps partitions of a queue that hold messages, unless drop_unread is set.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq._maintain_step(queue_name text, prefix text)
@@ -244,8 +296,8 @@ BEGIN
         RETURN NULL;
     END IF;
     BEGIN
-        -- By its name, for which Postgres looks anew: whoever held the queue's
-        -- lock may have dropped it.
+        -- By name, which Postgres looks up again: the session that held the
+        -- queue's lock may have dropped it.
         EXECUTE format('LOCK TABLE pgmq.%I IN ACCESS SHARE MODE', parent);
     EXCEPTION WHEN undefined_table THEN
         RETURN NULL;
@@ -254,7 +306,7 @@ BEGIN
 
     missing := pgmq._missing_partition(t, parent, control);
     IF missing.name IS NOT NULL THEN
-        moved := pgmq._make_partition(parent, control, missing.lower, missing.upper, missing.name);
+        moved := pgmq._create_partition(parent, control, missing.lower, missing.upper, missing.name);
         RETURN format('made %s, moved %s', missing.name, moved);
     END IF;
     dropped := pgmq._drop_expired_partition(t, parent);
@@ -263,15 +315,19 @@ END;
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq._maintain_step IS
-    'Does the next thing that a partitioned table needs, and tells what; NULL when nothing is left to do.';
+    'Runs the next step that a partitioned table needs and describes it; NULL when there is nothing to do.';
 
 -- +goose Down
 DROP FUNCTION pgmq._maintain_step(text, text);
-DROP FUNCTION pgmq._managed_by_partman(text);
 DROP FUNCTION pgmq._drop_expired_partition(pgmq.partitioned_tables, text);
 DROP FUNCTION pgmq._missing_partition(pgmq.partitioned_tables, text, text);
-DROP FUNCTION pgmq._make_partition(text, text, text, text, text);
-DROP FUNCTION pgmq._partition_front(text, text);
+DROP FUNCTION pgmq._create_partition(text, text, text, text, text);
+DROP FUNCTION pgmq._partition_high_water(text, text);
 DROP FUNCTION pgmq._partition_bounds(text, text);
-DROP FUNCTION pgmq._storage(text);
+DROP FUNCTION pgmq._storage_parameters(text);
 DROP FUNCTION pgmq._partition_name(text, text, text);
+DROP FUNCTION pgmq._get_partition_col(text);
+DROP FUNCTION pgmq._ensure_pg_partman_installed();
+DROP FUNCTION pgmq._get_pg_partman_major_version();
+DROP FUNCTION pgmq._belongs_to_pgmq(text);
+DROP TABLE pgmq.partitioned_tables;

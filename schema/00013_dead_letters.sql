@@ -1,9 +1,9 @@
--- Dead letters: messages that nobody could work on move to another queue, or to
--- the archive, and back. Where they come from is in the header x-pgmq-dead-letter.
+-- Dead letters: messages whose handling failed for good move to another queue or to
+-- the archive, and back. The header x-pgmq-dead-letter says where they come from.
 
 -- +goose Up
 -- +goose StatementBegin
-CREATE OR REPLACE FUNCTION pgmq._bury(
+CREATE OR REPLACE FUNCTION pgmq._dead_letter(
     queue_name text, target text,
     msg_ids bigint[], read_cts integer[], last_read_ats timestamptz[], notes jsonb[]
 )
@@ -37,7 +37,7 @@ BEGIN
                     ''queue'', $1,
                     ''msg_id'', msg_id,
                     ''reads'', read_ct,
-                    -- It may have died before.
+                    -- Kept from an earlier dead letter of the same message.
                     ''enqueued_at'', CASE
                         WHEN jsonb_typeof(headers #> ''{x-pgmq-dead-letter, enqueued_at}'') = ''string''
                             THEN headers #> ''{x-pgmq-dead-letter, enqueued_at}''
@@ -47,7 +47,7 @@ BEGIN
                 )) AS headers
             FROM moved
         ),
-        buried AS (
+        written AS (
             INSERT INTO pgmq.%I ' || CASE WHEN $2 IS NULL THEN
                 '(msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers)
                 SELECT msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers'
@@ -63,13 +63,13 @@ BEGIN
         target_table
     ) USING $1, $3, $4, $5, $6;
     IF FOUND AND $2 IS NOT NULL THEN
-        woken := pgmq._wake(target_table);
+        woken := pgmq._notify_consumers(target_table);
     END IF;
 END;
 $$;
 -- +goose StatementEnd
-COMMENT ON FUNCTION pgmq._bury IS
-    'Moves the messages whose receipts still hold to the queue target, or to the archive when that is NULL, and returns their ids. Their header x-pgmq-dead-letter is the note of each, with where it comes from: queue, msg_id, reads, enqueued_at (the first time) and dead_at.';
+COMMENT ON FUNCTION pgmq._dead_letter IS
+    'Moves messages with valid receipts to the queue target, or to the archive when that is NULL, and returns their ids. The header x-pgmq-dead-letter of each is its note and its origin: queue, msg_id, reads, enqueued_at (the first time) and dead_at.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq._redrive(
@@ -84,8 +84,8 @@ DECLARE
     target_table CONSTANT text := pgmq.format_table_name($2, 'q');
     woken        boolean;
 BEGIN
-    -- Only the conditions that there are: one that says "or is NULL" hides the
-    -- ids from the planner.
+    -- Only the conditions that are set: "or is NULL" would hide the ids from the
+    -- planner.
     RETURN QUERY EXECUTE format(
         'WITH next AS MATERIALIZED (
             SELECT msg_id
@@ -116,14 +116,14 @@ BEGIN
         CASE WHEN $7 IS NOT NULL THEN 'AND enqueued_at <= $5' END
     ) USING $3, $4, $5, $6, $7;
     IF FOUND THEN
-        woken := pgmq._wake(target_table);
+        woken := pgmq._notify_consumers(target_table);
     END IF;
 END;
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq._redrive IS
-    'Moves up to qty visible messages, oldest first, to another queue as new messages, and returns their old ids: those of these ids, whose body contains this, that died for this reason, that came no later than this. NULL is no condition. Headers stay, so that one sees where a message has been.';
+    'Moves up to qty visible messages, oldest first, to another queue as new messages and returns their old ids. Conditions: the id is one of only_ids, the message contains body, the dead letter has this reason, it was enqueued until this time. NULL is no condition. The headers stay.';
 
 -- +goose Down
 DROP FUNCTION pgmq._redrive(text, text, integer, bigint[], jsonb, text, timestamptz);
-DROP FUNCTION pgmq._bury(text, text, bigint[], integer[], timestamptz[], jsonb[]);
+DROP FUNCTION pgmq._dead_letter(text, text, bigint[], integer[], timestamptz[], jsonb[]);

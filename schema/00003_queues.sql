@@ -1,9 +1,10 @@
--- The functions that make, list, empty and drop queues: PGMQ's names,
--- arguments and results, for Go and every other language alike.
+-- The functions that create, list, empty and drop queues, by PGMQ's names,
+-- arguments and results, for Go and every other language.
 --
--- All run with the caller's rights and none depends on the caller's search_path.
+-- They run with the caller's rights and do not depend on the caller's search_path.
 
 -- +goose Up
+SELECT pgmq._drop_outdated('{_extension_exists, _get_pg_partman_schema}');
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.format_table_name(queue_name text, prefix text)
@@ -14,7 +15,7 @@ AS $$
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq.format_table_name IS
-    'The name of a table of a queue: q_ for the queue, a_ for its archive. Lower case, by the rules of the database''s locale.';
+    'The name of a table of a queue: prefix q for the queue, a for its archive. Lower case by the rules of the database''s locale.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.validate_queue_name(queue_name text)
@@ -32,15 +33,21 @@ BEGIN
     IF queue_name ~ '\$|;|--|''' THEN
         RAISE EXCEPTION 'queue name contains invalid characters: $, ;, --, or \''';
     END IF;
-    -- A longer identifier would be cut off, and two queues could share a table.
+    -- Postgres truncates longer identifiers, and two queues could share a table.
     IF octet_length(pgmq.format_table_name(queue_name, 'q')) > 63 THEN
         RAISE EXCEPTION 'queue name is too long, maximum length is 61 bytes in UTF-8';
+    END IF;
+    IF EXISTS (
+        SELECT FROM pg_class
+        WHERE oid = to_regclass(format('pgmq.%I', pgmq.format_table_name(queue_name, 'q'))) AND relispartition
+    ) THEN
+        RAISE EXCEPTION 'queue name "%" is taken by a partition of another queue', queue_name;
     END IF;
 END;
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq.validate_queue_name IS
-    'Raises P0001 unless the name can be a queue''s: 1 to 47 characters, at most 61 bytes, without $, ;, -- and single quotes.';
+    'Raises P0001 unless a queue can have this name: 1 to 47 characters, at most 61 bytes, without $, ;, -- and single quotes, and not the name of a partition.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.acquire_queue_lock(queue_name text)
@@ -53,7 +60,22 @@ AS $$
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq.acquire_queue_lock IS
-    'Holds off others who create or drop the same queue, until the transaction ends.';
+    'Takes the advisory lock of a queue until the transaction ends: sessions that create or drop the same queue wait.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._listed_name(queue_name text)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT m.queue_name
+    FROM pgmq.meta AS m
+    WHERE pgmq.format_table_name(m.queue_name, 'q') = pgmq.format_table_name($1, 'q')
+    ORDER BY m.queue_name <> $1
+    LIMIT 1;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq._listed_name IS 'The name of a queue in pgmq.meta, compared without regard to case. NULL when there is none.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq._create_queue(queue_name text, is_unlogged boolean)
@@ -65,9 +87,9 @@ AS $$
 DECLARE
     q_table text := pgmq.format_table_name($1, 'q');
     a_table text := pgmq.format_table_name($1, 'a');
-    -- Longer than 63 bytes it would be cut off, perhaps to another queue's.
+    -- Postgres truncates names beyond 63 bytes, perhaps to that of another queue.
     a_index text := CASE WHEN octet_length($1) <= 47 THEN format('IF NOT EXISTS %I', 'archived_at_idx_' || $1) END;
-    -- LIKE leaves storage parameters behind.
+    -- LIKE does not copy storage parameters.
     q_storage text := (
         SELECT coalesce('WITH (' || string_agg(option, ', ') || ')', '')
         FROM pg_class, unnest(reloptions) AS option
@@ -91,7 +113,7 @@ BEGIN
         EXECUTE format('CREATE INDEX %s ON pgmq.%I (archived_at)', a_index, a_table);
     END IF;
 
-    -- MyQueue and myqueue are one table, so they are one queue.
+    -- MyQueue and myqueue share a table, so they are one queue.
     INSERT INTO pgmq.meta (queue_name, is_partitioned, is_unlogged)
     SELECT $1, false, $2
     WHERE NOT EXISTS (
@@ -120,7 +142,7 @@ AS $$
     SELECT pgmq._create_queue($1, false);
 $$;
 -- +goose StatementEnd
-COMMENT ON FUNCTION pgmq.create IS 'Makes a queue and its archive; does nothing to a queue that exists.';
+COMMENT ON FUNCTION pgmq.create IS 'Creates a queue and its archive; does nothing when the queue exists.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.create_unlogged(queue_name text)
@@ -131,7 +153,7 @@ AS $$
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq.create_unlogged IS
-    'Like pgmq.create, but a crash of the server empties the queue, and standbys do not have it. The archive is durable.';
+    'Like pgmq.create, but for an unlogged queue: a crash of the server empties it, and standbys do not have it. The archive is durable.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.list_queues()
@@ -141,7 +163,28 @@ AS $$
     SELECT queue_name, is_partitioned, is_unlogged, created_at FROM pgmq.meta;
 $$;
 -- +goose StatementEnd
-COMMENT ON FUNCTION pgmq.list_queues IS 'Every queue, in no order.';
+COMMENT ON FUNCTION pgmq.list_queues IS 'All queues, in no order.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._fire_notify_trigger(q_table text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM pg_trigger
+        WHERE tgrelid = to_regclass(format('pgmq.%I', $1))
+            AND tgname = 'trigger_notify_queue_insert_listeners' AND tginitdeferred
+    ) THEN
+        SET CONSTRAINTS pgmq.trigger_notify_queue_insert_listeners IMMEDIATE;
+        SET CONSTRAINTS pgmq.trigger_notify_queue_insert_listeners DEFERRED;
+    END IF;
+END;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq._fire_notify_trigger IS
+    'Fires the deferred trigger of pgmq.enable_notify_insert now: Postgres refuses to empty or drop a table with pending triggers.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.purge_queue(queue_name text)
@@ -153,7 +196,8 @@ DECLARE
     q_table text := pgmq.format_table_name($1, 'q');
     purged  bigint;
 BEGIN
-    -- Locked before it is counted: what is truncated is what was counted.
+    PERFORM pgmq._fire_notify_trigger(q_table);
+    -- Locked first, so that it truncates the messages that it counted.
     EXECUTE format('LOCK TABLE pgmq.%I IN ACCESS EXCLUSIVE MODE', q_table);
     EXECUTE format('SELECT count(*) FROM pgmq.%I', q_table) INTO purged;
     EXECUTE format('TRUNCATE TABLE pgmq.%I', q_table);
@@ -162,9 +206,47 @@ END;
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq.purge_queue IS
-    'Removes every message of a queue, hidden ones included, and returns how many. The archive stays. Waits for open transactions that touched the queue.';
+    'Removes all messages of a queue, hidden ones included, and returns their number. The archive stays. Waits for open transactions that used the queue.';
 
--- Up to PGMQ 1.4 it had a default, which cannot be replaced away.
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._extension_exists(extension_name text)
+RETURNS boolean
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT EXISTS (SELECT FROM pg_extension WHERE extname = $1);
+$$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._get_pg_partman_schema()
+RETURNS text
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT extnamespace::regnamespace::text FROM pg_extension WHERE extname = 'pg_partman';
+$$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._managed_by_partman(parent text)
+RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    managed boolean := false;
+BEGIN
+    IF pgmq._extension_exists('pg_partman') THEN
+        EXECUTE format('SELECT EXISTS (SELECT FROM %s.part_config WHERE parent_table = $1)', pgmq._get_pg_partman_schema())
+        USING 'pgmq.' || $1 INTO managed;
+    END IF;
+    RETURN managed;
+END;
+$$;
+-- +goose StatementEnd
+
+-- Up to PGMQ 1.4 it had a default, which CREATE OR REPLACE cannot remove.
 -- +goose StatementBegin
 DO $$
 BEGIN
@@ -184,8 +266,10 @@ AS $$
 DECLARE
     q_table text := pgmq.format_table_name($1, 'q');
     a_table text := pgmq.format_table_name($1, 'a');
+    parent  text;
 BEGIN
     PERFORM pgmq.acquire_queue_lock($1);
+    PERFORM pgmq._fire_notify_trigger(q_table);
 
     IF to_regclass(format('pgmq.%I', q_table)) IS NULL
         AND NOT EXISTS (SELECT FROM pgmq.meta WHERE pgmq.format_table_name(queue_name, 'q') = q_table)
@@ -194,7 +278,13 @@ BEGIN
         RETURN false;
     END IF;
 
-    -- IF EXISTS: somebody may have dropped one of the tables by hand.
+    FOREACH parent IN ARRAY ARRAY[q_table, a_table] LOOP
+        IF pgmq._managed_by_partman(parent) THEN
+            EXECUTE format('DELETE FROM %s.part_config WHERE parent_table = $1', pgmq._get_pg_partman_schema())
+            USING 'pgmq.' || parent;
+        END IF;
+    END LOOP;
+    -- IF EXISTS: one of the tables may have been dropped by hand.
     EXECUTE format('DROP TABLE IF EXISTS pgmq.%I', q_table);
     EXECUTE format('DROP TABLE IF EXISTS pgmq.%I', a_table);
     DELETE FROM pgmq.meta WHERE pgmq.format_table_name(queue_name, 'q') = q_table;
@@ -203,7 +293,7 @@ END;
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq.drop_queue(text) IS
-    'Drops a queue, its archive and every message in both; false when there is no such queue.';
+    'Drops a queue, its archive and all messages in both; false when the queue does not exist.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.drop_queue(queue_name text, partitioned boolean)
@@ -223,12 +313,17 @@ COMMENT ON FUNCTION pgmq.drop_queue(text, boolean) IS 'Deprecated: ignores its s
 -- +goose Down
 DROP FUNCTION pgmq.drop_queue(text, boolean);
 DROP FUNCTION pgmq.drop_queue(text);
+DROP FUNCTION pgmq._managed_by_partman(text);
+DROP FUNCTION pgmq._get_pg_partman_schema();
+DROP FUNCTION pgmq._extension_exists(text);
 DROP FUNCTION pgmq.purge_queue(text);
+DROP FUNCTION pgmq._fire_notify_trigger(text);
 DROP FUNCTION pgmq.list_queues();
 DROP FUNCTION pgmq.create_unlogged(text);
 DROP FUNCTION pgmq.create(text);
 DROP FUNCTION pgmq.create_non_partitioned(text);
 DROP FUNCTION pgmq._create_queue(text, boolean);
+DROP FUNCTION pgmq._listed_name(text);
 DROP FUNCTION pgmq.acquire_queue_lock(text);
 DROP FUNCTION pgmq.validate_queue_name(text);
 DROP FUNCTION pgmq.format_table_name(text, text);
