@@ -1,7 +1,7 @@
 -- Topics: a message that is sent to a routing key goes to all queues that are bound
 -- to a matching pattern.
 --
--- Patterns differ from AMQP's: # matches any characters, and the dots beside it
+-- Patterns differ from AMQP's: # matches any characters, and the dots next to it
 -- are mandatory, so logs.# does not match logs.
 
 -- +goose Up

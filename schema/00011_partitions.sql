@@ -2,8 +2,8 @@
 -- messages, by time when it is a duration.
 --
 -- Rows without a partition go to the default partition, so sends never fail.
--- pgmq.maintain_partitions moves them to their partitions, step by step and beside
--- all other work.
+-- pgmq.maintain_partitions moves them to their partitions, step by step, while
+-- clients go on.
 
 -- +goose Up
 SELECT pgmq._drop_outdated('{create_partitioned, convert_archive_partitioned}');

@@ -1,4 +1,4 @@
--- Removes what legacy_names.up.sql made, and nothing that somebody else did.
+-- Removes the functions of legacy_names.up.sql and no others.
 
 DO $remove$
 DECLARE

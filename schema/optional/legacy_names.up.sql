@@ -2,10 +2,10 @@
 -- pgmq_send, pgmq_read and so on, in schema public, over the same queues.
 --
 -- Optional: pgmq api install legacy_names, or this file through psql, or any
--- other client. It is one statement, so it happens as a whole or not at all.
+-- other client. It is one statement, so all of it happens or nothing.
 --
--- A function belongs to this API if its body begins with the marker. A comment
--- would not do: it stays when somebody replaces the function by another.
+-- The body of each function of this API begins with a marker. A comment on the
+-- function would not identify it: CREATE OR REPLACE FUNCTION keeps comments.
 
 DO $install$
 DECLARE
@@ -19,7 +19,7 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
 
-    -- Also with other arguments: calls could become ambiguous.
+    -- Functions with other arguments count, too: calls could become ambiguous.
     SELECT string_agg(format('public.%I(%s)', proname, pg_get_function_identity_arguments(oid)), ', ' ORDER BY proname)
     INTO taken
     FROM pg_catalog.pg_proc
@@ -53,7 +53,7 @@ BEGIN
     $$;
     COMMENT ON FUNCTION public.pgmq_create_non_partitioned IS 'The older name of pgmq.create_non_partitioned.';
 
-    -- PL/pgSQL, which looks for pgmq.create_partitioned only when it is called.
+    -- PL/pgSQL resolves pgmq.create_partitioned when it is called, not before.
     CREATE OR REPLACE FUNCTION public.pgmq_create_partitioned(
         queue_name text, partition_interval text DEFAULT '10000', retention_interval text DEFAULT '100000'
     )
@@ -189,7 +189,7 @@ BEGIN
         SELECT m.queue_name, m.queue_length, m.newest_msg_age_sec, m.oldest_msg_age_sec, m.total_messages, m.scrape_time
         FROM pgmq.metrics($1) AS m;
     $$;
-    COMMENT ON FUNCTION public.pgmq_metrics IS 'The older name of pgmq.metrics, with the columns that it had.';
+    COMMENT ON FUNCTION public.pgmq_metrics IS 'The older name of pgmq.metrics, with its older columns.';
 
     CREATE OR REPLACE FUNCTION public.pgmq_metrics_all()
     RETURNS TABLE (
@@ -202,7 +202,7 @@ BEGIN
         SELECT m.queue_name, m.queue_length, m.newest_msg_age_sec, m.oldest_msg_age_sec, m.total_messages, m.scrape_time
         FROM pgmq.metrics_all() AS m;
     $$;
-    COMMENT ON FUNCTION public.pgmq_metrics_all IS 'The older name of pgmq.metrics_all, with the columns that it had.';
+    COMMENT ON FUNCTION public.pgmq_metrics_all IS 'The older name of pgmq.metrics_all, with its older columns.';
 
     CREATE OR REPLACE FUNCTION public.pgmq_drop_queue(queue_name text, partitioned boolean DEFAULT false)
     RETURNS boolean
@@ -220,5 +220,5 @@ BEGIN
         /* pgmq api: legacy_names */
         SELECT q.queue_name, q.created_at FROM pgmq.list_queues() AS q;
     $$;
-    COMMENT ON FUNCTION public.pgmq_list_queues IS 'The older name of pgmq.list_queues, with the columns that it had.';
+    COMMENT ON FUNCTION public.pgmq_list_queues IS 'The older name of pgmq.list_queues, with its older columns.';
 END $install$;

@@ -1,6 +1,5 @@
--- Removes what pgmq_public.up.sql made, and nothing that somebody else did: the
--- schema, and with it the API roles' USAGE on schema pgmq, stay while there are
--- functions of other origin in pgmq_public.
+-- Removes the functions of pgmq_public.up.sql and no others. The schema, and the API
+-- roles' USAGE on schema pgmq, stay while pgmq_public contains other functions.
 
 DO $remove$
 DECLARE

@@ -1,12 +1,12 @@
 -- Schema pgmq_public: the six functions by which PostgREST, and so Supabase's
--- clients, use queues. Who may do what is said by grants and row-level security
--- on the queues' tables: docs/pgmq_public.md.
+-- clients, use queues. Grants and row-level security on the queues' tables decide
+-- what each role may do: docs/pgmq_public.md.
 --
 -- Optional: pgmq api install pgmq_public, or this file through psql, or any
--- other client. It is one statement, so it happens as a whole or not at all.
+-- other client. It is one statement, so all of it happens or nothing.
 --
--- A function belongs to this API if its body begins with the marker. A comment
--- would not do: it stays when somebody replaces the function by another.
+-- The body of each function of this API begins with a marker. A comment on the
+-- function would not identify it: CREATE OR REPLACE FUNCTION keeps comments.
 
 DO $install$
 DECLARE
@@ -21,7 +21,8 @@ BEGIN
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
 
-    -- Also with other arguments: PostgREST's calls could become ambiguous.
+    -- Functions with other arguments count, too: PostgREST's calls could become
+    -- ambiguous.
     SELECT string_agg(format('pgmq_public.%I(%s)', proname, pg_get_function_identity_arguments(oid)), ', ' ORDER BY proname)
     INTO taken
     FROM pg_catalog.pg_proc
@@ -35,7 +36,7 @@ BEGIN
 
     IF to_regnamespace('pgmq_public') IS NULL THEN
         CREATE SCHEMA pgmq_public;
-        -- Known by this when it is to be removed.
+        -- The way down recognises the schema by this comment.
         COMMENT ON SCHEMA pgmq_public IS 'pgmq api: pgmq_public';
     END IF;
 
@@ -101,7 +102,7 @@ BEGIN
             RETURN pgmq.archive(queue_name => $1, msg_id => $2);
         END;
     $$;
-    COMMENT ON FUNCTION pgmq_public.archive IS 'Moves a message to the archive; false when there was none.';
+    COMMENT ON FUNCTION pgmq_public.archive IS 'Moves a message to the archive; false when it did not exist.';
 
     CREATE OR REPLACE FUNCTION pgmq_public.delete(queue_name text, message_id bigint)
     RETURNS boolean
@@ -113,17 +114,17 @@ BEGIN
             RETURN pgmq.delete(queue_name => $1, msg_id => $2);
         END;
     $$;
-    COMMENT ON FUNCTION pgmq_public.delete IS 'Removes a message; false when there was none.';
+    COMMENT ON FUNCTION pgmq_public.delete IS 'Deletes a message; false when it did not exist.';
 
-    -- Not to everybody, so that a function can be withheld from a role.
+    -- Not to PUBLIC, so that an operator can withhold a function from a role.
     REVOKE ALL ON FUNCTION
         pgmq_public.send(text, jsonb, integer), pgmq_public.send_batch(text, jsonb[], integer),
         pgmq_public.read(text, integer, integer), pgmq_public.pop(text),
         pgmq_public.archive(text, bigint), pgmq_public.delete(text, bigint)
     FROM PUBLIC;
 
-    -- The roles of PostgREST in Supabase, where they exist. No queue is theirs
-    -- by this: that takes grants on its tables.
+    -- The roles of PostgREST in Supabase, where they exist. To use a queue they
+    -- need grants on its tables, too.
     FOR grantee IN
         SELECT rolname FROM pg_catalog.pg_roles WHERE rolname IN ('anon', 'authenticated', 'service_role')
     LOOP

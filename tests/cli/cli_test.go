@@ -16,8 +16,8 @@ func TestCommandMigratesAndManagesQueues(t *testing.T) {
 	pgmq, pool := check.Command(t), pgtest.Database(t)
 	url := "--database-url=" + check.DSN(pool)
 
-	check.Contains(t, check.Output(t, pgmq("migrate", "status", url)), "00001_tables.sql", "pending")
-	check.Contains(t, check.Output(t, pgmq("migrate", "up", url)), "applied 00001_tables.sql", "schema pgmq is at version")
+	check.Contains(t, check.Output(t, pgmq("migrate", "status", url)), "00001_adopt.sql", "pending")
+	check.Contains(t, check.Output(t, pgmq("migrate", "up", url)), "applied 00001_adopt.sql", "schema pgmq is at version")
 	check.Contains(t, check.Output(t, pgmq("migrate", "up", url)), "nothing to do")
 	if status := check.Output(t, pgmq("migrate", "status", url)); strings.Contains(status, "pending") {
 		t.Fatal(status)
@@ -79,8 +79,8 @@ func TestCommandExportsWhatGooseApplies(t *testing.T) {
 	check.GooseOn(t, pool, dir, schema.VersionTable)("up")
 	check.Contains(t, check.Output(t, pgmq("migrate", "up", "--database-url", check.DSN(pool))), "nothing to do")
 
-	check.OK(t, os.WriteFile(filepath.Join(dir, "00001_tables.sql"), []byte("-- edited"), 0o600))
-	check.Failure(t, pgmq("migrate", "export", dir), 1, "00001_tables.sql", "move it away")
+	check.OK(t, os.WriteFile(filepath.Join(dir, "00001_adopt.sql"), []byte("-- edited"), 0o600))
+	check.Failure(t, pgmq("migrate", "export", dir), 1, "00001_adopt.sql", "move it away")
 }
 
 func TestCommandFailsInOneClearLine(t *testing.T) {

@@ -32,7 +32,7 @@ func TestTenMigrateCommandsAtOnce(t *testing.T) {
 		if errs[i] != nil {
 			t.Errorf("%v: %s", errs[i], out)
 		}
-		if strings.Contains(out, "applied 00001_tables.sql") {
+		if strings.Contains(out, "applied 00001_adopt.sql") {
 			worked++
 		}
 	}
@@ -93,11 +93,11 @@ func TestMigrateKilledAtAnyMomentIsCompletedByTheNext(t *testing.T) {
 	}
 }
 
-// Migration 16 commits each of its steps.
+// Migration 14 commits each of its steps.
 func TestADownThatDiedRightBeforeItsVersionWasRecordedIsCompleted(t *testing.T) {
 	check.Parallel(t)
 	pgmq, pool := check.Command(t), check.OwnDatabase(t)
-	for check.Value[int](t, pool, `SELECT max(version_id)::int FROM `+schema.VersionTable) > 16 {
+	for check.Value[int](t, pool, `SELECT max(version_id)::int FROM `+schema.VersionTable) > 14 {
 		check.Output(t, pgmq("migrate", "down", "--database-url="+check.DSN(pool)))
 	}
 	check.Exec(t, pool, `DROP FUNCTION pgmq._apply_storage(text)`)
@@ -111,7 +111,7 @@ func TestDryRunPrintsTheSQLAndRunsNone(t *testing.T) {
 	empty := check.Catalogue(t, pool)
 
 	up := check.Output(t, pgmq("migrate", "up", "--dry-run", url))
-	check.Contains(t, up, "-- 00001_tables.sql\n", "CREATE SCHEMA IF NOT EXISTS pgmq;", "CREATE OR REPLACE PROCEDURE pgmq.maintain_partitions")
+	check.Contains(t, up, "-- 00001_adopt.sql\n", "CREATE SCHEMA IF NOT EXISTS pgmq;", "CREATE OR REPLACE PROCEDURE pgmq.maintain_partitions")
 	if strings.Contains(up, "+goose") || strings.Contains(up, "DROP SCHEMA") {
 		t.Fatal("goose's words, or the way down, are in the SQL")
 	}

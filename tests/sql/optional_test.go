@@ -86,7 +86,7 @@ func TestOptionalAPIsAskForTheMigrations(t *testing.T) {
 		check.Contains(t, err.Error(), string(o), "pgmq migrate up")
 		check.OK(t, schema.Uninstall(t.Context(), check.SQLDB(t, pool), o))
 	}
-	err := schema.Install(t.Context(), check.SQLDB(t, pool), "../00001_tables")
+	err := schema.Install(t.Context(), check.SQLDB(t, pool), "../00001_adopt")
 	check.Contains(t, err.Error(), "no optional API")
 }
 
