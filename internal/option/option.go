@@ -31,7 +31,7 @@ func Apply[Option, Settings any](to *Settings, options []Option, apply func(Opti
 // OrDefault sets a number or a duration that is positive. Zero leaves the default
 // as it is; below zero is an error.
 func OrDefault[N ~int | ~int64 | ~float64](name string, value N, to *N) error {
-	if !(value >= 0) { // also NaN
+	if !(value >= 0) { //nolint:staticcheck // of NaN it is not the same as value < 0
 		return Invalid("%s is %v, below 0", name, value)
 	}
 	if value > 0 {

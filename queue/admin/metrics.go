@@ -115,7 +115,7 @@ func metricsOf(ctx context.Context, conn queue.DB, row db.TablesRow) (QueueMetri
 	b, err := table.Open(conn, row.QueueName)
 	if err != nil {
 		m.Err = err
-		return m, nil
+		return m, nil //nolint:nilerr // it is part of the result
 	}
 	percent := 100.0
 	if row.Blocks > countedBlocks {
