@@ -46,10 +46,10 @@ func TestMessagesAreReadableAtATerminal(t *testing.T) {
 	check.Parallel(t)
 	pgmq, q := commandHere(t), pgtest.Queue[raw](t)
 	check.Send(t, q, raw(`{"text": "esc \u001b[31m, csi `+"\u009b"+`31m, bidi `+"\u202e"+`, tag `+"\U000e0041"+`", "long_one": "`+strings.Repeat("words ", 500)+`"}`), queue.Headers{"trace": "abc"})
-	check.Send(t, q, raw(`"`+strings.Repeat("x", 200)+`"`), queue.Delay(time.Hour))
+	check.Send(t, q, raw(`"`+strings.Repeat("x", 200)+`"`), queue.Delay(90*time.Minute))
 	plain := onTerminal(t, pgmq("peek", q.Name()), "", "NO_COLOR=1")
 	narrow(t, plain)
-	check.Contains(t, plain, "1  sent 20", " · read 0 times · visible\n", `    headers {"trace": "abc"}`+"\n", "bytes in all, which --json shows\n", "2  sent 20", "hidden for 1h0m0s",
+	check.Contains(t, plain, "1  sent 20", " · read 0 times · visible\n", `    headers {"trace": "abc"}`+"\n", "bytes in all, which --json shows\n", "2  sent 20", "hidden for 1h",
 		`esc \u001b[31m`, `csi \u009b31m`, `bidi \u202e`, `\udb40\udc41`)
 	if strings.ContainsAny(plain, "\x1b\u009b\u202e\U000e0041") {
 		t.Errorf("what a terminal obeys is in %q", plain)

@@ -83,7 +83,7 @@ func TestManyIdleConsumersOfOneProcessShareWhatComes(t *testing.T) {
 		}, queue.Workers(1), queue.NoPrefetch)
 	}
 	// One that is not told looks every 15 s.
-	check.Repeatedly(t, 20, "a message for each", func() {
+	check.Repeatedly(t, 12, "a message for each", func() {
 		statements.Rest(t)
 		check.SendBatch(t, q, make([]check.Order, many))
 		check.Eventually(t, "each has a message", func() bool { return together.Load() == many })

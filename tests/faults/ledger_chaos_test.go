@@ -104,7 +104,7 @@ func TestLedgerAndQueueAgreeAfterAbortsKillsAndARestart(t *testing.T) {
 	newLedger(t, pool)
 	check.OK(t, admin.Create(t.Context(), pool, "dead"))
 	q := check.OwnQueue[int64](t, pool, "q")
-	const n = 5000
+	const n = 3000
 	sent := check.SendBatch(t, q, make([]int64, n))
 
 	var consumers []*check.Consuming
