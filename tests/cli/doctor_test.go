@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	osexec "os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,8 +28,22 @@ func doctor(t testing.TB, url string) func(args ...string) (findings, int) {
 	pgmq := check.Command(t)
 	return func(args ...string) (findings, int) {
 		t.Helper()
-		return examined(t, pgmq(append([]string{"doctor", "--json", "--database-url", url}, args...)...))
+		for try := 1; ; try++ {
+			found, code := examined(t, pgmq(append([]string{"doctor", "--json", "--database-url", url}, args...)...))
+			if try == 5 || !found.late() {
+				return found, code
+			}
+		}
 	}
+}
+
+// late tells whether the server took too long for a question about queues, as it
+// may on a machine that is busy.
+func (f findings) late() bool {
+	return slices.ContainsFunc(f, func(one finding) bool {
+		late := one.What == "no answer in time" || strings.HasPrefix(one.What, "it took too long")
+		return late && one.Check != "migrations" // which a test locks
+	})
 }
 
 func examined(t testing.TB, cmd *osexec.Cmd) (found findings, code int) {
@@ -125,7 +140,10 @@ func TestDoctorFindsABusyDatabaseHealthy(t *testing.T) {
 	found.has(t, "queues", "ok", "", "3 queue(s)")
 	found.fine(t, "server", "pooler", "clock", "migrations", "open_transaction", "prepared_transaction", "replication_slot", "standby_feedback",
 		"tables", "orphan_table", "index", "storage", "dead_rows", "bloat", "unlogged", "partitions", "locked", "messages")
-	check.Contains(t, check.Output(t, check.Command(t)("doctor", "--database-url", server.URL)), "\nhealthy, 1 notice\n")
+	check.Eventually(t, "it is healthy", func() bool {
+		out, _ := check.Command(t)("doctor", "--database-url", server.URL).Output()
+		return strings.Contains(string(out), "\nhealthy, 1 notice\n")
+	})
 	l.Settled(t, pool, "busy")
 }
 
