@@ -52,6 +52,9 @@ func list(dir string) error {
 		}
 		for _, d := range file.Decls {
 			if f, ok := d.(*ast.FuncDecl); ok {
+				if !exported(f.Recv) {
+					continue
+				}
 				f.Body = nil
 			}
 			if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.IMPORT {
@@ -67,4 +70,24 @@ func list(dir string) error {
 	slices.Sort(declarations)
 	_, err = fmt.Printf("package %s\n\n%s\n\n", filepath.ToSlash(filepath.Clean(dir)), strings.Join(declarations, "\n"))
 	return err
+}
+
+// exported reports whether a method's receiver, if there is one, is exported.
+func exported(receiver *ast.FieldList) bool {
+	if receiver == nil {
+		return true
+	}
+	of := receiver.List[0].Type
+	for {
+		switch e := of.(type) {
+		case *ast.StarExpr:
+			of = e.X
+		case *ast.IndexExpr:
+			of = e.X
+		case *ast.Ident:
+			return e.IsExported()
+		default:
+			return true
+		}
+	}
 }
