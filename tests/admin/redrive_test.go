@@ -90,7 +90,7 @@ func TestRedriveLeavesWhatHasNoQueueToGoBackTo(t *testing.T) {
 	check.Equal(t, "moved", moved, 0)
 	check.Is(t, err, queue.ErrNoQueue)
 	check.Equal(t, "another complaint", strings.Contains(err.Error(), admin.ErrNoOrigin.Error()), false)
-	moved, err = admin.Redrive(t.Context(), pgtest.Pool(), dead.Name(), admin.ForReason(admin.ForReason(admin.ForReason(queue.ReasonUndecodable))))
+	moved, err = admin.Redrive(t.Context(), pgtest.Pool(), dead.Name(), admin.ForReason(queue.ReasonUndecodable))
 	check.OK(t, err)
 	check.Equal(t, "moved", moved, 0)
 
@@ -112,9 +112,9 @@ func TestRedriveToOriginsByIDByBodyAndByReason(t *testing.T) {
 	redrive(0, admin.IDs{})
 	redrive(2, admin.IDs{2, 1, 2, 4711})
 	redrive(1, admin.Containing(`{"order_id": 5}`))
-	redrive(3, admin.ForReason(admin.ForReason(admin.ForReason(queue.ReasonDeadLetter)))) // 3, 7, 9
-	redrive(0, admin.IDs{9}, admin.ForReason(admin.ForReason(admin.ForReason(queue.ReasonUndecodable))))
-	redrive(1, admin.IDs{9}, admin.ForReason(admin.ForReason(admin.ForReason(queue.ReasonMaxReads))), admin.Rate(1000))
+	redrive(3, admin.ForReason(queue.ReasonDeadLetter)) // 3, 7, 9
+	redrive(0, admin.IDs{9}, admin.ForReason(queue.ReasonUndecodable))
+	redrive(1, admin.IDs{9}, admin.ForReason(queue.ReasonMaxReads), admin.Rate(1000))
 	redrive(3, admin.Rate(1000))
 	check.Equal(t, "messages", check.Length(t, q), 10)
 }

@@ -68,8 +68,8 @@ func TestRedriveByIDByBodyAndByReason(t *testing.T) {
 	redrive(2, admin.IDs{1, 2, 4711})
 	redrive(1, admin.Containing(`{"order_id": 5}`))
 	redrive(0, admin.Containing(`{"order_id": 5}`))
-	redrive(3, admin.ForReason(admin.ForReason(admin.ForReason(queue.ReasonDeadLetter)))) // 3, 7, 9
-	redrive(0, admin.ForReason(admin.ForReason(admin.ForReason(queue.ReasonUndecodable))))
+	redrive(3, admin.ForReason(queue.ReasonDeadLetter)) // 3, 7, 9
+	redrive(0, admin.ForReason(queue.ReasonUndecodable))
 	redrive(1, admin.IDs{9}, admin.Containing(nil), admin.ForReason(""), admin.Rate(0), admin.Progress(nil), admin.Intercept(nil)) // all defaults
 	redrive(3)
 	check.Equal(t, "messages", check.Length(t, q), 10)

@@ -86,7 +86,7 @@ func TestConsumeTxKeepsTheLeaseOfALongTransaction(t *testing.T) {
 		return q.ConsumeTx(ctx, func(ctx context.Context, tx pgx.Tx, m *queue.Message[check.Order]) error {
 			_, err := tx.Exec(ctx, `INSERT INTO `+table+` SELECT $1 FROM pg_sleep(7)`, m.ID)
 			return err
-		}, queue.VT(3*time.Second), queue.Workers(2))
+		}, queue.VT(3*time.Second), queue.Workers(2), observe)
 	})
 	check.Eventually(t, "it is done", func() bool { return check.Length(t, q) == 0 })
 	check.OK(t, c.End())
@@ -114,7 +114,7 @@ func TestASlowCommitDoesNotCostTheOthersTheirLeases(t *testing.T) {
 				t.Error(context.Cause(ctx))
 			}
 			return nil
-		}, queue.VT(3*time.Second))
+		}, queue.VT(3*time.Second), observe)
 	})
 	check.Eventually(t, "both are done", func() bool { return check.Length(t, q) == 0 })
 	check.OK(t, c.End())

@@ -94,7 +94,7 @@ func TestADeliveryWhoseLeaseWasLostLeavesNoRow(t *testing.T) {
 						heard = context.Cause(ctx)
 					}
 					return nil
-				}, queue.VT(3*time.Second))
+				}, queue.VT(3*time.Second), observe)
 			})
 			check.Eventually(t, "it is told that the lease is lost", func() bool { return len(c.Of(queue.EventLeaseLost)) == 1 })
 			check.Equal(t, "rows", entries(t, pool, id), 0)
