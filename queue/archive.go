@@ -14,8 +14,7 @@ import (
 // last lease.
 type ArchivedMessage[T any] struct {
 	Message[T]
-	// ArchivedAt is when the transaction began that archived it, by the server's
-	// clock.
+	// ArchivedAt is when the archiving transaction began, by the server's clock.
 	ArchivedAt time.Time
 }
 
@@ -24,12 +23,12 @@ type ArchiveOption interface {
 	applyArchive(o *archiveOptions) error
 }
 
-// Since has only messages that were archived then or later. The default, also of
-// a zero time, is all.
+// Since selects messages that were archived then or later. The default, also of a
+// zero time, is all.
 type Since time.Time
 
-// Until has only messages that were archived before then. The default, also of a
-// zero time, is all.
+// Until selects messages that were archived before then. The default, also of a zero
+// time, is all.
 type Until time.Time
 
 type archiveOptions struct {
@@ -37,7 +36,7 @@ type archiveOptions struct {
 	since, until *time.Time
 }
 
-// narrow finds the ids that there are in the time that is asked for.
+// narrow finds the range of ids that were archived in the given time.
 func (o *archiveOptions) narrow(ctx context.Context, c core) error {
 	o.to = math.MaxInt64
 	if o.since == nil && o.until == nil {
@@ -48,8 +47,7 @@ func (o *archiveOptions) narrow(ctx context.Context, c core) error {
 	return err
 }
 
-// Archived loops over the archive of the queue, by rising ids, and changes
-// nothing:
+// Archived loops over the archive of the queue, by rising ids, and changes nothing:
 //
 //	for m, err := range orders.Archived(ctx, queue.Since(midnight)) {
 //		if err != nil { … }
@@ -57,12 +55,12 @@ func (o *archiveOptions) narrow(ctx context.Context, c core) error {
 //	}
 //
 // It fetches 100 messages at a time and holds no connection or transaction in
-// between, so an archive may be of any size and the loop as slow as it likes. What
-// is archived meanwhile may be among them or not. The options are [FromID], [Since]
-// and [Until]. An empty archive is no round.
+// between, so an archive may have any size, and the loop may be slow. Messages that
+// are archived meanwhile may be among them or not. The options are [FromID], [Since]
+// and [Until]. An empty archive has no messages and no error.
 //
 // An error is a [*DecodeError], after which the loop goes on; or [ErrInvalidOption],
-// [ErrNoQueue], ctx's or what pgx returns, and the last round.
+// [ErrNoQueue], ctx's or what pgx returns, which ends the loop.
 func (q *Queue[T]) Archived(ctx context.Context, opts ...ArchiveOption) iter.Seq2[*ArchivedMessage[T], error] {
 	return func(yield func(*ArchivedMessage[T], error) bool) {
 		err := q.eachArchived(ctx, opts, func(row db.ArchivedMessage) bool {

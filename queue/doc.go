@@ -1,8 +1,8 @@
 // Package queue is a typed message queue on plain Postgres.
 //
 // A queue is a table. Sending inserts a row. Reading hides rows for a visibility
-// timeout (VT), and whoever read a message deletes or archives it when the work
-// is done; a message that was not settled in time comes back by itself, so
+// timeout (VT): the reader has a lease. It deletes or archives a message when the
+// work is done. A message that is not settled in time comes back by itself, so
 // nothing is lost when a reader dies:
 //
 //	orders, err := queue.New[OrderPlaced](pool, "orders")
@@ -12,39 +12,48 @@
 //		return ship(ctx, m.Body.OrderID)
 //	}, queue.Workers(8))
 //
-// [Queue.Consume] and its kin do the reading and the settling: they keep the
-// lease of a message while its handler works, retry what fails, put aside what
-// always fails ([DeadLetterTo], [Redrive]), and end when they are asked to.
-// [Queue.Read], [Queue.Delete] and the rest are what they are made of.
+// [Queue.Consume], [Queue.ConsumeTx] and [Queue.ConsumeBatch] read and settle. They
+// extend the lease of a message while its handler works, retry failed messages, put
+// those that always fail aside ([MaxReads], [DeadLetterTo]), and stop cleanly.
+// [Queue.Read], [Queue.Delete] and the other methods are the steps that they are
+// made of.
 //
-// The tables and their semantics are PGMQ's, so every PGMQ client can take part.
-// They are made by the migrations of package schema, or the command pgmq, before
-// this package is used, and by [Create] for each queue.
+// The tables and their semantics are PGMQ's, so every PGMQ client can take part. The
+// migrations of package schema, or the command pgmq, create schema pgmq before this
+// package is used. Package queue/admin creates queues, counts and purges them, and
+// moves dead letters and archived messages back.
 //
 // # Promises
 //
 //   - At least once: a sent message is delivered until it is settled.
 //   - One holder at a time: within a VT no second reader gets the message.
-//   - Fenced: [Queue.Delete], [Queue.Archive] and [Queue.SetVT] go by the receipt
-//     of a read. If somebody else has read the message since, they leave it alone
-//     and say so with [ErrLeaseLost].
+//   - Fenced: [Queue.Delete], [Queue.Archive] and [Queue.SetVT] check the receipt of
+//     the read. If another reader has read the message since, they leave it alone
+//     and return [ErrLeaseLost].
 //   - Exactly-once effect, where the writes are in the same database: send and
 //     settle inside the transaction that writes, with [Queue.WithTx] or
 //     [Queue.ConsumeTx].
 //
 // # Bodies
 //
-// T is encoded and decoded by encoding/json; implement [json.Marshaler] and
-// [json.Unmarshaler] for another form, and use [json.RawMessage] for none.
-// Postgres stores jsonb: it keeps the value, not white space, the order of keys
-// or duplicate keys.
+// encoding/json encodes and decodes T. Implement [json.Marshaler] and
+// [json.Unmarshaler] for another form, and use [json.RawMessage] for none. Postgres
+// stores jsonb: it keeps the value, but not white space, the order of keys or
+// duplicate keys.
+//
+// # Around operations
+//
+// An [Interceptor] runs around every operation and every handler: it adds headers,
+// traces, measures, refuses. An [Observer] gets the events of a consumer's life:
+// deliveries, retries, outages.
 //
 // # Errors
 //
-// Every error names the queue and the operation. errors.Is finds [ErrEmpty],
-// [ErrNotFound], [ErrLeaseLost], [ErrNoQueue], [ErrNoSchema], [ErrName],
-// [ErrStopped] and [ErrOption]; errors.As finds [*EncodeError], [*DecodeError], [*LeaseLostError],
-// and a [*pgconn.PgError] of the server.
+// Every error names the queue and the operation. errors.Is finds [ErrNotFound],
+// [ErrLeaseLost], [ErrNoQueue], [ErrNoSchema], [ErrInvalidName], [ErrInvalidOption],
+// [ErrOutcomeUnknown] and [ErrGraceExpired]. errors.As finds [*EncodeError],
+// [*DecodeError], [*LeaseLostError], [*PanicError], [Failures], and a
+// [*pgconn.PgError] of the server.
 //
 // [*pgconn.PgError]: https://pkg.go.dev/github.com/jackc/pgx/v5/pgconn#PgError
 package queue
