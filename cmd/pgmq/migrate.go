@@ -118,10 +118,10 @@ func migrateRebaseline(t *target) *cobra.Command {
 	rebaseline := &cobra.Command{
 		Use:   "rebaseline",
 		Short: "Take a database from before the first release on",
-		Long: `Take a database from before the first release on: from version 22 of its history
-to the present one, in one transaction. Queues, messages, archives, topic bindings
-and privileges stay. Programs of before the first release have to be updated at the
-same time: they call functions by their old names.
+		Long: `Take a database from before the first release to the present history, from
+version 22 on, in one transaction. Queues, messages, archives, topic bindings and
+privileges stay. Update all programs at the same time: those from before the
+first release call functions by their old names.
 
 A database with the present history stays as it is.`,
 		Example: `  pgmq migrate rebaseline --dry-run > review.sql
