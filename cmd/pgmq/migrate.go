@@ -119,8 +119,8 @@ func migrateRebaseline(t *target) *cobra.Command {
 		Use:   "rebaseline",
 		Short: "Take a database from before the first release on",
 		Long: `Take a database from before the first release to the present history, from
-version 22 on, in one transaction. Queues, messages, archives, topic bindings and
-privileges stay. Update all programs at the same time: those from before the
+version 22 on, in one transaction. Queues, messages, archives, topic bindings
+and privileges stay. Update all programs at the same time: those from before the
 first release call functions by their old names.
 
 A database with the present history stays as it is.`,
