@@ -29,7 +29,7 @@ func TestTerminatedBackendsUnderLoadLoseNothing(t *testing.T) {
 	}
 	l.Resumed(t)
 	rounds, killed := 0, 0
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); rounds++ {
+	for began := time.Now(); time.Since(began) < 5*time.Second || l.Acknowledged() < 100 && time.Since(began) < check.Patience; rounds++ {
 		killed += terminate(t, admin, "true")
 		time.Sleep(300 * time.Millisecond)
 	}
