@@ -119,10 +119,10 @@ func migrateRebaseline(t *target) *cobra.Command {
 	rebaseline := &cobra.Command{
 		Use:   "rebaseline",
 		Short: "Carry over a database from before the first release",
-		Long: `Carry over a database from before the first release, at version 22 of the history
-of that time, to the present history, in one transaction. Queues, messages,
-archives, topic bindings and privileges stay. Update programs from before the first
-release at the same time: they call functions by their old names.
+		Long: `Carry over a database from before the first release to the present history, from
+version 22 on, in one transaction. Queues, messages, archives, topic bindings
+and privileges stay. Update all programs at the same time: those from before the
+first release call functions by their old names.
 
 A database with the present history stays as it is.`,
 		Example: `  pgmq migrate rebaseline --dry-run > review.sql
