@@ -105,7 +105,7 @@ func keepsSession(ctx context.Context, conn *pgx.Conn, pool table.Pool) error {
 	return nil
 }
 
-// hangUp closes a connection, politely if that is quick.
+// closeConn closes a connection, with a message to the server if that is quick.
 func closeConn(ctx context.Context, conn *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
