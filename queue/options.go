@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pgmq-go/pgmq/generics"
+	"github.com/pgmq-go/pgmq/internal/jsonb"
 	"github.com/pgmq-go/pgmq/internal/option"
 )
 
@@ -127,7 +128,7 @@ func (h Headers) encode(added map[string]any) (json.RawMessage, error) {
 	}
 	raw, err := generics.JSON[map[string]any]{}.Encode(h)
 	if err == nil {
-		err = storable(raw)
+		err = jsonb.Check(raw)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("headers: %w", err)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/pgmq-go/pgmq/internal/jsonb"
 	"github.com/pgmq-go/pgmq/internal/pgerr"
 	"github.com/pgmq-go/pgmq/internal/table"
 )
@@ -91,7 +92,7 @@ func (q *Queue[T]) encode(body T) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := storable(raw); err != nil {
+	if err := jsonb.Check(raw); err != nil {
 		return nil, fmt.Errorf("body: %w", err)
 	}
 	return raw, nil

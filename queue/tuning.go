@@ -16,9 +16,6 @@ const (
 	maxAsync      = 10_000
 	maxAsyncBytes = 64 << 20
 
-	// maxBody is the most that Postgres stores in one jsonb.
-	maxBody = 256 << 20
-
 	// maxBatch is half of the most that Postgres takes in one protocol message, as
 	// some of pgx's modes escape what they send.
 	maxBatch = 512 << 20
