@@ -1,6 +1,6 @@
 -- Written by pgmq queue migration:
 --   queue "newsletters": new
--- What this leaves the queues as, for the next pgmq generate:
+-- The queues after this migration, for the next pgmq generate:
 -- pgmq:queue {"name":"newsletters"}
 
 -- +goose Up
