@@ -69,7 +69,7 @@ func TestAFailedHandlerGetsItsMessageBackAfterTheBackoff(t *testing.T) {
 // wakes the next.
 func TestManyIdleConsumersOfOneProcessShareWhatComes(t *testing.T) {
 	check.Parallel(t)
-	const many = 50
+	const many = 20
 	q := pgtest.Queue[check.Order](t)
 	pool, statements := traced(t, pgtest.Pool())
 	consumed := check.Open[check.Order](t, pool, q.Name())

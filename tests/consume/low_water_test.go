@@ -68,7 +68,7 @@ func TestWhatCameBackBehindABusyConsumerIsFound(t *testing.T) {
 	}{{"one", 1}, {"more than a look names", 2500}} {
 		t.Run(how.name, func(t *testing.T) {
 			t.Parallel()
-			const backlog = 50_000
+			const backlog = 20_000
 			q := pgtest.Queue[int](t)
 			check.HoldHorizon(t)
 			wall(t, q.Name(), 5000)

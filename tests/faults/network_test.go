@@ -20,7 +20,7 @@ func TestCutConnectionsLoseNothingAndWorkGoesOn(t *testing.T) {
 	direct := pgtest.Queue[int64](t)
 	pool, p := check.Proxied(t, eight)
 	q := check.Open[int64](t, pool, direct.Name())
-	l := check.SendLoad(t, q, 8, 5*time.Millisecond)
+	l := check.SendLoad(t, q, 8, 10*time.Millisecond)
 	c := check.Consume(t, q, l.Handle, queue.Workers(16), queue.VT(3*time.Second))
 	for range 3 {
 		l.Resumed(t)
@@ -39,7 +39,7 @@ func TestASilentNetworkLosesNothingAndWorkGoesOn(t *testing.T) {
 	check.Parallel(t)
 	direct := pgtest.Queue[int64](t)
 	pool, p := check.Proxied(t, eight)
-	l := check.SendLoad(t, direct, 8, 5*time.Millisecond)
+	l := check.SendLoad(t, direct, 8, 10*time.Millisecond)
 	consumers := []*check.Consuming{
 		check.Consume(t, check.Open[int64](t, pool, direct.Name()), l.Handle, queue.Workers(16), queue.VT(3*time.Second)),
 		check.Consume(t, direct, l.Handle, queue.Workers(2), queue.VT(3*time.Second)),

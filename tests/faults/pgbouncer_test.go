@@ -79,7 +79,7 @@ func TestAKilledPgBouncerLosesNothingAndWorkGoesOn(t *testing.T) {
 	check.OwnQueue[int64](t, direct, "q")
 	b := check.StartBouncer(t, "transaction")
 	q := check.Open[int64](t, b.Pool(direct, pgx.QueryExecModeExec), "q")
-	l := check.SendLoad(t, q, 8, 5*time.Millisecond)
+	l := check.SendLoad(t, q, 8, 10*time.Millisecond)
 	consumers := []*check.Consuming{
 		check.Consume(t, q, l.Handle, queue.Workers(16), queue.VT(3*time.Second)),
 		check.Consume(t, check.Open[int64](t, b.Pool(direct, pgx.QueryExecModeExec), "q"), l.Handle, queue.Workers(16), queue.VT(3*time.Second)),

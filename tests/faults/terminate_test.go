@@ -21,7 +21,7 @@ func TestTerminatedBackendsUnderLoadLoseNothing(t *testing.T) {
 	pool := check.OwnDatabase(t)
 	q := check.OwnQueue[int64](t, pool, "q")
 	admin := adminOf(t, pool)
-	l := check.SendLoad(t, q, 8, 5*time.Millisecond)
+	l := check.SendLoad(t, q, 8, 10*time.Millisecond)
 	other := check.PoolLike(t, pool, func(c *pgxpool.Config) { c.MaxConns = 16 })
 	consumers := []*check.Consuming{
 		check.Consume(t, q, l.Handle, queue.Workers(16), queue.VT(3*time.Second)),

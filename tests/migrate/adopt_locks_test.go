@@ -52,7 +52,7 @@ func TestAdoptionGivesWayToOpenTransactions(t *testing.T) {
 			// Those that sort before and after, one that notifies as well, and
 			// the one that is held.
 			clients := check.PoolLike(t, pool, func(c *pgxpool.Config) { c.ConnConfig.RuntimeParams["lock_timeout"] = "20s" })
-			for end := time.Now().Add(3 * time.Second); time.Now().Before(end); {
+			for end := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 				for _, name := range []string{"latest", "MyQueue", "fast", "orders"} {
 					check.Exec(t, clients, `SELECT pgmq.read($1, 0, 0)`, name)
 					if name != "orders" {

@@ -45,6 +45,7 @@ func startOldClients(t testing.TB, pool *pgxpool.Pool, mode pgx.QueryExecMode, n
 		wg.Go(func() {
 			defer conn.Close(context.WithoutCancel(ctx))
 			for k := 0; ctx.Err() == nil; k++ {
+				time.Sleep(time.Millisecond) // as applications have other things to do
 				c.work(context.WithoutCancel(ctx), conn, queues[rand.IntN(len(queues))], fmt.Sprintf("client %d, message %d", i, k))
 			}
 		})

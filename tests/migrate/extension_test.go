@@ -177,7 +177,7 @@ func TestTheExtension(t *testing.T) { //nolint:paralleltest // sets PATH
 }
 
 func TestTheDebianPackageHoldsTheCommandAndTheExtension(t *testing.T) {
-	check.Parallel(t)
+	check.Slow(t)
 	if _, err := osexec.LookPath("dpkg-deb"); err != nil {
 		t.Skip("dpkg-deb is not here: a Debian package can be built and tested on Debian only")
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
@@ -47,17 +48,20 @@ func TestGenerateWritesWhatIsDeclared(t *testing.T) {
 	check.Equal(t, "in another order", check.Output(t, shop.pgmq("generate")), "wrote internal/queues/queues.go\n")
 }
 
+// settingChange is a change of one setting.
+type settingChange struct {
+	from, to string // in the declaration
+	file     string // that is written
+	sql      string // on its way up
+	says     string // --check
+	risky    bool
+}
+
 // What each change of a setting becomes, all the way to the database and back.
 func TestEveryChangeIsOneMigrationThatDoesItAndTakesItBack(t *testing.T) {
 	check.Parallel(t)
 	tools := check.BuiltTools(t)
-	for _, change := range []struct {
-		from, to string // in the declaration
-		file     string // that is written
-		sql      string // on its way up
-		says     string // --check
-		risky    bool
-	}{
+	changes := []settingChange{
 		{
 			"notify: 250ms", "notify: 1s", "00043_pgmq_orders.sql",
 			"SELECT pgmq.enable_notify_insert('orders', throttle_interval_ms => 1000);", `queue "orders": notify: 250ms -> 1s`, false,
@@ -106,52 +110,63 @@ func TestEveryChangeIsOneMigrationThatDoesItAndTakesItBack(t *testing.T) {
 			"every: 1 day", "every: 1 week", "00043_pgmq_clicks.sql",
 			"create_partitioned('clicks', '1 week'", `queue "clicks": partitions.every: 1 day -> 1 week`, true,
 		},
-	} {
-		t.Run(change.says, func(t *testing.T) {
+	}
+	for part := range slices.Chunk(changes, 4) {
+		t.Run(part[0].says+" and more", func(t *testing.T) {
 			t.Parallel()
 			shop, pool := newShop(t, tools), check.OwnDatabase(t)
-			goose := func(direction string) { check.Run(t, shop.goose(pool)(direction)) }
-			checked := func() string {
-				out, _ := shop.pgmq("generate", "--check", "--database-url", check.DSN(pool)).CombinedOutput()
-				return string(out)
-			}
 			check.Output(t, shop.pgmq("generate"))
-			goose("up")
-			check.Equal(t, "the check at first", checked(), "all is as declared\n")
-			before, old := shop.migrations(), check.File(t, shop.dir, "pgmq.yaml")
-
-			shop.edit(change.from, change.to)
-			// What is no longer declared is nobody's in the database.
-			gone := strings.HasSuffix(change.says, "no longer declared")
-			check.Contains(t, checked(), "migrations  "+change.says, "run pgmq generate")
-			check.Equal(t, "the database differs", strings.Contains(checked(), "database    "+change.says), !gone)
-			out := check.Output(t, shop.pgmq("generate"))
-			check.Contains(t, out, "wrote migrations/"+change.file)
-			check.Equal(t, "what is commented out is said", strings.Contains(out, "commented out"), change.risky)
-			after := append(slices.Clone(before), change.file)
-			slices.Sort(after)
-			check.Same(t, "migrations", shop.migrations(), after)
-			sql := check.File(t, shop.dir, "migrations", change.file)
-			check.Contains(t, sql, "--   "+change.says+"\n", change.sql)
-
-			goose("up")
-			if change.risky {
-				if !gone {
-					check.Contains(t, checked(), "database  "+change.says, "run goose up on migrations, and what is commented out there by hand")
-				}
-				goose("down")
-				check.WriteFiles(t, shop.dir, map[string]string{"migrations/" + change.file: uncommented(sql)})
-				goose("up")
+			check.Run(t, shop.goose(pool)("up"))
+			check.Equal(t, "the check at first", check.Output(t, shop.pgmq("generate", "--check", "--database-url", check.DSN(pool))), "all is as declared\n")
+			for _, change := range part {
+				t.Log(change.says)
+				change.thereAndBack(t, shop, pool)
 			}
-			check.Equal(t, "the check after up", checked(), "all is as declared\n")
-
-			goose("down")
-			check.WriteFiles(t, shop.dir, map[string]string{"pgmq.yaml": old})
-			check.OK(t, os.Remove(filepath.Join(shop.dir, "migrations", change.file)))
-			check.Output(t, shop.pgmq("generate"))
-			check.Equal(t, "the check after down", checked(), "all is as declared\n")
 		})
 	}
+}
+
+// thereAndBack makes a change in a shop that is as declared, and takes it back.
+func (c settingChange) thereAndBack(t *testing.T, shop *shop, pool *pgxpool.Pool) {
+	t.Helper()
+	goose := func(direction string) { check.Run(t, shop.goose(pool)(direction)) }
+	checked := func() string {
+		out, _ := shop.pgmq("generate", "--check", "--database-url", check.DSN(pool)).CombinedOutput()
+		return string(out)
+	}
+	before, old := shop.migrations(), check.File(t, shop.dir, "pgmq.yaml")
+
+	shop.edit(c.from, c.to)
+	// What is no longer declared is nobody's in the database.
+	gone := strings.HasSuffix(c.says, "no longer declared")
+	differs := checked()
+	check.Contains(t, differs, "migrations  "+c.says, "run pgmq generate")
+	check.Equal(t, "the database differs", strings.Contains(differs, "database    "+c.says), !gone)
+	out := check.Output(t, shop.pgmq("generate"))
+	check.Contains(t, out, "wrote migrations/"+c.file)
+	check.Equal(t, "what is commented out is said", strings.Contains(out, "commented out"), c.risky)
+	after := append(slices.Clone(before), c.file)
+	slices.Sort(after)
+	check.Same(t, "migrations", shop.migrations(), after)
+	sql := check.File(t, shop.dir, "migrations", c.file)
+	check.Contains(t, sql, "--   "+c.says+"\n", c.sql)
+
+	goose("up")
+	if c.risky {
+		if !gone {
+			check.Contains(t, checked(), "database  "+c.says, "run goose up on migrations, and what is commented out there by hand")
+		}
+		goose("down")
+		check.WriteFiles(t, shop.dir, map[string]string{"migrations/" + c.file: uncommented(sql)})
+		goose("up")
+	}
+	check.Equal(t, "the check after up", checked(), "all is as declared\n")
+
+	goose("down")
+	check.WriteFiles(t, shop.dir, map[string]string{"pgmq.yaml": old})
+	check.OK(t, os.Remove(filepath.Join(shop.dir, "migrations", c.file)))
+	check.Output(t, shop.pgmq("generate"))
+	check.Equal(t, "the check after down", checked(), "all is as declared\n")
 }
 
 // uncommented puts in what a migration has commented out: blocks of SQL that begin

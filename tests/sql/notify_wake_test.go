@@ -46,13 +46,13 @@ func TestAListenerHearsOfTheLastMessageOfEveryBurst(t *testing.T) {
 		what, read, slow      string
 		rounds, senders, each int
 	}{
-		{"long bursts", `read($1, 3600, $2)`, "", 5, 4, 50},
-		{"long bursts, slow commits", `read($1, 3600, $2)`, "0.001 * random()", 3, 4, 50},
-		{"short bursts", `read($1, 3600, $2)`, "", 500, 4, 1},
-		{"short bursts, slow commits", `read($1, 3600, $2)`, "0.002 * random()", 300, 4, 1},
+		{"long bursts", `read($1, 3600, $2)`, "", 3, 4, 50},
+		{"long bursts, slow commits", `read($1, 3600, $2)`, "0.001 * random()", 2, 4, 50},
+		{"short bursts", `read($1, 3600, $2)`, "", 200, 4, 1},
+		{"short bursts, slow commits", `read($1, 3600, $2)`, "0.002 * random()", 120, 4, 1},
 		{"short bursts, very slow commits", `read($1, 3600, $2)`, "0.03 * random()", 20, 4, 1},
-		{"pop", `pop($1, $2)`, "0.002 * random()", 100, 4, 1},
-		{"read_grouped_head", `read_grouped_head($1, 3600, $2)`, "0.002 * random()", 100, 4, 1},
+		{"pop", `pop($1, $2)`, "0.002 * random()", 50, 4, 1},
+		{"read_grouped_head", `read_grouped_head($1, 3600, $2)`, "0.002 * random()", 50, 4, 1},
 	} {
 		t.Run(burst.what, func(t *testing.T) {
 			// An interval that hides nothing: who was not told once is never told.

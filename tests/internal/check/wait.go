@@ -10,13 +10,17 @@ import (
 // for machines that are busy with other things: nothing should come near it.
 const Patience = 2 * time.Minute
 
-// Eventually waits for a condition.
+// Eventually waits for a condition. It asks often at first, and then less: most
+// conditions are a query, which takes from others what the machine has.
 func Eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for end := time.Now().Add(Patience); !holds(); time.Sleep(2 * time.Millisecond) {
+	const often, seldom = 2 * time.Millisecond, 40 * time.Millisecond
+	pause := often
+	for end := time.Now().Add(Patience); !holds(); pause = min(pause*5/4, seldom) {
 		if time.Now().After(end) {
 			t.Fatalf("%v passed, and it is still not so that %s", Patience, what)
 		}
+		time.Sleep(pause)
 	}
 }
 
