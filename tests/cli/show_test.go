@@ -128,7 +128,7 @@ func TestQueueShowTellsEverythingAboutAQueue(t *testing.T) {
 	check.Equal(t, "made ahead", s.Queue.Partitioning.Premake, 3)
 	check.Equal(t, "partitions", s.Queue.Partitions, check.Value[int](t, pool, `SELECT count(*)::int FROM pg_inherits WHERE inhparent = 'pgmq.q_parted'::regclass`))
 	check.Contains(t, s.Queue.Storage, "fillfactor=50")
-	check.Contains(t, check.Output(t, pgmq("queue", "show", "parted", url)), "one for each 100, dropped behind 1000, 3 made")
+	check.Contains(t, check.Output(t, pgmq("queue", "show", "parted", url)), "one for each 100, dropped after 1000, 3 made")
 	s = show("fast")
 	check.Equal(t, "the kind", s.Kind, "unlogged")
 	check.Equal(t, "an archive that is gone", s.Archive, nil)
