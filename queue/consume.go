@@ -179,7 +179,7 @@ func (q *Queue[T]) intercepted(ctx context.Context, msgs []*Message[T], handle f
 	}
 	op := &Operation{Kind: OpHandle}
 	deliver(op, msgs)
-	return q.around(ctx, op, func(ctx context.Context) error {
+	return q.aroundHandler(ctx, op, func(ctx context.Context) error {
 		return guard(func() error { return handle(ctx) })
 	})
 }

@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"errors"
 
 	"github.com/pgmq-go/pgmq/db"
 	"github.com/pgmq-go/pgmq/internal/intercept"
@@ -44,21 +43,14 @@ func (c core) pool(operation string) (table.Pool, error) {
 // queries are the generated queries; they carry no state.
 var queries = db.New()
 
-var errNextNotCalled = errors.New("an interceptor did not call next, and returned no error")
-
 // around runs do, which sets the results in op, with the interceptors around it.
 func (c core) around(ctx context.Context, op *Operation, do func(context.Context) error) error {
-	if len(c.interceptors) == 0 {
-		return do(ctx)
-	}
 	op.Queue = c.bound.Name
-	result := errNextNotCalled
-	err := intercept.Run(ctx, c.interceptors, op, func(ctx context.Context) error {
-		result = do(ctx)
-		return result
-	})
-	if err == nil && op.Kind != OpHandle {
-		return result // an interceptor may replace an error, but not hide it
-	}
-	return err
+	return intercept.Run(ctx, c.interceptors, op, do)
+}
+
+// aroundHandler is around for a handler, whose error an interceptor may hide.
+func (c core) aroundHandler(ctx context.Context, op *Operation, handle func(context.Context) error) error {
+	op.Queue = c.bound.Name
+	return intercept.Wrap(ctx, c.interceptors, op, handle)
 }

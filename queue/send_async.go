@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/pgmq-go/pgmq/internal/intercept"
 	"github.com/pgmq-go/pgmq/internal/pgerr"
 )
 
@@ -56,7 +57,7 @@ func (q *Queue[T]) interceptAsync(
 	var (
 		sent *async
 		id   int64
-		err  = errNextNotCalled
+		err  = intercept.ErrNextNotCalled
 	)
 	defer func() { // also after Goexit in an interceptor
 		if sent == nil {
