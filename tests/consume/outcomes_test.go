@@ -39,7 +39,7 @@ func archived(t testing.TB, name string) json.RawMessage {
 	return check.Value[json.RawMessage](t, pgtest.Pool(), check.Tables(name, `SELECT coalesce(headers, 'null') FROM {A}`))
 }
 
-func TestKeepArchiveArchivesWhatIsDone(t *testing.T) {
+func TestArchiveDoneArchivesWhatIsDone(t *testing.T) {
 	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
 	check.Send(t, q, check.Order{ID: 7}, queue.Headers{"a": 1})
