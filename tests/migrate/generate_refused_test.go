@@ -79,7 +79,7 @@ func TestDeclarationsThatCannotBeAreRefused(t *testing.T) {
 	check.Same(t, "migrations", shop.migrations(), []string{"00041_.sql"})
 
 	check.Failure(t, shop.pgmq("generate", "--file", "no.yaml"), 1, "no.yaml", "pgmq generate --init")
-	check.Failure(t, shop.pgmq("generate", "--init"), 1, "pgmq.yaml is there already")
+	check.Failure(t, shop.pgmq("generate", "--init"), 1, "pgmq.yaml exists already")
 	check.Failure(t, shop.pgmq("generate", "orders"), 2, "--help")
 	check.Failure(t, shop.pgmq("generate", "--check", "--init"), 2, "exclude each other", "--help")
 }

@@ -100,7 +100,7 @@ func TestAQueueThatCannotBeIsNoMigration(t *testing.T) {
 	}{
 		{[]string{"a;b"}, `"a;b" cannot be a queue: it contains one of $ ; ' or --`},
 		{[]string{"a\n-b"}, `"a\n-b" cannot be a queue: it contains a character that is not printable`},
-		{nil, "wanted NAME"},
+		{nil, "expected NAME"},
 		{[]string{"a", "--notify=1us"}, `--notify is "1us"; it must be a duration in whole milliseconds`},
 		{[]string{"a", "--topic=a'b"}, `a topic is "a'b"; it must be`},
 		{[]string{"a", "--premake=9"}, "pass --partition-every and --partition-keep, too"},
