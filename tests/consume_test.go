@@ -157,7 +157,7 @@ func TestManyIdleConsumersOfOneProcessShareWhatComes(t *testing.T) {
 func TestAPlainInsertIsFoundWithinHalfTheVTOrAtOnceWhenItIsAnnounced(t *testing.T) {
 	t.Parallel()
 	for announcement, most := range map[string]time.Duration{
-		"":                              3 * time.Second, // the VT is 4 s
+		"": 3 * time.Second, // the VT is 4 s
 		`SELECT pgmq._notify_consumers('q_' || $1)`: time.Second,
 	} {
 		q := pgtest.Queue[Order](t)
