@@ -129,7 +129,7 @@ func Database(t testing.TB, options ...string) *pgxpool.Pool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.Close)
+	t.Cleanup(func() { Close(p) })
 	return p
 }
 
@@ -200,4 +200,18 @@ func connect(ctx context.Context, database string) (*pgxpool.Pool, error) {
 	config.ConnConfig.Database = database
 	config.MaxConns = 16
 	return pgxpool.NewWithConfig(ctx, config)
+}
+
+// Close closes a pool. It does not wait for connections that a test which failed
+// has not given back.
+func Close(p *pgxpool.Pool) {
+	closed := make(chan struct{})
+	go func() {
+		p.Close()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+	case <-time.After(10 * time.Second):
+	}
 }

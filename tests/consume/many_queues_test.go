@@ -87,7 +87,7 @@ func TestASingleMessageCostsThreeStatements(t *testing.T) {
 		return nil
 	})
 	before := map[string]int{}
-	kinds := []string{"", "Read ", "Look ", "Delete ", "Await ", "Unawait "}
+	kinds := []string{"", "Read ", "Scan ", "Delete ", "Subscribe ", "Unsubscribe "}
 	for i := range messages + 1 {
 		if i == 1 {
 			for _, kind := range kinds {

@@ -32,7 +32,7 @@ func TestWhatWasSentBeforeAConsumerWaitedAndCommitsWhileItDoesIsFoundSoon(t *tes
 			return nil
 		})
 		idle(t, q)
-		check.Eventually(t, "it has looked", func() bool { return statements.CountOf("-- name: Look ") > 0 })
+		check.Eventually(t, "it has looked", func() bool { return statements.CountOf("-- name: Scan ") > 0 })
 		for _, commit := range commits {
 			check.OK(t, commit(t.Context()))
 			check.Receive(t, handled)

@@ -30,7 +30,7 @@ func PoolLike(t testing.TB, p *pgxpool.Pool, change func(*pgxpool.Config)) *pgxp
 	change(config)
 	other, err := pgxpool.NewWithConfig(t.Context(), config)
 	OK(t, err)
-	t.Cleanup(other.Close)
+	t.Cleanup(func() { pgtest.Close(other) })
 	return other
 }
 
@@ -58,7 +58,7 @@ func PoolOf(t testing.TB, url string, change func(*pgxpool.Config)) *pgxpool.Poo
 	change(config)
 	pool, err := pgxpool.NewWithConfig(t.Context(), config)
 	OK(t, err)
-	t.Cleanup(pool.Close)
+	t.Cleanup(func() { pgtest.Close(pool) })
 	return pool
 }
 
@@ -85,7 +85,7 @@ func Proxied(t *testing.T, change func(*pgxpool.Config)) (*pgxpool.Pool, *netfau
 	config := pgtest.Pool().Config().ConnConfig
 	p := netfault.NewProxy(pgconn.NetworkAddress(config.Host, config.Port))
 	OK(t, p.Open())
-	t.Cleanup(p.Close)
+	t.Cleanup(func() { pgtest.Close(p) })
 	return NewPool(t, func(c *pgxpool.Config) {
 		c.ConnConfig.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "tcp", p.Addr())
