@@ -58,7 +58,7 @@ func TestASweepsStepsAreNarrowWhereTheDeadAreManyAndWideWhereThereAreNone(t *tes
 
 func TestASweepGoesThroughAllIdsBelowTheMark(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := Schedule{low: LowWater{mark: 1_000_000}, sweep: sweep{slow: true, wanted: true}}
+		s := Schedule{low: LowWater{mark: 20_000}, sweep: sweep{slow: true, wanted: true}}
 		next, began := int64(0), time.Now()
 		for s.sweep.wanted || s.sweep.from > 0 {
 			first, before, now := s.Sweep(time.Now(), false)
@@ -66,13 +66,13 @@ func TestASweepGoesThroughAllIdsBelowTheMark(t *testing.T) {
 				time.Sleep(max(s.Next(time.Now()), time.Millisecond))
 				continue
 			}
-			if first != next || before <= first || before > 1_000_000 {
+			if first != next || before <= first || before > 20_000 {
 				t.Fatalf("after %d comes a step from %d to %d", next, first, before)
 			}
 			next = before
 			s.Scanned(first, before, db.ScanRow{}, 10*time.Millisecond)
 		}
-		if next != 1_000_000 {
+		if next != 20_000 {
 			t.Fatalf("the pass ended at %d", next)
 		}
 		if took := time.Since(began); took < 99*RestAfter(10*time.Millisecond) {
