@@ -85,7 +85,7 @@ func Proxied(t *testing.T, change func(*pgxpool.Config)) (*pgxpool.Pool, *netfau
 	config := pgtest.Pool().Config().ConnConfig
 	p := netfault.NewProxy(pgconn.NetworkAddress(config.Host, config.Port))
 	OK(t, p.Open())
-	t.Cleanup(func() { p.Close() })
+	t.Cleanup(p.Close)
 	return NewPool(t, func(c *pgxpool.Config) {
 		c.ConnConfig.DialFunc = func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "tcp", p.Addr())
