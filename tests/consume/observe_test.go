@@ -30,7 +30,7 @@ func TestAnObserverIsToldWhatHappens(t *testing.T) {
 	batch := check.SendBatch(t, q, []check.Order{{ID: 2}, {ID: 3}})
 	check.Eventually(t, "all are settled", func() bool { return len(c.Of(queue.EventSettled)) == 3 })
 
-	sent := c.Of(queue.EventSent)
+	sent := sends.Of(queue.EventSent)
 	check.Equal(t, "the first send", sent[0], queue.Event{Kind: queue.EventSent, Queue: q.Name(), ID: first, Count: 1})
 	check.Equal(t, "the second", sent[1], queue.Event{Kind: queue.EventSent, Queue: q.Name(), ID: batch[0], Count: 2})
 	check.Equal(t, "deliveries", len(c.Of(queue.EventDelivered)), 4)

@@ -194,6 +194,6 @@ func TestABodyThatDoesNotDecodeIsADeadLetterAtOnce(t *testing.T) {
 	check.Eventually(t, "its neighbour is done", func() bool { return handled.Load() == good })
 	m := check.ReadOne(t, dead)
 	d := check.DeathOf(t, m)
-	check.Equal(t, "its story", string(d.Reason)+": "+d.Error, "undecodable: message 1 does not decode: a string cannot become a Go int64")
+	check.Equal(t, "its story", string(d.Reason)+": "+d.Error, "undecodable: message 1 does not decode: cannot decode JSON string into Go int64")
 	check.Equal(t, "body", string(m.Body), `{"order_id": "secret"}`)
 }
