@@ -55,7 +55,7 @@ func TestMessagesKeepsTheLeasesOfWhatItHasInHand(t *testing.T) {
 	q := pgtest.Queue[check.Order](t)
 	check.SendBatch(t, q, make([]check.Order, 3))
 	i := 0
-	const vt = 3 * time.Second
+	const vt = 6 * time.Second
 	for m, err := range q.Messages(t.Context(), queue.VT(vt)) {
 		check.OK(t, err)
 		check.Equal(t, "reads", m.Reads, 1)

@@ -17,12 +17,12 @@ END $$;
 SELECT pgmq.create('newsletters');
 
 -- +goose Down
--- Refuses while messages are left in a queue or its archive, unless the session
--- says that they may go: PGOPTIONS='-c pgmq.drop_messages=on'.
+-- Fails while a queue or its archive holds messages, unless the session allows to
+-- drop them: PGOPTIONS='-c pgmq.drop_messages=on'.
 -- +goose StatementBegin
 DO $$
 DECLARE
-    told CONSTANT boolean := coalesce(current_setting('pgmq.drop_messages', true), '') IN ('on', 'true', '1', 'yes');
+    allowed CONSTANT boolean := coalesce(current_setting('pgmq.drop_messages', true), '') IN ('on', 'true', '1', 'yes');
     queue text;
     part  text;
     held  boolean;
@@ -30,7 +30,7 @@ BEGIN
     FOREACH queue IN ARRAY ARRAY['newsletters'] LOOP
         PERFORM pgmq.acquire_queue_lock(queue);
         FOREACH part IN ARRAY ARRAY[pgmq.format_table_name(queue, 'q'), pgmq.format_table_name(queue, 'a')] LOOP
-            CONTINUE WHEN told OR to_regclass(format('pgmq.%I', part)) IS NULL;
+            CONTINUE WHEN allowed OR to_regclass(format('pgmq.%I', part)) IS NULL;
             EXECUTE format('LOCK TABLE pgmq.%I IN ACCESS EXCLUSIVE MODE', part);
             EXECUTE format('SELECT EXISTS (SELECT FROM pgmq.%I)', part) INTO held;
             IF held THEN
