@@ -60,8 +60,10 @@ func TestWhatAConsumerReadsDoesNotGrowWithTheDead(t *testing.T) {
 	}
 }
 
+// On a slow machine it takes minutes: the consumer rests twenty times as long as a
+// step below the mark takes.
 func TestWhatCameBackBehindABusyConsumerIsFound(t *testing.T) {
-	check.Parallel(t)
+	check.Slow(t)
 	for _, how := range []struct {
 		name string
 		n    int
