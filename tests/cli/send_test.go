@@ -147,7 +147,7 @@ func TestCommandSendsEnvelopes(t *testing.T) {
 
 // A hundred thousand lines of a KiB, in a fraction of their size.
 func TestCommandSendsAnyNumberOfLinesInBoundedMemory(t *testing.T) {
-	check.Parallel(t)
+	check.Slow(t)
 	pgmq, q := commandHere(t), pgtest.Queue[raw](t, queue.Unlogged)
 	const lines = 100_000
 	feed := pgmq("send", q.Name())
