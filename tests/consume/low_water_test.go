@@ -69,10 +69,10 @@ func TestWhatCameBackBehindABusyConsumerIsFound(t *testing.T) {
 	}{{"one", 1}, {"more than a look names", 2500}} {
 		t.Run(how.name, func(t *testing.T) {
 			t.Parallel()
-			const backlog, returns = 4000, -1
+			const backlog, returns = 50_000, -1
 			q := pgtest.Queue[int](t)
 			check.HoldHorizon(t)
-			wall(t, q.Name(), 5000)
+			wall(t, q.Name(), 1000)
 			ids := make([]int, how.n)
 			for i := range ids {
 				ids[i] = returns
@@ -80,21 +80,17 @@ func TestWhatCameBackBehindABusyConsumerIsFound(t *testing.T) {
 			check.SendBatch(t, q, ids)
 			check.Equal(t, "held by another", len(check.Read(t, q, how.n, queue.VT(time.Hour))), how.n)
 			check.SendBatch(t, q, make([]int, backlog))
-			// For each message that is handled another one is sent: there is always more.
 			var back, others atomic.Int64
-			check.Consume(t, q, func(ctx context.Context, m *queue.Message[int]) error {
+			check.Consume(t, q, func(_ context.Context, m *queue.Message[int]) error {
 				if m.Body == returns {
 					back.Add(1)
 					return nil
 				}
 				others.Add(1)
-				if back.Load() == int64(how.n) {
-					return nil
-				}
-				_, err := q.Send(ctx, 0)
-				return err
+				time.Sleep(20 * time.Millisecond) // so that there are others for longer than this test waits
+				return nil
 			}, queue.Workers(4))
-			check.Eventually(t, "the low-water mark has passed them", func() bool { return others.Load() > 1000 })
+			check.Eventually(t, "the low-water mark has passed them", func() bool { return others.Load() > 300 })
 			// Nobody notifies it, as when a lease ends.
 			check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `UPDATE {Q} SET vt = now() WHERE message = '-1'`))
 			check.Eventually(t, "they are delivered", func() bool { return back.Load() == int64(how.n) })
