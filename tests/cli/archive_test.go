@@ -110,7 +110,7 @@ func TestCommandEndsQuietlyWhenNobodyReadsItsOutput(t *testing.T) {
 }
 
 func TestCommandListsAnArchiveInBoundedMemory(t *testing.T) {
-	check.Parallel(t)
+	check.Slow(t)
 	pgmq, q := commandHere(t), pgtest.Queue[raw](t)
 	const lines = 100_000
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `INSERT INTO {A} (msg_id, vt, message) SELECT i, now(), to_jsonb(repeat('x', 1000)) FROM generate_series(1, $1) AS i`), lines)

@@ -76,7 +76,7 @@ func TestDoctorFindsTransactionsThatKeepDeadRows(t *testing.T) {
 const burn = `DO $$ BEGIN FOR i IN 1..100000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$`
 
 func TestDoctorFindsStandbysAndSlotsThatKeepDeadRows(t *testing.T) {
-	check.Parallel(t)
+	check.Slow(t)
 	server, pool := check.LocalServer(t, "wal_level=logical", "fsync=off", "synchronous_commit=off")
 	pgtest.Migrate(t, pool)
 	examine := doctor(t, server.URL)

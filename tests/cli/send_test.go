@@ -148,7 +148,7 @@ func TestCommandSendsEnvelopes(t *testing.T) {
 
 // A hundred thousand lines of a KiB, in a fraction of their size.
 func TestCommandSendsAnyNumberOfLinesInBoundedMemory(t *testing.T) {
-	t.Parallel()
+	check.Slow(t)
 	pgmq, q := commandHere(t), pgtest.Queue[raw](t, admin.Unlogged)
 	const lines = 100_000
 	feed := pgmq("send", q.Name())

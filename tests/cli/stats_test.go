@@ -163,11 +163,11 @@ func TestStatsWatchTellsWhatMoves(t *testing.T) {
 	}
 	check.Equal(t, "a rate at the first look", next().Sent, nil)
 	check.SendBatch(t, q, make([]int, 1000))
-	check.Eventually(t, "sends are seen", func() bool { s := next(); return *s.Sent > 100 && *s.Settled == 0 })
+	check.Eventually(t, "sends are seen", func() bool { s := next(); return *s.Sent > 0 && *s.Settled == 0 })
 	check.Eventually(t, "the queue is quiet", func() bool { return *next().Sent == 0 })
 	_, err = q.DeleteID(t.Context(), idsUpTo(500)...)
 	check.OK(t, err)
-	check.Eventually(t, "deletes are seen", func() bool { s := next(); return *s.Settled > 100 && *s.Sent == 0 })
+	check.Eventually(t, "deletes are seen", func() bool { s := next(); return *s.Settled > 0 && *s.Sent == 0 })
 	check.OK(t, watch.Process.Signal(os.Interrupt))
 	_, err = io.Copy(io.Discard, in)
 	check.OK(t, err)

@@ -17,7 +17,7 @@ import (
 func TestConsumeHandlesEachMessageOnceAndDeletesIt(t *testing.T) {
 	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
-	sent := check.SendBatch(t, q, make([]check.Order, 5000))
+	sent := check.SendBatch(t, q, make([]check.Order, 3000))
 	var mu sync.Mutex
 	handled := map[int64]int{}
 	c := check.Consume(t, q, func(_ context.Context, m *queue.Message[check.Order]) error {

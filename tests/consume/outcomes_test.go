@@ -51,8 +51,8 @@ func TestArchiveDoneArchivesWhatIsDone(t *testing.T) {
 func TestAPoisonMessageIsADeadLetterAfterExactlyMaxReads(t *testing.T) {
 	check.Parallel(t)
 	q, dead := pgtest.Queue[check.Order](t), pgtest.Queue[check.Order](t)
-	sent := check.SendBatch(t, q, make([]check.Order, 10_000))
-	poison := sent[4711]
+	sent := check.SendBatch(t, q, make([]check.Order, 3000))
+	poison := sent[1711]
 	var deliveries, others atomic.Int64
 	c := check.Consume(t, q, func(_ context.Context, m *queue.Message[check.Order]) error {
 		if m.ID == poison {
@@ -66,7 +66,7 @@ func TestAPoisonMessageIsADeadLetterAfterExactlyMaxReads(t *testing.T) {
 	check.Eventually(t, "the neighbours are done", func() bool { return check.Length(t, q) == 0 })
 	check.OK(t, c.End())
 	check.Equal(t, "deliveries", deliveries.Load(), 5)
-	check.Equal(t, "neighbours", others.Load(), 9999)
+	check.Equal(t, "neighbours", others.Load(), 2999)
 	check.Equal(t, "retries", len(c.Of(queue.EventRetried)), 4)
 	check.Equal(t, "told", c.Of(queue.EventDeadLettered)[0].ID, poison)
 	check.Equal(t, "the reason told", c.Of(queue.EventDeadLettered)[0].Reason, queue.ReasonMaxReads)

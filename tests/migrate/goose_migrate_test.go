@@ -42,7 +42,7 @@ func TestTenMigrateCommandsAtOnce(t *testing.T) {
 // Whenever it is killed, up and down alike, the next run completes what it left.
 func TestMigrateKilledAtAnyMomentIsCompletedByTheNext(t *testing.T) {
 	check.Parallel(t)
-	const rounds = 10
+	const least, most = 5, 20
 	pgmq, pool, whole := check.Command(t), pgtest.Database(t), check.OwnDatabase(t)
 	want := check.Catalogue(t, whole)
 	url := "--database-url=" + check.DSN(pool)
@@ -62,7 +62,8 @@ func TestMigrateKilledAtAnyMomentIsCompletedByTheNext(t *testing.T) {
 		}
 		return check.Value[string](t, pool, `SELECT count(*)::text FROM `+schema.VersionTable)
 	}
-	for range rounds {
+	shown := func() bool { return kinds[0].between > 0 && kinds[1].between > 0 }
+	for round := 0; round < least || round < most && !shown(); round++ {
 		for _, kind := range kinds {
 			before := versions()
 			cmd := pgmq(kind.args...)
@@ -86,7 +87,7 @@ func TestMigrateKilledAtAnyMomentIsCompletedByTheNext(t *testing.T) {
 		}
 	}
 	for _, kind := range kinds {
-		t.Logf("%s: %d of %d kills found it at work", kind.args[1], kind.between, rounds)
+		t.Logf("%s: %d kills found it at work", kind.args[1], kind.between)
 		if kind.between == 0 {
 			t.Errorf("no kill found %s at work: the test shows nothing", kind.args[1])
 		}

@@ -66,7 +66,9 @@ func TestMetricsOfALongQueueReadASample(t *testing.T) {
 	near("visible", m.Visible, messages*3/4)
 	check.Equal(t, "total", m.Total, messages)
 	near("the oldest age", int64(*m.Oldest), messages)
-	near("the newest age", int64(*m.Newest)+100, 101)
+	if *m.Newest < 1 || *m.Newest > 300 { // since the messages were inserted
+		t.Errorf("the newest age is %d", *m.Newest)
+	}
 }
 
 func TestMetricsOfAllSurviveAnOrphanedRow(t *testing.T) {
