@@ -163,7 +163,8 @@ func TestStatsWatchTellsWhatMoves(t *testing.T) {
 	}
 	check.Equal(t, "a rate at the first look", next().Sent, nil)
 	check.SendBatch(t, q, make([]int, 1000))
-	check.Eventually(t, "sends are seen", func() bool { s := next(); return *s.Sent > 0 && *s.Settled == 0 })
+	// A look in the middle of the batch sees its ids, and not its messages yet.
+	check.Eventually(t, "sends are seen", func() bool { return *next().Sent > 0 })
 	check.Eventually(t, "the queue is quiet", func() bool { return *next().Sent == 0 })
 	_, err = q.DeleteID(t.Context(), idsUpTo(500)...)
 	check.OK(t, err)

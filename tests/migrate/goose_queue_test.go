@@ -103,7 +103,7 @@ func TestAQueueThatCannotBeIsNoMigration(t *testing.T) {
 		{nil, "expected NAME"},
 		{[]string{"a", "--notify=1us"}, `--notify is "1us"; it must be a duration in whole milliseconds`},
 		{[]string{"a", "--topic=a'b"}, `a topic is "a'b"; it must be`},
-		{[]string{"a", "--premake=9"}, "pass --partition-every and --partition-keep, too"},
+		{[]string{"a", "--premake=9"}, "need --partition-every and --partition-keep"},
 		{[]string{"a", "--partition-every=1 day"}, `partitions have every "1 day" and keep ""; both must be times`},
 		{[]string{"a", "--partition-every=1 day", "--partition-keep=10"}, "both must be times"},
 		{[]string{"a", "--partition-every=1'; DROP", "--partition-keep=1 day"}, "both must be times"},
