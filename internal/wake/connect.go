@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 
+	"github.com/pgmq-go/pgmq/generics"
 	"github.com/pgmq-go/pgmq/internal/table"
 )
 
@@ -87,22 +88,44 @@ func keepsSession(ctx context.Context, conn *pgx.Conn, pool table.Pool) error {
 	// It did not this time. To be sure, notify the session from another one.
 	echo := "pgmq.echo." + rand.Text()
 	quoted := pgx.Identifier{echo}.Sanitize()
-	if _, err := conn.Exec(ctx, "LISTEN "+quoted); err != nil {
-		return err
-	}
-	if _, err := pool.Exec(ctx, "SELECT pg_notify($1, '')", echo); err != nil {
-		return err
-	}
-	waiting, cancel := context.WithTimeout(ctx, 2*time.Second)
-	_, err := conn.WaitForNotification(waiting)
-	cancel()
-	if _, failed := conn.Exec(ctx, "UNLISTEN "+quoted); failed != nil {
-		return failed
-	}
+	session, err := inSession(ctx, conn, "LISTEN "+quoted)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errPooler, err)
+		return err
 	}
-	return nil
+	_, err = pool.Exec(ctx, "SELECT pg_notify($1, '')", echo)
+	if err == nil {
+		waiting, cancel := context.WithTimeout(ctx, 2*time.Second)
+		if _, silent := conn.WaitForNotification(waiting); silent != nil {
+			err = fmt.Errorf("%w: %w", errPooler, silent)
+		}
+		cancel()
+	}
+	return errors.Join(err, unlisten(ctx, conn, quoted, session))
+}
+
+// unlisten takes back a LISTEN of a session. A pooler may answer with another
+// session, so it goes on until the right one answers, even after ctx has ended.
+func unlisten(ctx context.Context, conn *pgx.Conn, quoted, session string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTimeout)
+	defer cancel()
+	for pause := time.Millisecond; ; pause *= 2 {
+		answered, err := inSession(ctx, conn, "UNLISTEN "+quoted)
+		if err != nil || answered == session {
+			return err
+		}
+		if !generics.Sleep(ctx, pause) {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// inSession runs a statement and returns the process id of the session that ran it.
+func inSession(ctx context.Context, conn *pgx.Conn, sql string) (session string, err error) {
+	results, err := conn.PgConn().Exec(ctx, sql+"; SELECT pg_backend_pid()").ReadAll()
+	if err != nil {
+		return "", err
+	}
+	return string(results[len(results)-1].Rows[0][0]), nil
 }
 
 // closeConn closes a connection, with a message to the server if that is quick.
