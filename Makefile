@@ -27,7 +27,7 @@ demo: ## carry a week of earthquakes through a queue, on a Postgres of its own
 test: ## run all tests but the slow ones against one real Postgres, with the race detector
 	@RAPID_CHECKS=40 $(WITHPG) go run ./internal/slowest -in . -in .. -- -race -vet=off -count=1 -p 1 -parallel 6 -timeout 20m ./...
 
-test-slow: ## run the tests that measure time, or need minutes
+test-slow: ## run the tests that measure time, need minutes, or build other programs
 	@PGMQ_TEST_SLOW=1 $(WITHPG) sh -c 'go run ./internal/slowest -in . -- -count=1 -p 1 -timeout 30m \
 		$$(grep -rl "check\.Slow" --include="*_test.go" . | xargs -n1 dirname | sort -u)'
 

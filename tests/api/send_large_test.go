@@ -12,7 +12,7 @@ import (
 )
 
 func TestBodyOf10MBComesBackAsItWas(t *testing.T) {
-	check.Parallel(t)
+	check.Slow(t)
 	q := pgtest.Queue[string](t)
 	body := strings.Repeat("ten bytes\n", 1_000_000)
 	check.Send(t, q, body)

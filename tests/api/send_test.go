@@ -25,7 +25,7 @@ func TestSendReturnsTheIDOfItsMessage(t *testing.T) {
 }
 
 func TestBatchOf100000ReturnsIDsInTheOrderSent(t *testing.T) {
-	check.Parallel(t)
+	check.Slow(t)
 	q := pgtest.Queue[int](t)
 	bodies := make([]int, 100_000)
 	for i := range bodies {

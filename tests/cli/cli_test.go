@@ -71,7 +71,7 @@ func TestCommandMaintainsPartitions(t *testing.T) {
 }
 
 func TestCommandExportsWhatGooseApplies(t *testing.T) {
-	check.Parallel(t)
+	check.Slow(t)
 	pgmq, pool := check.Command(t), pgtest.Database(t)
 	dir := filepath.Join(t.TempDir(), "a", "b")
 	check.Contains(t, check.Output(t, pgmq("migrate", "export", dir)), "wrote", schema.VersionTable)

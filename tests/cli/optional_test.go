@@ -49,7 +49,7 @@ func TestCommandRefusesAnAPIInOneClearLine(t *testing.T) {
 }
 
 func TestCommandExportsTheOptionalAPIsForPsql(t *testing.T) {
-	check.Parallel(t)
+	check.Slow(t)
 	pgmq, pool, dir := check.Command(t), pgtest.Database(t), t.TempDir()
 	check.Contains(t, check.Output(t, pgmq("migrate", "export", dir)), "wrote "+filepath.Join(dir, "optional", "legacy_names.up.sql"))
 	check.Contains(t, check.Output(t, pgmq("migrate", "export", dir)), "unchanged "+filepath.Join(dir, "optional", "pgmq_public.down.sql"))

@@ -20,7 +20,7 @@ func insertLarge(t *testing.T, q *queue.Queue[json.RawMessage], n, size int) {
 }
 
 func TestTwoMiBAreFetchedAtOnce(t *testing.T) {
-	check.Parallel(t)
+	check.Slow(t)
 	q := pgtest.Queue[json.RawMessage](t)
 	const backlog, size = 300, 64 << 10
 	var done atomic.Int64
@@ -38,7 +38,7 @@ func TestTwoMiBAreFetchedAtOnce(t *testing.T) {
 }
 
 func TestSixteenMiBAreFetchedAhead(t *testing.T) {
-	check.Parallel(t)
+	check.Slow(t)
 	q := pgtest.Queue[json.RawMessage](t)
 	const quick, size, workers = 400, 256 << 10, 8
 	insertLarge(t, q, 2*quick, size)

@@ -27,7 +27,7 @@ var runs = map[string]string{
 // is never the same. A block in a comment is run too: it makes what a reader has
 // already. What cannot run here is in a block of no language.
 func TestWhatThePagesSayIsWhatHappens(t *testing.T) {
-	check.Parallel(t)
+	check.Slow(t)
 	binaries := check.BuiltTools(t)
 	for _, page := range []string{"generate.md", "deploying.md", "coming-from.md", "getting-started.md", "consuming.md", "operating.md", "faq.md"} {
 		t.Run(page, func(t *testing.T) {

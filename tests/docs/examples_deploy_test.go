@@ -15,7 +15,7 @@ import (
 )
 
 func TestExampleDeployTwiceChangesNothing(t *testing.T) {
-	check.Parallel(t)
+	check.Slow(t)
 	binaries := check.BuiltTools(t)
 	bin := t.TempDir()
 	check.OK(t, os.Symlink(binaries.Goose, filepath.Join(bin, "goose")))

@@ -8,7 +8,7 @@ import (
 )
 
 func TestExamplePipelineWorksOnceHoweverOftenItIsKilled(t *testing.T) {
-	check.Parallel(t)
+	check.Slow(t)
 	pool, binary := check.OwnDatabase(t), example(t, "pipeline")
 	const sent = 1000
 	startProgram(t, pool, binary, strconv.Itoa(sent)).succeeds()

@@ -16,7 +16,7 @@ import (
 // From a declaration to messages: generate, deploy beside the application's own
 // tables, produce and consume.
 func TestDeclaredQueuesAreDeployedAndUsed(t *testing.T) {
-	check.Parallel(t)
+	check.Slow(t)
 	shop, pool := newShop(t, check.BuiltTools(t)), pgtest.Database(t)
 	check.Output(t, shop.pgmq("generate"))
 	url := "--database-url=" + check.DSN(pool)
@@ -57,7 +57,7 @@ func TestDeclaredQueuesAreDeployedAndUsed(t *testing.T) {
 }
 
 func TestCheckTellsWhatDriftedAndWhatMendsIt(t *testing.T) {
-	check.Parallel(t)
+	check.Slow(t)
 	tools := check.BuiltTools(t)
 	drifted := func(t *testing.T, s *shop, args []string, want ...string) {
 		t.Helper()
@@ -125,7 +125,7 @@ func shopFiles(t testing.TB, s *shop) []string {
 }
 
 func TestMigrationsAreNumberedAsTheLastOneIs(t *testing.T) {
-	check.Parallel(t)
+	check.Slow(t)
 	pgmq := check.Command(t)
 	for _, last := range []struct{ file, next string }{
 		{"", "00001_pgmq_queues.sql"},
@@ -154,7 +154,7 @@ func TestMigrationsAreNumberedAsTheLastOneIs(t *testing.T) {
 // Two branches that change different queues have a migration of the same number
 // each; renumbered, they say together what is declared.
 func TestTwoBranchesMerge(t *testing.T) {
-	check.Parallel(t)
+	check.Slow(t)
 	s := newShop(t, check.Tools{Pgmq: check.Command(t)})
 	check.Output(t, s.pgmq("generate"))
 	base := check.File(t, s.dir, "pgmq.yaml")
@@ -171,7 +171,7 @@ func TestTwoBranchesMerge(t *testing.T) {
 }
 
 func TestTheSampleIsADeclarationThatWorks(t *testing.T) {
-	check.Parallel(t)
+	check.Slow(t)
 	s, pool := newShop(t, check.BuiltTools(t)), check.OwnDatabase(t)
 	check.OK(t, os.Remove(filepath.Join(s.dir, "pgmq.yaml")))
 	check.Contains(t, check.Output(t, s.pgmq("generate", "--init")), "wrote pgmq.yaml")

@@ -9,7 +9,7 @@ import (
 
 // An error names the place of an invalid value, and a valid value.
 func TestDeclarationsThatCannotBeAreRefused(t *testing.T) {
-	check.Parallel(t)
+	check.Slow(t)
 	shop := newShop(t, check.Tools{Pgmq: check.Command(t)})
 	const orders = "queues:\n  orders:\n    type: any\n"
 	for _, bad := range []struct{ declaration, why string }{

@@ -28,7 +28,7 @@ func golden(t testing.TB, file, got string) {
 }
 
 func TestGenerateWritesWhatIsDeclared(t *testing.T) {
-	check.Parallel(t)
+	check.Slow(t)
 	shop := newShop(t, check.Tools{Pgmq: check.Command(t)})
 	check.Equal(t, "the output", check.Output(t, shop.pgmq("generate")), "wrote internal/queues/queues.go\nwrote migrations/00042_pgmq_queues.sql\n")
 	golden(t, "generate/queues.go.txt", check.File(t, shop.dir, "internal/queues/queues.go"))
@@ -60,7 +60,7 @@ type settingChange struct {
 
 // What each change of a setting becomes, all the way to the database and back.
 func TestEveryChangeIsOneMigrationThatDoesItAndTakesItBack(t *testing.T) {
-	check.Parallel(t)
+	check.Slow(t)
 	tools := check.BuiltTools(t)
 	changes := []settingChange{
 		{

@@ -34,7 +34,7 @@ func history(t *testing.T, tools check.Tools, pool *pgxpool.Pool, migrations map
 }
 
 func TestAQueueIsAMigrationOfTheApplication(t *testing.T) {
-	check.Parallel(t)
+	check.Slow(t)
 	tools, pool := check.BuiltTools(t), pgtest.Database(t)
 	goose := history(t, tools, pool, map[string][]string{
 		"00042_pgmq_orders.sql": {"orders", "--notify=100ms", "--topic=orders.*", "--topic=all.#"},

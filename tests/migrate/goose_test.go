@@ -22,7 +22,7 @@ func exported(t testing.TB) string {
 }
 
 func TestGooseItselfAppliesTheSameHistory(t *testing.T) {
-	check.Parallel(t)
+	check.Slow(t)
 	ctx, dir := t.Context(), exported(t)
 	files, err := fs.Glob(schema.FS, "*.sql")
 	check.OK(t, err)
@@ -54,7 +54,7 @@ func TestGooseItselfAppliesTheSameHistory(t *testing.T) {
 }
 
 func TestTheApplicationsOwnGooseHistoryIsUntouched(t *testing.T) {
-	check.Parallel(t)
+	check.Slow(t)
 	pool, dir := pgtest.Database(t), t.TempDir()
 	check.OK(t, os.WriteFile(filepath.Join(dir, "00001_app.sql"), []byte("-- +goose Up\nCREATE TABLE app (id int);\n-- +goose Down\nDROP TABLE app;\n"), 0o600))
 	goose := check.GooseOn(t, pool, dir, "goose_db_version")

@@ -32,8 +32,8 @@ func Alone(t *testing.T) {
 	watch(t)
 }
 
-// Slow starts a test that measures how long something takes, or that needs
-// minutes. It runs alone, in make test-slow.
+// Slow starts a test that measures how long something takes, that needs minutes, or
+// that builds other programs. It runs alone, in make test-slow.
 func Slow(t *testing.T) {
 	t.Helper()
 	skip(t, os.Getenv(slowVar) == "")
