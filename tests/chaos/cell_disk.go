@@ -63,7 +63,7 @@ func logOnSmallDisk(ctx context.Context, a *arena) (*postgres.Server, error) {
 		return nil, err
 	}
 	return ownWith(ctx, func(s *postgres.Server, data string) error {
-		// Nobody writes yet: what is copied is all there is after a crash.
+		// Nobody writes yet: a crash leaves just the copied files.
 		log := filepath.Join(data, "pg_wal")
 		if out, err := exec.CommandContext(ctx, "cp", "-a", log, a.path("disk")).CombinedOutput(); err != nil {
 			return errors.New(string(out))

@@ -11,7 +11,7 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/netfault"
 )
 
-// networkCells do things to what is between the clients and the server.
+// networkCells disturb the links between the clients and the server.
 func networkCells() []*cell {
 	var p *netfault.Proxy
 	connect := func(_ context.Context, a *arena) (err error) {

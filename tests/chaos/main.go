@@ -30,7 +30,7 @@ import (
 	"github.com/pgmq-go/pgmq/tests/history"
 )
 
-// options are what the command was asked for.
+// options are the flags of the command.
 type options struct {
 	seed     uint64
 	duration time.Duration
@@ -160,7 +160,7 @@ func named(names string) (found []*cell, err error) {
 	return found, err
 }
 
-// explain says what is wrong with a cell, and how to look at it.
+// explain names the fault of a cell, and the way to look at it.
 func (o options) explain(r result) {
 	if !r.failed() {
 		r.forget()

@@ -83,7 +83,7 @@ func (p *process) kill() error {
 	return err
 }
 
-// patience is what a worker gets to end in: a handler, an operation and an outage.
+// patience is the time that a worker has to end: for a handler, an operation and an outage.
 const patience = 30 * time.Second
 
 // end asks it to end, and waits for that.

@@ -28,7 +28,7 @@ func (r result) row() []string {
 	}
 }
 
-// notes say what was lost where something may be.
+// notes list the losses of cells that may lose something.
 func (r result) notes() string {
 	if r.report.LossTime == 0 {
 		return ""
@@ -51,7 +51,7 @@ func table(results []result) string {
 	return b.String()
 }
 
-// What the report replaces in its file.
+// The part of its file that the report replaces.
 const (
 	reportBegin = "<!-- written by go -C tests run ./chaos -report -->\n"
 	reportEnd   = "<!-- end -->\n"

@@ -22,7 +22,7 @@ import (
 // workerSpec.
 const workerVar = "PGMQ_CHAOS_WORKER"
 
-// workerSpec is what a worker does.
+// workerSpec describes the work of one worker.
 type workerSpec struct {
 	Name    string // of this life of it
 	URL     string

@@ -30,7 +30,7 @@ func (s *script) inTx(ms int64) *Event {
 	return d
 }
 
-// Groups, dead letters, effects and what a failover may lose.
+// Groups, dead letters, effects, and the losses that a failover may cause.
 func TestEachRuleOfApplicationsIsBrokenByWhatBreaksIt(t *testing.T) {
 	t.Parallel()
 	inGroup := func(s *script) {
@@ -72,19 +72,19 @@ func TestEachRuleOfApplicationsIsBrokenByWhatBreaksIt(t *testing.T) {
 		"dead after two failures": {func(s *script) {
 			s.send(0, 1, "k")
 			s.then(Retry, 20, s.poison(10, 1))
-			s.then(Settle, 40, s.poison(30, 2)).How = Buried
+			s.then(Settle, 40, s.poison(30, 2)).How = DeadLettered
 			dead(s, 2)
 		}, nil},
 		"dead after one": {func(s *script) {
 			s.send(0, 1, "k")
-			s.then(Settle, 20, s.poison(10, 1)).How = Buried
+			s.then(Settle, 20, s.poison(10, 1)).How = DeadLettered
 			dead(s, 1)
 		}, []Rule{WrongDeaths}},
 		"dead after three": {func(s *script) {
 			s.send(0, 1, "k")
 			s.then(Retry, 20, s.poison(10, 1))
 			s.then(Retry, 40, s.poison(30, 2))
-			s.then(Settle, 60, s.poison(50, 3)).How = Buried
+			s.then(Settle, 60, s.poison(50, 3)).How = DeadLettered
 			dead(s, 3)
 		}, []Rule{WrongDeaths}},
 		"failed twice, and not dead": {func(s *script) {
@@ -94,12 +94,12 @@ func TestEachRuleOfApplicationsIsBrokenByWhatBreaksIt(t *testing.T) {
 		}, []Rule{WrongDeaths}},
 		"a read was counted that nobody saw": {func(s *script) {
 			s.send(0, 1, "k")
-			s.then(Settle, 20, s.poison(10, 2)).How = Buried
+			s.then(Settle, 20, s.poison(10, 2)).How = DeadLettered
 			dead(s, 2)
 		}, []Rule{WrongDeaths}},
 		"a read was counted whose process died": {func(s *script) {
 			s.send(0, 1, "k")
-			s.then(Settle, 1020, s.poison(1010, 2)).How = Buried
+			s.then(Settle, 1020, s.poison(1010, 2)).How = DeadLettered
 			dead(s, 2)
 		}, nil},
 

@@ -184,7 +184,7 @@ func (c *checker) broken(rule Rule, m *message, why string, events ...*Event) {
 	})
 }
 
-// judged counts what a rule was applied to.
+// judged counts the events that a rule was applied to.
 func (c *checker) judged(rule Rule) { c.report.Judged[rule]++ }
 
 // of returns the events that carry the receipt of a delivery.

@@ -36,7 +36,7 @@ func (c *checker) checkDeaths(m *message) {
 		}
 	}
 	for _, s := range m.settles {
-		if s.How == Buried && s.Outcome == OK && s.Reads < most {
+		if s.How == DeadLettered && s.Outcome == OK && s.Reads < most {
 			c.broken(WrongDeaths, m, fmt.Sprintf("it died after delivery %d of %d", s.Reads, most), s)
 		}
 	}

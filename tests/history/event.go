@@ -24,7 +24,7 @@ const (
 	Trouble Op = "trouble"
 	// Pause is a time in which the whole process did not run, or not as it should.
 	Pause Op = "pause"
-	// Fault is what was done to the system, from its beginning to its mending.
+	// Fault is one injected fault, from its beginning to its mending.
 	Fault Op = "fault"
 	// Loss is a time whose acknowledgements may be lost, as when a standby is
 	// promoted that lags behind. Lease and Until are the same by the server's clock;
@@ -96,8 +96,8 @@ type Event struct {
 	// Key is in the body of the message, and in no other's.
 	Key   string `json:"key,omitempty"`
 	Group string `json:"group,omitempty"`
-	// How is a way of getting a message, a Place of a census, what a settling did,
-	// or the name of a fault.
+	// How is a way of getting a message, a Place of a census, the outcome of a
+	// settlement, or the name of a fault.
 	How string `json:"how,omitempty"`
 	// Max is how many deliveries the message gets; 0 is any number.
 	Max int `json:"max,omitempty"`
@@ -114,11 +114,11 @@ type Event struct {
 // WithOrder is how a send is done that writes a row in its transaction.
 const WithOrder = "with order"
 
-// What a settling did.
+// The outcomes of a settlement.
 const (
-	Deleted  = "delete"
-	Archived = "archive"
-	Buried   = "dead letter"
+	Deleted      = "delete"
+	Archived     = "archive"
+	DeadLettered = "dead letter"
 	// DeletedByID asked for no receipt.
 	DeletedByID = "delete by id"
 )

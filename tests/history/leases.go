@@ -51,8 +51,8 @@ func held(delivery *Event, m *message) time.Time {
 	return until
 }
 
-// Slack is what a handler needs, beside the pauses of its process, to be told that
-// its lease is lost.
+// Slack is the time that a handler needs, beside the pauses of its process, to be
+// told that its lease is lost.
 const Slack = 100 * time.Millisecond
 
 // checkHandlers looks for two that worked on a message at once, the first one

@@ -14,7 +14,7 @@ type Measures struct {
 	Recovery   time.Duration // from the mending of a fault to the next send and settling, at most
 }
 
-// Measure counts and times what is in a history.
+// Measure counts and times the events of a history.
 func Measure(events []*Event) Measures {
 	var m Measures
 	var sends, settles, faults []*Event

@@ -1,7 +1,7 @@
 package history
 
-// checkReceipts looks for what was done with a receipt that held no longer, and
-// for deliveries of what was settled.
+// checkReceipts looks for changes made with a receipt that held no longer, and for
+// deliveries of messages that were settled.
 //
 // A receipt is accepted only while it is that of the row, and the row of a settled
 // message is gone. So no delivery can be newer than the receipt that settled its

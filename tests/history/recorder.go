@@ -25,7 +25,7 @@ type Recorder struct {
 	*recording
 }
 
-// recording is what the recorders of one history share.
+// recording is the state that the recorders of one history share.
 type recording struct {
 	n   atomic.Int64
 	mu  sync.Mutex

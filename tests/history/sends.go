@@ -18,7 +18,7 @@ func (m *message) mayBeSettled() bool {
 	return false
 }
 
-// checkSend looks for what was sent and is nowhere.
+// checkSend looks for messages that were sent and are nowhere.
 func (c *checker) checkSend(m *message) {
 	gone := m.there() == nil && !m.mayBeSettled()
 	ordered := m.at(AsOrder)
@@ -98,7 +98,7 @@ func (c *checker) checkEnd(m *message) {
 			continue
 		}
 		c.judged(SettledAgain)
-		wanted := map[string]string{Archived: InArchive, Buried: InDead}[settle.How]
+		wanted := map[string]string{Archived: InArchive, DeadLettered: InDead}[settle.How]
 		switch {
 		case wanted == "" && there != nil:
 			c.broken(SettledAgain, m, "it was deleted and is still there", settle, there)

@@ -31,7 +31,7 @@ func Left(ctx context.Context, pool *pgxpool.Pool) (n int64, err error) {
 	return n, err
 }
 
-// what is there, as rows of a census: queue, place, msg_id, key, reads.
+// All messages, as rows of a census: queue, place, msg_id, key, reads.
 const there = `
 	SELECT 'plain', 'queue', msg_id, message->>'key', read_ct FROM pgmq.q_plain
 	UNION ALL SELECT 'tx', 'queue', msg_id, message->>'key', read_ct FROM pgmq.q_tx
@@ -44,7 +44,7 @@ const there = `
 	UNION ALL SELECT 'tx', 'effect', msg_id, key, 0 FROM effects
 	UNION ALL SELECT queue, 'order', 0, key, 0 FROM orders`
 
-// Census records what is there when all is over. emptied says that nothing should
+// Census records the messages that are left at the end. emptied says that nothing should
 // be left.
 func Census(ctx context.Context, pool *pgxpool.Pool, rec *history.Recorder, emptied bool) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)

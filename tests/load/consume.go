@@ -125,7 +125,7 @@ func (k *consumer) observe(_ context.Context, told queue.Event) {
 	case queue.EventRetried:
 		e.Op, e.How, e.VT = history.Retry, "", told.RetryIn
 	case queue.EventDeadLettered:
-		e.How = history.Buried
+		e.How = history.DeadLettered
 	case queue.EventLeaseLost: // an attempt may have worked whose answer was lost
 		e.Outcome, e.Err = history.Unknown, text(told.Err)
 	}

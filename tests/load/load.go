@@ -59,7 +59,7 @@ func (c *Client) Produce(ctx context.Context) error {
 	})
 }
 
-// Consume receives until ctx is done, and for what a handler needs to end.
+// Consume receives until ctx is done. Handlers that run then may still end.
 func (c *Client) Consume(ctx context.Context) error {
 	return c.together(ctx, map[string]int{Plain: 1, Tx: 1, Poison: 1, Hand: 2, Fifo: 2}, func(ctx context.Context, p part) error {
 		switch p.queue {
@@ -72,7 +72,7 @@ func (c *Client) Consume(ctx context.Context) error {
 	})
 }
 
-// part is what one goroutine of a client does.
+// part is the work of one goroutine of a client.
 type part struct {
 	queue string
 	n     int // among those of this queue

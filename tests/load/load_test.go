@@ -118,7 +118,7 @@ type change struct {
 	breaks history.Rule
 	// at tells the events that can be changed; the first one is.
 	at func(*history.Event) bool
-	// to returns what is there instead of the event.
+	// to returns the events that replace the event.
 	to func(history.Event) []history.Event
 	// without tells what else must go for the change to show.
 	without func(event, other *history.Event) bool

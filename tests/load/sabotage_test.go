@@ -33,7 +33,7 @@ const (
 	unasked = `AND $1 IS NOT NULL AND $2 IS NOT NULL`
 )
 
-// stale is what a receipt that is not asked for leads to, by what comes first.
+// stale holds the findings that an ignored receipt may lead to; which comes first is chance.
 var stale = []history.Rule{history.StaleReceipt, history.SettledAgain}
 
 // Each of these clients is sound but for one thing, and the checker must notice.

@@ -45,7 +45,7 @@ func (r *run) sendBatch(t *rapid.T, c client) {
 	r.take(t, must(t, ids, err), bodies, header, delay)
 }
 
-// take notes what was sent.
+// take notes the messages that were sent.
 func (r *run) take(t *rapid.T, ids []int64, bodies []int, header, delay int) {
 	if len(ids) != len(bodies) {
 		t.Fatalf("%d ids for %d bodies", len(ids), len(bodies))

@@ -10,8 +10,8 @@ import (
 	"slices"
 )
 
-// model is what a queue promises to be, in a few lines without SQL. It counts
-// time in hours: what a test takes for real is nothing against one.
+// model states the promises of a queue, in a few lines without SQL. It counts
+// time in hours: the real time of a test is nothing against one.
 type model struct {
 	now     int
 	queue   map[int64]entry
@@ -80,7 +80,7 @@ func (m *model) read(vt int, ids []int64) []delivery {
 	return read
 }
 
-// pop removes the ids. What is popped was not read: its count stays.
+// pop removes the ids. A pop is no read: the count stays.
 func (m *model) pop(ids []int64) []delivery {
 	var popped []delivery
 	for _, id := range ids {
