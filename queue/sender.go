@@ -8,6 +8,7 @@ import (
 	"github.com/pgmq-go/pgmq/db"
 	"github.com/pgmq-go/pgmq/generics"
 	"github.com/pgmq-go/pgmq/internal/pgerr"
+	"github.com/pgmq-go/pgmq/internal/table"
 )
 
 // outgoing is an encoded message.
@@ -44,7 +45,7 @@ func newSender(on db.DBTX) *sender {
 }
 
 func sendOne(ctx context.Context, on db.DBTX, alone bool, o outgoing) (int64, error) {
-	return queries.Send(ctx, on, db.SendParams{
+	return table.Run(ctx, on, queries.Send, db.SendParams{
 		Alone:     alone,
 		VisibleAt: o.at,
 		Delay:     o.delay,
@@ -67,5 +68,5 @@ func sendMany(ctx context.Context, on db.DBTX, alone bool, batch []outgoing) ([]
 			many.VisibleAts[i] = *o.at
 		}
 	}
-	return queries.SendMany(ctx, on, many)
+	return table.Run(ctx, on, queries.SendMany, many)
 }
