@@ -90,7 +90,7 @@ func (c core) eachArchived(ctx context.Context, opts []ArchiveOption, do func(db
 		return err
 	}
 	for {
-		rows, err := table.Run(ctx, c.bound.DB, queries.Archived, db.ArchivedParams{FromID: o.from, ToID: o.to, Since: o.since, Until: o.until, N: archivePage})
+		rows, err := table.Run(ctx, c.bound.Indexed, queries.Archived, db.ArchivedParams{FromID: o.from, ToID: o.to, Since: o.since, Until: o.until, N: archivePage})
 		if err != nil {
 			return err
 		}

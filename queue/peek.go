@@ -49,7 +49,7 @@ func (q *Queue[T]) peek(ctx context.Context, n int, opts []PeekOption) ([]*Messa
 	if err != nil {
 		return nil, err
 	}
-	rows, err := table.Run(ctx, q.bound.DB, queries.Peek, db.PeekParams{FromID: o.from, N: limit})
+	rows, err := table.Run(ctx, q.bound.Indexed, queries.Peek, db.PeekParams{FromID: o.from, N: limit})
 	if err != nil {
 		return nil, err
 	}

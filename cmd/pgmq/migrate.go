@@ -14,6 +14,7 @@ import (
 	"github.com/pressly/goose/v3"
 	"github.com/spf13/cobra"
 
+	"github.com/pgmq-go/pgmq/internal/generate"
 	"github.com/pgmq-go/pgmq/internal/inspect"
 	"github.com/pgmq-go/pgmq/schema"
 )
@@ -196,7 +197,7 @@ func export(out io.Writer, dir string) error {
 		}
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		switch have, err := os.ReadFile(path); {
-		case err == nil && string(have) == string(want):
+		case err == nil && generate.SameText(have, want):
 			fmt.Fprintln(out, "unchanged", path)
 			continue
 		case err == nil:

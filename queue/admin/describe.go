@@ -111,7 +111,7 @@ func Describe(ctx context.Context, conn queue.DB, name string) (*Description, er
 }
 
 func describe(ctx context.Context, conn queue.DB, name string) (*Description, error) {
-	listed, err := table.Run(ctx, conn, queries.Listed, name)
+	listed, err := table.Run(ctx, table.Printed(conn), queries.Listed, name)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, pgerr.ErrNoQueue
 	}
@@ -139,7 +139,7 @@ func describe(ctx context.Context, conn queue.DB, name string) (*Description, er
 }
 
 func (d *Description) addTables(ctx context.Context, conn queue.DB) error {
-	relations, err := table.Run(ctx, conn, queries.Relations, d.Name)
+	relations, err := table.Run(ctx, table.Printed(conn), queries.Relations, d.Name)
 	if err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func (d *Description) addTables(ctx context.Context, conn queue.DB) error {
 			VacuumedAt: unlessNever(r.VacuumedAt), AutovacuumedAt: unlessNever(r.AutovacuumedAt), AnalyzedAt: unlessNever(r.AnalyzedAt),
 		}
 	}
-	indexes, err := table.Run(ctx, conn, queries.Indexes, d.Name)
+	indexes, err := table.Run(ctx, table.Printed(conn), queries.Indexes, d.Name)
 	if err != nil {
 		return err
 	}
@@ -200,7 +200,7 @@ func (d *Description) addSettings(ctx context.Context, conn queue.DB) error {
 			t.Partitioning = &Partitioning{Interval: s.PartitionInterval, Retention: s.RetentionInterval, Premake: s.Premake, DropUnread: s.DropUnread}
 		}
 	}
-	notify, err := table.Run(ctx, conn, queries.NotifySettings, d.Name)
+	notify, err := table.Run(ctx, table.Printed(conn), queries.NotifySettings, d.Name)
 	if err := d.unlessForbidden("notifications", err); err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func Now(ctx context.Context, conn queue.DB) (time.Time, error) {
 	if conn == nil {
 		return time.Time{}, fmt.Errorf("server's clock: %w", errNoDB)
 	}
-	now, err := table.Ask(ctx, conn, queries.Now)
+	now, err := table.Ask(ctx, table.Printed(conn), queries.Now)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("server's clock: %w", err)
 	}

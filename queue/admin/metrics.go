@@ -121,7 +121,7 @@ func metricsOf(ctx context.Context, conn queue.DB, row db.TablesRow) (QueueMetri
 	if row.Blocks > countedBlocks {
 		percent = 100 * countedBlocks / float64(row.Blocks)
 	}
-	counted, err := table.Run(ctx, b.DB, queries.Metrics, percent)
+	counted, err := table.Run(ctx, b.Printed, queries.Metrics, percent)
 	switch {
 	case pgerr.Forbidden(err):
 		m.Err = err

@@ -188,7 +188,7 @@ func List(ctx context.Context, conn queue.DB) ([]Info, error) {
 	if conn == nil {
 		return nil, fmt.Errorf("list queues: %w", errNoDB)
 	}
-	rows, err := table.Ask(ctx, conn, queries.List)
+	rows, err := table.Ask(ctx, table.Printed(conn), queries.List)
 	if err != nil {
 		return nil, fmt.Errorf("list queues: %w", explainCatalogue(err))
 	}

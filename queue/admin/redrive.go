@@ -110,7 +110,7 @@ func (r *redrive) run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if r.began, err = table.Ask(ctx, r.source.DB, queries.Now); err != nil {
+	if r.began, err = table.Ask(ctx, r.source.Printed, queries.Now); err != nil {
 		return err
 	}
 	r.due = time.Now()
@@ -187,7 +187,7 @@ func tableOf(ctx context.Context, b table.Bound) (string, error) {
 	if err != nil || row.Found {
 		return row.Name, err
 	}
-	if _, err := table.Run(ctx, b.Conn, queries.Listed, b.Name); errors.Is(explainCatalogue(err), pgerr.ErrNoSchema) {
+	if _, err := table.Run(ctx, b.Printed, queries.Listed, b.Name); errors.Is(explainCatalogue(err), pgerr.ErrNoSchema) {
 		return "", explainCatalogue(err)
 	}
 	return "", fmt.Errorf(`%w %q: create it with admin.Create or "pgmq queue create"`, pgerr.ErrNoQueue, b.Name)

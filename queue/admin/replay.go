@@ -90,7 +90,7 @@ func (r *replay) all(ctx context.Context) error {
 		}
 		page.FromID, page.ToID = span.Lowest, span.Highest
 	}
-	began, err := table.Ask(ctx, r.queue.DB, queries.Now)
+	began, err := table.Ask(ctx, r.queue.Printed, queries.Now)
 	if err != nil {
 		return err
 	}

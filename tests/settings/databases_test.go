@@ -1,0 +1,73 @@
+package settings
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/pgmq-go/pgmq/internal/pgtest"
+	"github.com/pgmq-go/pgmq/tests/internal/check"
+)
+
+// with returns operations in Go and in SQL, and every third by command.
+func with(i int) []operation { return slices.Concat(inGo, inSQL, share(byCommand, i, 3)) }
+
+// pgx sends UTF-8 and does not say so: docs/your-own.md.
+func TestEveryOperationWorksInADatabaseOfAnotherEncoding(t *testing.T) {
+	check.Parallel(t)
+	for i, encoding := range []string{"LATIN1", "SQL_ASCII"} {
+		t.Run(encoding, func(t *testing.T) {
+			pool := pgtest.Database(t, "ENCODING '"+encoding+"' LOCALE 'C' TEMPLATE template0")
+			pgtest.Migrate(t, pool)
+			told := check.PoolLike(t, pool, func(c *pgxpool.Config) { c.ConnConfig.RuntimeParams["client_encoding"] = "UTF8" })
+			site{told, check.DSN(pool), check.Command(t)}.run(t, with(i))
+		})
+	}
+}
+
+// A role owns its database, and has no right beyond that; what comes in a database
+// is for nobody unless it is granted.
+func TestEveryOperationWorksForARoleWithoutAnyPrivilege(t *testing.T) {
+	check.Parallel(t)
+	pool := pgtest.Database(t)
+	database := pool.Config().ConnConfig.Database
+	role := check.RoleOn(t, pool, "owner", "GRANT ALL ON DATABASE "+database)
+	name := role.Config().ConnConfig.RuntimeParams["role"]
+	check.Exec(t, pool, `ALTER DATABASE `+database+` OWNER TO `+name)
+	check.Exec(t, pool, `REVOKE ALL ON DATABASE `+database+` FROM PUBLIC; REVOKE TEMP ON DATABASE `+database+` FROM `+name)
+	check.Exec(t, pool, `ALTER DEFAULT PRIVILEGES FOR ROLE `+name+` REVOKE ALL ON TABLES FROM PUBLIC;
+		ALTER DEFAULT PRIVILEGES FOR ROLE `+name+` REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+		ALTER DEFAULT PRIVILEGES FOR ROLE `+name+` REVOKE USAGE ON TYPES FROM PUBLIC`)
+	t.Cleanup(func() { _, _ = pool.Exec(t.Context(), `ALTER DATABASE `+database+` OWNER TO CURRENT_USER`) })
+	pgtest.Migrate(t, role)
+	url := check.DSN(pool)
+	if strings.Contains(url, "?") {
+		url += "&role=" + name
+	} else {
+		url += "?role=" + name
+	}
+	site{role, url, check.Command(t)}.run(t, with(2))
+}
+
+// The migrations run in both directions under everything that is odd at once.
+func TestMigrationsRunUnderOddSettings(t *testing.T) {
+	check.Parallel(t)
+	pool := pgtest.Database(t)
+	name := pgx.Identifier{pool.Config().ConnConfig.Database}.Sanitize()
+	for _, set := range together {
+		check.Exec(t, pool, "ALTER DATABASE "+name+" SET "+set)
+	}
+	pgmq, url := check.Command(t), "--database-url="+check.DSN(pool)
+	for range 2 {
+		check.Contains(t, check.Output(t, pgmq("migrate", "up", url)), "applied 00001_adopt.sql")
+		check.Contains(t, check.Output(t, pgmq("migrate", "status", url)), "0001_adopt.sql")
+		check.Output(t, pgmq("api", "install", "legacy_names", url))
+		check.Output(t, pgmq("queue", "create", "q", url))
+		check.Output(t, pgmq("send", "q", "1", url))
+		check.Output(t, pgmq("queue", "purge", "q", "--yes", url))
+		check.Output(t, pgmq("migrate", "down", "--all", url))
+	}
+}
