@@ -57,7 +57,7 @@ BEGIN
                 )
             )
         ELSE
-            regexp_replace(pg_get_functiondef(p.oid), 'RETURNING\s+\*', 'RETURNING ' || record_.columns, 'gi')
+            regexp_replace(pg_get_functiondef(p.oid), E'RETURNING\\s+\\*', 'RETURNING ' || record_.columns, 'gi')
         END
         FROM pg_catalog.pg_proc AS p, LATERAL (
             SELECT string_agg(CASE WHEN p.proname ~ '_with_poll$' THEN 'message_record.' ELSE '' END || quote_ident(attname), ', ' ORDER BY attnum) AS columns
@@ -65,7 +65,7 @@ BEGIN
             WHERE attrelid = to_regclass('pgmq.message_record') AND attnum > 0 AND NOT attisdropped
         ) AS record_
         WHERE p.pronamespace = to_regnamespace('pgmq') AND p.prorettype = to_regtype('pgmq.message_record')
-            AND (p.prosrc ~* 'RETURNING\s+\*' OR p.proname ~ '^read.*_with_poll$')
+            AND (p.prosrc ~* E'RETURNING\\s+\\*' OR p.proname ~ '^read.*_with_poll$')
     LOOP
         EXECUTE old;
     END LOOP;

@@ -256,7 +256,7 @@ DECLARE
     unread boolean := false;
 BEGIN
     FOR old IN
-        SELECT c.relname AS name, substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''(.*)''\)') AS upper
+        SELECT c.relname AS name, substring(pg_get_expr(c.relpartbound, c.oid) FROM E'TO \\(''(.*)''\\)') AS upper
         FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
         WHERE i.inhparent = format('pgmq.%I', $2)::regclass
         ORDER BY c.oid
@@ -312,7 +312,7 @@ BEGIN
     EXCEPTION WHEN undefined_table THEN
         RETURN NULL;
     END;
-    control := substring(pg_get_partkeydef(format('pgmq.%I', parent)::regclass) FROM '\((.*)\)');
+    control := substring(pg_get_partkeydef(format('pgmq.%I', parent)::regclass) FROM E'\\((.*)\\)');
 
     missing := pgmq._missing_partition(t, parent, control);
     IF missing.name IS NOT NULL THEN

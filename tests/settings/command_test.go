@@ -5,8 +5,7 @@ import (
 	"testing"
 )
 
-// byCommand are the commands, each twice: what a run leaves in a session is the
-// next one's trouble.
+// byCommand are the commands.
 var byCommand = []operation{
 	commands("send", `send Q {"n":1}`, `send Q {"n":2} --delay 90m`),
 	commands("read", `read Q --vt 5m`, `read Q --json`),
@@ -29,11 +28,9 @@ func commands(name string, lines ...string) operation {
 	return operation{"pgmq " + name, func(t *testing.T, s site) {
 		queue := "c " + name
 		s.queue(t, queue+" dead")
-		for range 2 {
-			s.filled(t, queue)
-			for _, line := range lines {
-				s.pgmq(t, line, queue)
-			}
+		s.filled(t, queue)
+		for _, line := range lines {
+			s.pgmq(t, line, queue)
 		}
 	}}
 }

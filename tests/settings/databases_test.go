@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
@@ -50,24 +49,4 @@ func TestEveryOperationWorksForARoleWithoutAnyPrivilege(t *testing.T) {
 		url += "?role=" + name
 	}
 	site{role, url, check.Command(t)}.run(t, with(2))
-}
-
-// The migrations run in both directions under everything that is odd at once.
-func TestMigrationsRunUnderOddSettings(t *testing.T) {
-	check.Parallel(t)
-	pool := pgtest.Database(t)
-	name := pgx.Identifier{pool.Config().ConnConfig.Database}.Sanitize()
-	for _, set := range together {
-		check.Exec(t, pool, "ALTER DATABASE "+name+" SET "+set)
-	}
-	pgmq, url := check.Command(t), "--database-url="+check.DSN(pool)
-	for range 2 {
-		check.Contains(t, check.Output(t, pgmq("migrate", "up", url)), "applied 00001_adopt.sql")
-		check.Contains(t, check.Output(t, pgmq("migrate", "status", url)), "0001_adopt.sql")
-		check.Output(t, pgmq("api", "install", "legacy_names", url))
-		check.Output(t, pgmq("queue", "create", "q", url))
-		check.Output(t, pgmq("send", "q", "1", url))
-		check.Output(t, pgmq("queue", "purge", "q", "--yes", url))
-		check.Output(t, pgmq("migrate", "down", "--all", url))
-	}
 }

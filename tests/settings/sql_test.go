@@ -29,14 +29,17 @@ var inSQL = []operation{
 		} {
 			check.Exec(t, s.pool, sql)
 		}
-		for sql, want := range map[string]int{
-			`SELECT pgmq.send_topic('a.x.b_c', '{"n": 0.1}')`:                                            1,
-			`SELECT count(*)::int FROM pgmq.send_batch_topic('a.x.b_c', '{1}'::jsonb[])`:                 1,
-			`SELECT count(*)::int FROM pgmq.read_grouped('bound', 30, 10)`:                               3,
-			`SELECT count(*)::int FROM pgmq.q_bound WHERE headers ->> 'x-pgmq-group' = 'g1'`:             1,
-			`SELECT count(*)::int FROM pgmq.metrics('bound') WHERE newest_msg_age_sec BETWEEN 0 AND 600`: 1,
+		for _, step := range []struct {
+			want int
+			sql  string
+		}{
+			{1, `SELECT pgmq.send_topic('a.x.b_c', '{"n": 0.1}')`},
+			{1, `SELECT count(*)::int FROM pgmq.send_batch_topic('a.x.b_c', '{1}'::jsonb[])`},
+			{3, `SELECT count(*)::int FROM pgmq.read_grouped('bound', 30, 10)`},
+			{1, `SELECT count(*)::int FROM pgmq.q_bound WHERE headers ->> 'x-pgmq-group' = 'g1'`},
+			{1, `SELECT count(*)::int FROM pgmq.metrics('bound') WHERE newest_msg_age_sec BETWEEN 0 AND 600`},
 		} {
-			check.Equal(t, sql, check.Value[int](t, s.pool, sql), want)
+			check.Equal(t, step.sql, check.Value[int](t, s.pool, step.sql), step.want)
 		}
 	}},
 }
