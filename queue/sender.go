@@ -54,6 +54,9 @@ func sendOne(ctx context.Context, on db.DBTX, alone bool, o outgoing) (int64, er
 	})
 }
 
+// noHeaders stands for none in an array. Headers are an object.
+var noHeaders = json.RawMessage("null")
+
 func sendMany(ctx context.Context, on db.DBTX, alone bool, batch []outgoing) ([]int64, error) {
 	many := db.SendManyParams{
 		Alone:      alone,
@@ -66,6 +69,9 @@ func sendMany(ctx context.Context, on db.DBTX, alone bool, batch []outgoing) ([]
 		many.Messages[i], many.Headers[i], many.Delays[i] = o.message, o.headers, o.delay.Seconds()
 		if o.at != nil {
 			many.VisibleAts[i] = *o.at
+		}
+		if o.headers == nil {
+			many.Headers[i] = noHeaders
 		}
 	}
 	return table.Run(ctx, on, queries.SendMany, many)

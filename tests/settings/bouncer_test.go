@@ -1,7 +1,6 @@
 package settings
 
 import (
-	"slices"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -16,15 +15,11 @@ func TestEveryOperationWorksBehindPgBouncerInTransactionMode(t *testing.T) {
 	check.Parallel(t)
 	direct := check.OwnDatabase(t)
 	b := check.StartBouncer(t, "transaction")
-	for i, mode := range []pgx.QueryExecMode{pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol, pgx.QueryExecModeCacheDescribe} {
-		t.Run(mode.String(), func(t *testing.T) {
-			through := site{b.Pool(direct, mode), b.URL(direct), check.Command(t)}
-			through.run(t, slices.Concat(inGo, inSQL))
-			if i < 2 {
-				through.run(t, byCommand)
-			}
-		})
-	}
+	through := site{b.Pool(direct, pgx.QueryExecModeExec), b.URL(direct), check.Command(t)}
+	through.run(t, everything())
+	through.run(t, byCommand)
+	through.pool = b.Pool(direct, pgx.QueryExecModeSimpleProtocol)
+	through.run(t, inGo)
 }
 
 func TestMigrateWantsADirectConnection(t *testing.T) {

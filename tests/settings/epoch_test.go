@@ -1,10 +1,10 @@
 package settings
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
@@ -18,9 +18,9 @@ func TestEveryOperationWorksAfterFourBillionTransactions(t *testing.T) {
 	pgtest.Migrate(t, pool)
 	pool.Close()
 	check.NextEpoch(t, server)
-	pool = check.PoolOf(t, server.URL, func(c *pgxpool.Config) { in(pgx.QueryExecModeCacheStatement)(c) })
+	pool = check.PoolOf(t, server.URL, in(pgx.QueryExecModeCacheStatement))
 	if next := check.Value[int64](t, pool, `SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint`); next < 1<<32 {
 		t.Fatalf("the next transaction is %d", next)
 	}
-	site{pool, server.URL, check.Command(t)}.run(t, append(share(byCommand, 1, 3), append(inGo[:len(inGo):len(inGo)], inSQL...)...))
+	site{pool, server.URL, check.Command(t)}.run(t, slices.Concat(inGo, inSQL, byCommand[1:2]))
 }

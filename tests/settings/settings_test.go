@@ -1,6 +1,10 @@
 package settings
 
 import (
+	"fmt"
+	"slices"
+	"strings"
+
 	"github.com/jackc/pgx/v5"
 )
 
@@ -63,12 +67,31 @@ var odd = []setting{
 	{"from_collapse_limit 1", []string{`from_collapse_limit TO 1`, `join_collapse_limit TO 1`, `geqo_threshold TO 2`, `constraint_exclusion TO on`, `cursor_tuple_fraction TO 1`}, usual},
 }
 
-// together are odd settings that exclude no other.
-var together = setting{"together", []string{
-	`datestyle TO 'German, DMY'`, `intervalstyle TO sql_standard`, `timezone TO 'Asia/Kolkata'`,
-	`default_transaction_isolation TO serializable`, `quote_all_identifiers TO on`, `bytea_output TO escape`,
-	`standard_conforming_strings TO off`, `escape_string_warning TO off`, `backslash_quote TO off`,
-	`extra_float_digits TO -15`, `search_path TO shadow`, `row_security TO off`, `array_nulls TO off`,
-	`plan_cache_mode TO force_generic_plan`, `enable_seqscan TO off`, `jit TO off`, `xmloption TO document`,
-	`session_replication_role TO replica`, `plpgsql.variable_conflict TO use_column`,
-}, noPlain}
+// together are those of the settings that a plain run can bear, set at once as far as
+// they are of different parameters.
+func together() (groups []setting) {
+	for _, s := range odd {
+		if s.kind == costly {
+			continue
+		}
+		at := slices.IndexFunc(groups, func(g setting) bool { return !overlap(g, s) })
+		if at < 0 {
+			at = len(groups)
+			groups = append(groups, setting{name: fmt.Sprintf("together %d", at+1)})
+		}
+		g := &groups[at]
+		g.set, g.kind = append(g.set, s.set...), max(g.kind, s.kind)
+	}
+	return groups
+}
+
+// overlap reports whether two settings are of the same parameter.
+func overlap(a, b setting) bool {
+	parameter := func(set string) string {
+		name, _, _ := strings.Cut(set, " ")
+		return name
+	}
+	return slices.ContainsFunc(a.set, func(set string) bool {
+		return slices.ContainsFunc(b.set, func(other string) bool { return parameter(set) == parameter(other) })
+	})
+}

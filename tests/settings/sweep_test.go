@@ -12,23 +12,35 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// A sample of the next test: each setting with one mode, each mode with several
-// settings, and no command.
-func TestEveryOperationWorksUnderEachSetting(t *testing.T) {
+// A sample of the next test: the settings together, as far as they go together, each
+// mode once, and each command. The migrations run under them, too, in both directions.
+func TestEveryOperationWorksUnderOddSettings(t *testing.T) {
 	check.Parallel(t)
-	settings := slices.DeleteFunc(slices.Clone(odd), func(s setting) bool { return s.kind == costly })
-	database := shadowed(t)
-	for i, s := range settings {
-		for !s.works(modes[i%len(modes)]) {
-			i++
+	groups := together()
+	for i, s := range groups {
+		t.Logf("%s: %q", s.name, s.set)
+		database := pgtest.Database(t)
+		set(t, database, s.set)
+		migrate := func(args ...string) string {
+			return check.Output(t, check.Command(t)(append([]string{"migrate", "--database-url=" + check.DSN(database)}, args...)...))
 		}
-		sweep(t, database, s, modes[i%len(modes)], slices.Concat(inGo, inSQL))
+		check.Contains(t, migrate("up"), "applied 00001_adopt.sql")
+		shadow(t, database)
+		for at := i; at < len(modes); at += len(groups) {
+			if s.works(modes[at]) {
+				sweep(t, database, s, modes[at], slices.Concat(inGo, inSQL, share(byCommand, at, len(modes))))
+			}
+		}
+		if i == 0 {
+			check.Contains(t, migrate("down", "--all"), "removed")
+		}
 	}
 }
 
 func TestEveryOperationWorksUnderEachSettingInEachMode(t *testing.T) {
 	check.Slow(t)
-	database := shadowed(t)
+	database := check.OwnDatabase(t)
+	shadow(t, database)
 	for _, s := range odd {
 		for _, mode := range modes {
 			if s.works(mode) {
@@ -38,38 +50,14 @@ func TestEveryOperationWorksUnderEachSettingInEachMode(t *testing.T) {
 	}
 }
 
-// What excludes nothing else is set at once, for the migrations, too: they run in
-// both directions.
-func TestEveryOperationWorksUnderOddSettingsTogether(t *testing.T) {
-	check.Parallel(t)
-	database := pgtest.Database(t)
-	set(t, database, together.set)
-	pgmq, url := check.Command(t), "--database-url="+check.DSN(database)
-	check.Contains(t, check.Output(t, pgmq("migrate", "up", url)), "applied 00001_adopt.sql")
-	check.Output(t, pgmq("api", "install", "legacy_names", url))
-	shadow(t, database)
-	for i, mode := range modes {
-		if together.works(mode) {
-			t.Run(mode.String(), func(t *testing.T) {
-				under(t, database, mode).run(t, slices.Concat(inGo, inSQL, share(byCommand, i, len(modes)-1)))
-			})
-		}
-	}
-	check.Contains(t, check.Output(t, pgmq("migrate", "down", "--all", url)), "removed")
-	check.Output(t, pgmq("migrate", "up", url))
-}
-
 // sweep runs operations under a setting, in a mode.
 func sweep(t *testing.T, database *pgxpool.Pool, s setting, mode pgx.QueryExecMode, operations []operation) {
 	t.Helper()
 	set(t, database, s.set)
-	t.Run(fmt.Sprintf("%s, %v", s.name, mode), func(t *testing.T) { under(t, database, mode).run(t, operations) })
-}
-
-// under is the site of a database, with connections that are made now.
-func under(t testing.TB, database *pgxpool.Pool, mode pgx.QueryExecMode) site {
-	t.Helper()
-	return site{check.PoolLike(t, database, in(mode)), check.DSN(database), check.Command(t)}
+	t.Run(fmt.Sprintf("%s, %v", s.name, mode), func(t *testing.T) {
+		pool := check.PoolLike(t, database, in(mode)) // whose connections are made now
+		site{pool, check.DSN(database), check.Command(t)}.run(t, operations)
+	})
 }
 
 // set sets nothing else for a database.
@@ -81,14 +69,6 @@ func set(t testing.TB, database *pgxpool.Pool, all []string) {
 	for _, one := range all {
 		check.Exec(t, database, alter+" SET "+one)
 	}
-}
-
-// shadowed is a migrated database with a shadow.
-func shadowed(t testing.TB) *pgxpool.Pool {
-	t.Helper()
-	database := check.OwnDatabase(t)
-	shadow(t, database)
-	return database
 }
 
 // shadow makes a schema with what could be taken for the server's or for ours. The
