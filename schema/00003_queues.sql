@@ -288,12 +288,14 @@ BEGIN
     -- IF EXISTS: one of the tables may have been dropped by hand.
     EXECUTE format('DROP TABLE IF EXISTS pgmq.%I', q_table);
     EXECUTE format('DROP TABLE IF EXISTS pgmq.%I', a_table);
-    -- The foreign keys do the same, unless session_replication_role is replica.
     names := ARRAY(SELECT queue_name FROM pgmq.meta WHERE pgmq.format_table_name(queue_name, 'q') = q_table);
-    DELETE FROM pgmq.partitioned_tables WHERE queue_name = ANY (names);
-    DELETE FROM pgmq.topic_bindings WHERE queue_name = ANY (names);
-    DELETE FROM pgmq.notify_insert_throttle WHERE queue_name = ANY (names);
     DELETE FROM pgmq.meta WHERE queue_name = ANY (names);
+    IF current_setting('session_replication_role') = 'replica' THEN
+        -- The foreign keys are not heeded.
+        DELETE FROM pgmq.partitioned_tables WHERE queue_name = ANY (names);
+        DELETE FROM pgmq.topic_bindings WHERE queue_name = ANY (names);
+        DELETE FROM pgmq.notify_insert_throttle WHERE queue_name = ANY (names);
+    END IF;
     RETURN true;
 END;
 $$;

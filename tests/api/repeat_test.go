@@ -1,8 +1,10 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -13,18 +15,17 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// yielding makes the server give way in two of three statements that write to a
-// queue, or in all. The sequence counts them, also those that were rolled back.
-func yielding(t testing.TB, pool *pgxpool.Pool, name, code, when string) {
+// yielding makes the server give way in the first statements that write to a queue. The
+// sequence counts all, also those that were rolled back.
+func yielding(t testing.TB, pool *pgxpool.Pool, name, code string, first int) {
 	t.Helper()
 	check.Exec(t, pool, `CREATE SEQUENCE tries`)
 	check.Exec(t, pool, fmt.Sprintf(`CREATE FUNCTION yield() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-		IF nextval('public.tries') %% 3 <> 0 OR %s THEN RAISE EXCEPTION 'it gives way' USING ERRCODE = '%s'; END IF;
+		IF nextval('public.tries') <= %d THEN RAISE EXCEPTION 'it gives way' USING ERRCODE = '%s'; END IF;
 		RETURN NULL;
-	END $$`, when, code))
+	END $$`, first, code))
 	check.Exec(t, pool, check.Tables(name, `
-		CREATE TRIGGER yield AFTER INSERT OR UPDATE OR DELETE ON {Q} FOR EACH STATEMENT EXECUTE FUNCTION yield();
-		CREATE TRIGGER yield AFTER TRUNCATE ON {Q} FOR EACH STATEMENT EXECUTE FUNCTION yield();
+		CREATE TRIGGER yield AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON {Q} FOR EACH STATEMENT EXECUTE FUNCTION yield();
 		CREATE TRIGGER yield AFTER INSERT OR DELETE ON {A} FOR EACH STATEMENT EXECUTE FUNCTION yield()`))
 }
 
@@ -33,33 +34,38 @@ func TestALoneStatementThatGaveWayIsRunAgain(t *testing.T) {
 	for _, code := range []string{"40001", "40P01"} {
 		pool := check.OwnDatabase(t)
 		q := check.OwnQueue[int](t, pool, "q")
-		yielding(t, pool, "q", code, "false")
-
-		check.Send(t, q, 1)
-		check.SendBatch(t, q, []int{2, 3})
-		_, err := q.SendMessages(t.Context(), queue.Outgoing[int]{Body: 4}, queue.Outgoing[int]{Body: 5})
-		check.OK(t, err)
-		check.OK(t, q.SendAsync(t.Context(), 6, nil))
-		check.OK(t, q.Flush(t.Context()))
-		msgs := check.Read(t, q, 3)
-		check.OK(t, q.SetVT(t.Context(), 1e9, msgs...))
-		check.OK(t, q.Delete(t.Context(), msgs[0]))
-		check.OK(t, q.Archive(t.Context(), msgs[1]))
-		_, err = q.SetVTID(t.Context(), 0, 3)
-		check.OK(t, err)
-		_, err = q.DeleteID(t.Context(), 3)
-		check.OK(t, err)
-		_, err = q.ArchiveID(t.Context(), 4)
-		check.OK(t, err)
-		popped, err := q.Pop(t.Context(), 1)
-		check.OK(t, err)
-		check.Equal(t, "popped", popped[0].Body, 5)
-		replayed, err := admin.Replay(t.Context(), pool, "q")
-		check.OK(t, err)
-		check.Equal(t, "replayed", replayed, 2)
-		purged, err := admin.Purge(t.Context(), pool, "q")
-		check.OK(t, err)
-		check.Equal(t, "purged", purged, 3)
+		yielding(t, pool, "q", code, 3)
+		var msgs []*queue.Message[int]
+		for step, do := range []func() error{
+			func() error { _, err := q.Send(t.Context(), 1); return err },
+			func() error { _, err := q.SendBatch(t.Context(), []int{2, 3}); return err },
+			func() error {
+				_, err := q.SendMessages(t.Context(), queue.Outgoing[int]{Body: 4}, queue.Outgoing[int]{Body: 5})
+				return err
+			},
+			func() error {
+				return errors.Join(q.SendAsync(t.Context(), 6, nil), q.Flush(t.Context()))
+			},
+			func() (err error) { msgs, err = q.Read(t.Context(), 2); return err },
+			func() error { return q.SetVT(t.Context(), time.Hour, msgs...) },
+			func() error { return q.Delete(t.Context(), msgs[0]) },
+			func() error { return q.Archive(t.Context(), msgs[1]) },
+			func() error { _, err := q.SetVTID(t.Context(), 0, 3); return err },
+			func() error { _, err := q.DeleteID(t.Context(), 3); return err },
+			func() error { _, err := q.ArchiveID(t.Context(), 4); return err },
+			func() error { _, err := q.Pop(t.Context(), 1); return err },
+			func() error { _, err := admin.Replay(t.Context(), pool, "q"); return err },
+			func() error { _, err := admin.Purge(t.Context(), pool, "q"); return err },
+		} {
+			check.Exec(t, pool, `ALTER SEQUENCE tries RESTART`)
+			if err := do(); err != nil {
+				t.Errorf("step %d: %v", step, err)
+			}
+			if n := check.Value[int](t, pool, `SELECT last_value::int FROM tries`); n < 4 {
+				t.Errorf("step %d wrote %d times", step, n)
+			}
+		}
+		check.Equal(t, "messages left", check.Remains(t, pool, "q"), 0)
 	}
 }
 
@@ -67,7 +73,7 @@ func TestAStatementThatAlwaysGivesWayFailsInTheEnd(t *testing.T) {
 	check.Parallel(t)
 	pool := check.OwnDatabase(t)
 	q := check.OwnQueue[int](t, pool, "q")
-	yielding(t, pool, "q", "40001", "true")
+	yielding(t, pool, "q", "40001", 1000)
 	_, err := q.Send(t.Context(), 1)
 	check.SQLState(t, err, "40001")
 	if n := check.Value[int](t, pool, `SELECT last_value::int FROM tries`); n < 2 || n > 20 {
@@ -80,7 +86,7 @@ func TestInATransactionNothingIsRunAgain(t *testing.T) {
 	check.Parallel(t)
 	pool := check.OwnDatabase(t)
 	q := check.OwnQueue[int](t, pool, "q")
-	yielding(t, pool, "q", "40001", "true")
+	yielding(t, pool, "q", "40001", 1000)
 	err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
 		_, err := q.WithTx(tx).Send(t.Context(), 1)
 		return err
