@@ -12,7 +12,7 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// A sample of the next test: the settings together, as far as they go together, each
+// A sample of the next two: the settings together, as far as they go together, each
 // mode once, and each command. The migrations run under them, too, in both directions.
 func TestEveryOperationWorksUnderOddSettings(t *testing.T) {
 	check.Parallel(t)
@@ -44,9 +44,18 @@ func TestEveryOperationWorksUnderEachSettingInEachMode(t *testing.T) {
 	for _, s := range odd {
 		for _, mode := range modes {
 			if s.works(mode) {
-				sweep(t, database, s, mode, everything())
+				sweep(t, database, s, mode, slices.Concat(inGo, inSQL))
 			}
 		}
+	}
+}
+
+func TestEveryCommandWorksUnderEachSetting(t *testing.T) {
+	check.Slow(t)
+	database := check.OwnDatabase(t)
+	shadow(t, database)
+	for _, s := range odd {
+		sweep(t, database, s, pgx.QueryExecModeCacheStatement, byCommand)
 	}
 }
 
