@@ -20,12 +20,18 @@ type kind int
 const (
 	usual   kind = iota
 	noPlain      // pgx refuses the mode simple_protocol, and says so
-	costly       // for the server; not in a plain run
+	costly       // for the server: with one mode, and not in a plain run
 )
 
-// works reports whether pgx can work in a mode.
+// works reports whether the setting is tried with a mode.
 func (s setting) works(mode pgx.QueryExecMode) bool {
-	return s.kind != noPlain || mode != pgx.QueryExecModeSimpleProtocol
+	switch s.kind {
+	case noPlain:
+		return mode != pgx.QueryExecModeSimpleProtocol
+	case costly:
+		return mode == pgx.QueryExecModeExec
+	}
+	return true
 }
 
 // odd are settings that a program which forgets about them meets somewhere.
