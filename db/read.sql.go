@@ -84,7 +84,7 @@ SELECT
     -- Not the snapshot's xmax, which is the first that has not ended.
     (
         SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint
-            + age(pg_snapshot_xmin(pg_current_snapshot())::text::xid)
+            + age(pg_snapshot_xmin(pg_current_snapshot())::xid)
     )::bigint AS next_id
 FROM taken
 `
@@ -211,7 +211,7 @@ SELECT
     (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint)::bigint AS oldest_running,
     (
         SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint
-            + age(pg_snapshot_xmin(pg_current_snapshot())::text::xid)
+            + age(pg_snapshot_xmin(pg_current_snapshot())::xid)
     )::bigint AS next_id
 FROM (
     SELECT msg_id, CASE WHEN vt > statement_timestamp() THEN vt END AS due_at

@@ -113,7 +113,7 @@ WITH sent AS (
     SELECT
         coalesce(nullif(body.visible_at, '0001-01-01 00:00:00+00'), statement_timestamp() + body.delay * interval '1 second'),
         body.message,
-        body.headers
+        nullif(body.headers, 'null')
     FROM ROWS FROM (
         unnest($2::jsonb[]),
         unnest($3::jsonb[]),
@@ -139,8 +139,9 @@ type SendManyParams struct {
 }
 
 // SendMany adds the messages of several callers in one statement, each with its
-// own headers and its own time or delay, in seconds; the year 1 is no time. Ids
-// are drawn, and returned, in the order of the arrays. Alone is as in Send.
+// own headers and its own time or delay, in seconds; the JSON null is no headers and
+// the year 1 no time: with array_nulls off an array as text has no NULL. Ids are
+// drawn, and returned, in the order of the arrays. Alone is as in Send.
 func (q *Queries) SendMany(ctx context.Context, db DBTX, arg SendManyParams) ([]int64, error) {
 	rows, err := db.Query(ctx, sendMany,
 		arg.Alone,

@@ -39,14 +39,15 @@ FROM sent;
 
 -- name: SendMany :many
 -- SendMany adds the messages of several callers in one statement, each with its
--- own headers and its own time or delay, in seconds; the year 1 is no time. Ids
--- are drawn, and returned, in the order of the arrays. Alone is as in Send.
+-- own headers and its own time or delay, in seconds; the JSON null is no headers and
+-- the year 1 no time: with array_nulls off an array as text has no NULL. Ids are
+-- drawn, and returned, in the order of the arrays. Alone is as in Send.
 WITH sent AS (
     INSERT INTO pgmq.template_queue (vt, message, headers)
     SELECT
         coalesce(nullif(body.visible_at, '0001-01-01 00:00:00+00'), statement_timestamp() + body.delay * interval '1 second'),
         body.message,
-        body.headers
+        nullif(body.headers, 'null')
     FROM ROWS FROM (
         unnest(sqlc.arg('messages')::jsonb[]),
         unnest(sqlc.arg('headers')::jsonb[]),

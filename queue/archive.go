@@ -8,6 +8,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/db"
 	"github.com/pgmq-go/pgmq/internal/option"
+	"github.com/pgmq-go/pgmq/internal/table"
 )
 
 // ArchivedMessage is a message in the archive. Its VisibleAt is the end of the
@@ -42,7 +43,7 @@ func (o *archiveOptions) narrow(ctx context.Context, c core) error {
 	if o.since == nil && o.until == nil {
 		return nil
 	}
-	span, err := queries.ArchivedSpan(ctx, c.bound.DB, db.ArchivedSpanParams{Since: o.since, Until: o.until})
+	span, err := table.Run(ctx, c.bound.DB, queries.ArchivedSpan, db.ArchivedSpanParams{Since: o.since, Until: o.until})
 	o.from, o.to = max(o.from, span.Lowest), span.Highest
 	return err
 }
@@ -89,7 +90,7 @@ func (c core) eachArchived(ctx context.Context, opts []ArchiveOption, do func(db
 		return err
 	}
 	for {
-		rows, err := queries.Archived(ctx, c.bound.DB, db.ArchivedParams{FromID: o.from, ToID: o.to, Since: o.since, Until: o.until, N: archivePage})
+		rows, err := table.Run(ctx, c.bound.Indexed, queries.Archived, db.ArchivedParams{FromID: o.from, ToID: o.to, Since: o.since, Until: o.until, N: archivePage})
 		if err != nil {
 			return err
 		}

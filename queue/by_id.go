@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/pgmq-go/pgmq/db"
+	"github.com/pgmq-go/pgmq/internal/table"
 )
 
 // DeleteID removes messages by id, as PGMQ does, and returns the ids of those that
@@ -12,7 +13,7 @@ import (
 // Errors: [ErrNoQueue] and what pgx returns.
 func (q *Queue[T]) DeleteID(ctx context.Context, ids ...int64) ([]int64, error) {
 	return q.byID(ctx, OpDelete, ids, func(ctx context.Context) ([]int64, error) {
-		return queries.DeleteID(ctx, q.bound.Indexed, ids)
+		return table.Run(ctx, q.bound.Indexed, queries.DeleteID, ids)
 	})
 }
 
@@ -20,7 +21,7 @@ func (q *Queue[T]) DeleteID(ctx context.Context, ids ...int64) ([]int64, error) 
 // returns the ids of those that existed, and has the same errors.
 func (q *Queue[T]) ArchiveID(ctx context.Context, ids ...int64) ([]int64, error) {
 	return q.byID(ctx, OpArchive, ids, func(ctx context.Context) ([]int64, error) {
-		return queries.ArchiveID(ctx, q.bound.Indexed, ids)
+		return table.Run(ctx, q.bound.Indexed, queries.ArchiveID, ids)
 	})
 }
 
@@ -33,7 +34,7 @@ func (q *Queue[T]) SetVTID(ctx context.Context, vt time.Duration, ids ...int64) 
 		return nil, q.fail("set vt by id", err)
 	}
 	existed, err := q.byID(ctx, OpSetVT, ids, func(ctx context.Context) ([]int64, error) {
-		return queries.SetVTID(ctx, q.bound.Indexed, db.SetVTIDParams{VT: vt, MsgIDs: ids})
+		return table.Run(ctx, q.bound.Indexed, queries.SetVTID, db.SetVTIDParams{VT: vt, MsgIDs: ids})
 	})
 	if err == nil && len(existed) > 0 {
 		err = q.dueIn(ctx, "set vt by id", vt)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/db"
 	"github.com/pgmq-go/pgmq/internal/option"
+	"github.com/pgmq-go/pgmq/internal/table"
 )
 
 // PeekOption is an option of Peek: [FromID].
@@ -48,7 +49,7 @@ func (q *Queue[T]) peek(ctx context.Context, n int, opts []PeekOption) ([]*Messa
 	if err != nil {
 		return nil, err
 	}
-	rows, err := queries.Peek(ctx, q.bound.DB, db.PeekParams{FromID: o.from, N: limit})
+	rows, err := table.Run(ctx, q.bound.Indexed, queries.Peek, db.PeekParams{FromID: o.from, N: limit})
 	if err != nil {
 		return nil, err
 	}

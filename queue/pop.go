@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pgmq-go/pgmq/db"
+	"github.com/pgmq-go/pgmq/internal/table"
 )
 
 // Pop removes up to n of the oldest visible messages and returns them, oldest first.
@@ -60,7 +61,7 @@ func (c core) popRows(ctx context.Context, n int32) ([]db.Message, error) {
 	defer release()
 	var msgs []db.Message
 	err = c.reader.Read(int(n), func(first int64, n int) (int, error) {
-		rows, err := queries.Pop(ctx, c.bound.Table.Indexed(on), db.PopParams{First: first, N: int32(n)})
+		rows, err := table.Run(ctx, c.bound.Table.Indexed(on), queries.Pop, db.PopParams{First: first, N: int32(n)})
 		msgs = append(msgs, rows...)
 		return len(rows), err
 	})
@@ -76,7 +77,9 @@ func (c core) popRows(ctx context.Context, n int32) ([]db.Message, error) {
 func (c core) archivePopped(ctx context.Context, row db.Message) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	err := queries.ArchivePopped(ctx, c.bound.DB, db.ArchivePoppedParams(row))
+	err := table.Repeat(ctx, c.bound.DB, func() error {
+		return queries.ArchivePopped(ctx, c.bound.DB, db.ArchivePoppedParams(row))
+	})
 	if err != nil {
 		return fmt.Errorf("and message %d could not be archived: %w", row.MsgID, err)
 	}

@@ -71,7 +71,7 @@ func (c core) readRows(ctx context.Context, n int32, vt time.Duration) ([]db.Mes
 	defer release()
 	lasting := vt > 0 && table.Alone(on) // otherwise what was read may still become visible
 	err = c.reader.Read(int(n), func(first int64, n int) (int, error) {
-		rows, err := queries.Read(ctx, c.bound.Table.Indexed(on), db.ReadParams{VT: vt, First: first, N: int32(n)})
+		rows, err := table.Run(ctx, c.bound.Table.Indexed(on), queries.Read, db.ReadParams{VT: vt, First: first, N: int32(n)})
 		if lasting {
 			c.reader.Note(rows, len(rows) < n)
 		}

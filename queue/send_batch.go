@@ -80,7 +80,7 @@ func (q *Queue[T]) sendBatch(ctx context.Context, bodies []T, opts []SendOption,
 		}
 		raws[i] = raw
 	}
-	ids, err := queries.SendBatch(ctx, q.bound.DB, db.SendBatchParams{
+	ids, err := table.Run(ctx, q.bound.DB, queries.SendBatch, db.SendBatchParams{
 		Alone:     table.Alone(q.bound.DB),
 		VisibleAt: o.at,
 		Delay:     o.delay,

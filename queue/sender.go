@@ -8,6 +8,7 @@ import (
 	"github.com/pgmq-go/pgmq/db"
 	"github.com/pgmq-go/pgmq/generics"
 	"github.com/pgmq-go/pgmq/internal/pgerr"
+	"github.com/pgmq-go/pgmq/internal/table"
 )
 
 // outgoing is an encoded message.
@@ -44,7 +45,7 @@ func newSender(on db.DBTX) *sender {
 }
 
 func sendOne(ctx context.Context, on db.DBTX, alone bool, o outgoing) (int64, error) {
-	return queries.Send(ctx, on, db.SendParams{
+	return table.Run(ctx, on, queries.Send, db.SendParams{
 		Alone:     alone,
 		VisibleAt: o.at,
 		Delay:     o.delay,
@@ -52,6 +53,9 @@ func sendOne(ctx context.Context, on db.DBTX, alone bool, o outgoing) (int64, er
 		Headers:   o.headers,
 	})
 }
+
+// noHeaders stands for none in an array. Headers are an object.
+var noHeaders = json.RawMessage("null")
 
 func sendMany(ctx context.Context, on db.DBTX, alone bool, batch []outgoing) ([]int64, error) {
 	many := db.SendManyParams{
@@ -66,6 +70,9 @@ func sendMany(ctx context.Context, on db.DBTX, alone bool, batch []outgoing) ([]
 		if o.at != nil {
 			many.VisibleAts[i] = *o.at
 		}
+		if o.headers == nil {
+			many.Headers[i] = noHeaders
+		}
 	}
-	return queries.SendMany(ctx, on, many)
+	return table.Run(ctx, on, queries.SendMany, many)
 }

@@ -20,7 +20,7 @@ import (
 // and what pgx returns. No messages are no error.
 func (q *Queue[T]) Delete(ctx context.Context, msgs ...*Message[T]) error {
 	return q.settle(ctx, OpDelete, msgs, func(ctx context.Context, r receipt.List) ([]int64, error) {
-		return queries.Delete(ctx, q.bound.Indexed, db.DeleteParams(r))
+		return table.Run(ctx, q.bound.Indexed, queries.Delete, db.DeleteParams(r))
 	})
 }
 
@@ -28,7 +28,7 @@ func (q *Queue[T]) Delete(ctx context.Context, msgs ...*Message[T]) error {
 // Like Delete, it checks each message's receipt and returns the same errors.
 func (q *Queue[T]) Archive(ctx context.Context, msgs ...*Message[T]) error {
 	return q.settle(ctx, OpArchive, msgs, func(ctx context.Context, r receipt.List) ([]int64, error) {
-		return queries.Archive(ctx, q.bound.Indexed, db.ArchiveParams(r))
+		return table.Run(ctx, q.bound.Indexed, queries.Archive, db.ArchiveParams(r))
 	})
 }
 
@@ -42,7 +42,7 @@ func (q *Queue[T]) SetVT(ctx context.Context, vt time.Duration, msgs ...*Message
 	}
 	sooner := false
 	err := q.settle(ctx, OpSetVT, msgs, func(ctx context.Context, r receipt.List) ([]int64, error) {
-		rows, err := queries.SetVT(ctx, q.bound.Indexed, db.SetVTParams{
+		rows, err := table.Run(ctx, q.bound.Indexed, queries.SetVT, db.SetVTParams{
 			VT:          vt,
 			MsgIDs:      r.MsgIDs,
 			ReadCts:     r.ReadCts,
@@ -119,7 +119,7 @@ func (q *Queue[T]) settle(
 // leaseLost finds out which of the lost messages, of which some were never read, are
 // still in the queue.
 func (c core) leaseLost(ctx context.Context, lost, unread []int64) error {
-	there, err := queries.Existing(ctx, c.bound.Indexed, lost)
+	there, err := table.Run(ctx, c.bound.Indexed, queries.Existing, lost)
 	if err != nil {
 		return &LeaseLostError{IDs: lost, Unread: unread} // all that is known
 	}

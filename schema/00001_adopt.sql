@@ -57,7 +57,7 @@ BEGIN
                 )
             )
         ELSE
-            regexp_replace(pg_get_functiondef(p.oid), 'RETURNING\s+\*', 'RETURNING ' || record_.columns, 'gi')
+            regexp_replace(pg_get_functiondef(p.oid), E'RETURNING\\s+\\*', 'RETURNING ' || record_.columns, 'gi')
         END
         FROM pg_catalog.pg_proc AS p, LATERAL (
             SELECT string_agg(CASE WHEN p.proname ~ '_with_poll$' THEN 'message_record.' ELSE '' END || quote_ident(attname), ', ' ORDER BY attnum) AS columns
@@ -65,7 +65,7 @@ BEGIN
             WHERE attrelid = to_regclass('pgmq.message_record') AND attnum > 0 AND NOT attisdropped
         ) AS record_
         WHERE p.pronamespace = to_regnamespace('pgmq') AND p.prorettype = to_regtype('pgmq.message_record')
-            AND (p.prosrc ~* 'RETURNING\s+\*' OR p.proname ~ '^read.*_with_poll$')
+            AND (p.prosrc ~* E'RETURNING\\s+\\*' OR p.proname ~ '^read.*_with_poll$')
     LOOP
         EXECUTE old;
     END LOOP;
@@ -74,11 +74,17 @@ END $$;
 
 CREATE SCHEMA IF NOT EXISTS pgmq;
 
+-- A database may have revoked this right from PUBLIC for all functions to come. Ours
+-- do nothing that their caller may not do, and call each other: the grants on tables
+-- decide.
+ALTER DEFAULT PRIVILEGES IN SCHEMA pgmq GRANT EXECUTE ON FUNCTIONS TO PUBLIC;
+
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq._drop_outdated(names text[])
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off
 AS $$
 DECLARE
     -- The functions of PGMQ 1.13.1. CREATE OR REPLACE keeps their privileges, and
@@ -345,4 +351,5 @@ END $adopt$;
 -- IF EXISTS: a way up that stopped half-way has not run them.
 DROP FUNCTION IF EXISTS pgmq._adopt_throttles(), pgmq._adopt_messages(), pgmq._adopt_metrics();
 DROP FUNCTION pgmq._drop_outdated(text[]);
+ALTER DEFAULT PRIVILEGES IN SCHEMA pgmq REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 DROP SCHEMA pgmq;

@@ -142,7 +142,9 @@ DECLARE
         SELECT string_agg(pg_describe_object(classid, objid, 0), ', ' ORDER BY objid)
         FROM pg_catalog.pg_depend
         WHERE refclassid = 'pg_catalog.pg_namespace'::regclass AND refobjid = 'pgmq'::regnamespace AND deptype = 'n'
-            AND NOT (classid = 'pg_catalog.pg_proc'::regclass AND objid::regproc::text ~ '\m_(drop_outdated|adopt_\w+)$')
+            AND NOT (classid = 'pg_catalog.pg_proc'::regclass AND objid IN (
+                SELECT oid FROM pg_catalog.pg_proc WHERE proname = '_drop_outdated' OR starts_with(proname, '_adopt_')
+            ))
     );
 BEGIN
     IF others IS NOT NULL THEN

@@ -30,8 +30,8 @@ BEGIN
     IF length(queue_name) > 47 THEN
         RAISE EXCEPTION 'queue name is too long, maximum length is 47 characters';
     END IF;
-    IF queue_name ~ '\$|;|--|''' THEN
-        RAISE EXCEPTION 'queue name contains invalid characters: $, ;, --, or \''';
+    IF queue_name ~ '[$]|;|--|''' THEN
+        RAISE EXCEPTION E'queue name contains invalid characters: $, ;, --, or \\''';
     END IF;
     -- Postgres truncates longer identifiers, and two queues could share a table.
     IF octet_length(pgmq.format_table_name(queue_name, 'q')) > 63 THEN
@@ -267,6 +267,7 @@ DECLARE
     q_table text := pgmq.format_table_name($1, 'q');
     a_table text := pgmq.format_table_name($1, 'a');
     parent  text;
+    names   text[];
 BEGIN
     PERFORM pgmq.acquire_queue_lock($1);
     PERFORM pgmq._fire_notify_trigger(q_table);
@@ -287,7 +288,14 @@ BEGIN
     -- IF EXISTS: one of the tables may have been dropped by hand.
     EXECUTE format('DROP TABLE IF EXISTS pgmq.%I', q_table);
     EXECUTE format('DROP TABLE IF EXISTS pgmq.%I', a_table);
-    DELETE FROM pgmq.meta WHERE pgmq.format_table_name(queue_name, 'q') = q_table;
+    names := ARRAY(SELECT queue_name FROM pgmq.meta WHERE pgmq.format_table_name(queue_name, 'q') = q_table);
+    DELETE FROM pgmq.meta WHERE queue_name = ANY (names);
+    IF current_setting('session_replication_role') = 'replica' THEN
+        -- The foreign keys are not heeded.
+        DELETE FROM pgmq.partitioned_tables WHERE queue_name = ANY (names);
+        DELETE FROM pgmq.topic_bindings WHERE queue_name = ANY (names);
+        DELETE FROM pgmq.notify_insert_throttle WHERE queue_name = ANY (names);
+    END IF;
     RETURN true;
 END;
 $$;

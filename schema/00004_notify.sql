@@ -268,7 +268,7 @@ BEGIN
         WHERE tgrelid = q AND tgname = 'trigger_notify_queue_insert_listeners'
             AND tgfoid = 'pgmq.notify_queue_listeners()'::regprocedure
             AND tginitdeferred AND tgqual IS NOT NULL AND tgenabled <> 'D'
-            AND tgargs = convert_to(queue, getdatabaseencoding()) || '\x00'
+            AND tgargs = convert_to(queue, getdatabaseencoding()) || E'\\x00'
     ) THEN
         PERFORM pgmq._drop_notify_trigger($1, queue);
         -- Once for a transaction: its first row queues the trigger.

@@ -24,6 +24,7 @@ CREATE OR REPLACE FUNCTION pgmq._has_group_index(q_table regclass)
 RETURNS boolean
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off
 AS $$
     SELECT EXISTS (
         SELECT FROM pg_index

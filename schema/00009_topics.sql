@@ -13,7 +13,7 @@ CREATE TABLE IF NOT EXISTS pgmq.topic_bindings (
     bound_at       timestamptz DEFAULT now() NOT NULL,
     compiled_regex text        GENERATED ALWAYS AS (
         '^' || replace(
-            replace(regexp_replace(pattern, '([.+?{}()|\[\]\\^$])', '\\\1', 'g'), '*', '[^.]+'),
+            replace(regexp_replace(pattern, E'([.+?{}()|\\[\\]\\\\^$])', E'\\\\\\1', 'g'), '*', '[^.]+'),
             '#', '.*'
         ) || '$'
     ) STORED,
@@ -221,7 +221,7 @@ BEGIN
             OFFSET 0
         ) AS b
         -- LIKE matches more than the regular expression and costs a hundredth.
-        WHERE CASE WHEN $1 LIKE translate(b.pattern, '*#\', '%%_') THEN $1 ~ b.compiled_regex END
+        WHERE CASE WHEN $1 LIKE translate(b.pattern, E'*#\\', '%%_') THEN $1 ~ b.compiled_regex END
         ORDER BY b.pattern, b.queue_name;
 END;
 $$;

@@ -1,5 +1,8 @@
 -- The steps that maintain a partitioned table: create partitions ahead of the
 -- messages, empty the default partition, drop expired partitions.
+--
+-- Bounds go from one function to the other as text. Those that print or parse times
+-- set the time zone and the DateStyle themselves.
 
 -- +goose Up
 CREATE TABLE IF NOT EXISTS pgmq.partitioned_tables (
@@ -145,6 +148,8 @@ CREATE OR REPLACE FUNCTION pgmq._partition_high_water(queue_name text, partition
 RETURNS text
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
 AS $$
 DECLARE
     front text := now();
@@ -205,6 +210,8 @@ CREATE OR REPLACE FUNCTION pgmq._missing_partition(
 )
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
 AS $$
 DECLARE
     value   text := pgmq._partition_high_water(t.queue_name, t.partition_interval);
@@ -239,6 +246,8 @@ CREATE OR REPLACE FUNCTION pgmq._drop_expired_partition(t pgmq.partitioned_table
 RETURNS text
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
 AS $$
 DECLARE
     front  CONSTANT text := pgmq._partition_high_water(t.queue_name, t.partition_interval);
@@ -247,7 +256,7 @@ DECLARE
     unread boolean := false;
 BEGIN
     FOR old IN
-        SELECT c.relname AS name, substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \(''(.*)''\)') AS upper
+        SELECT c.relname AS name, substring(pg_get_expr(c.relpartbound, c.oid) FROM E'TO \\(''(.*)''\\)') AS upper
         FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
         WHERE i.inhparent = format('pgmq.%I', $2)::regclass
         ORDER BY c.oid
@@ -280,6 +289,7 @@ CREATE OR REPLACE FUNCTION pgmq._maintain_step(queue_name text, prefix text)
 RETURNS text
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off
 AS $$
 DECLARE
     parent  CONSTANT text := pgmq.format_table_name($1, $2);
@@ -302,7 +312,7 @@ BEGIN
     EXCEPTION WHEN undefined_table THEN
         RETURN NULL;
     END;
-    control := substring(pg_get_partkeydef(format('pgmq.%I', parent)::regclass) FROM '\((.*)\)');
+    control := substring(pg_get_partkeydef(format('pgmq.%I', parent)::regclass) FROM E'\\((.*)\\)');
 
     missing := pgmq._missing_partition(t, parent, control);
     IF missing.name IS NOT NULL THEN

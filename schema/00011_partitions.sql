@@ -203,6 +203,22 @@ END;
 $$;
 -- +goose StatementEnd
 
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._commit_refused()
+RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    COMMIT;
+EXCEPTION WHEN invalid_transaction_termination THEN
+    RETURN SQLERRM;
+END;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq._commit_refused IS
+    'What the server says, in the language of the session, about a COMMIT in a function or in a transaction of the caller.';
+
 -- Everything is qualified: SET would forbid COMMIT.
 -- +goose StatementBegin
 CREATE OR REPLACE PROCEDURE pgmq.maintain_partitions(queue_name text DEFAULT NULL)
@@ -212,6 +228,16 @@ DECLARE
     t    record;
     done text;
 BEGIN
+    BEGIN
+        -- Refused in any case. The reason is this block, unless the caller is one.
+        COMMIT;
+    EXCEPTION WHEN invalid_transaction_termination THEN
+        IF SQLERRM OPERATOR(pg_catalog.=) pgmq._commit_refused() THEN
+            RAISE EXCEPTION 'pgmq.maintain_partitions commits each step, which it cannot do in a transaction of the caller or in a function'
+                USING ERRCODE = 'invalid_transaction_termination',
+                      HINT = 'CALL it as a statement of its own: outside of BEGIN and COMMIT, without psql -1, or by "pgmq maintain".';
+        END IF;
+    END;
     FOR t IN
         SELECT c.queue_name, c.prefix
         FROM pgmq.partitioned_tables AS c
@@ -267,6 +293,7 @@ COMMENT ON FUNCTION pgmq.set_partition_retention IS
 -- +goose Down
 DROP FUNCTION pgmq.set_partition_retention(text, text, boolean);
 DROP PROCEDURE pgmq.maintain_partitions(text);
+DROP FUNCTION pgmq._commit_refused();
 DROP FUNCTION pgmq._try_maintain_step(text, text);
 DROP FUNCTION pgmq._try_queue_lock(text);
 DROP FUNCTION pgmq.convert_archive_partitioned(text, text, text, integer);

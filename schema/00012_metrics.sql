@@ -43,6 +43,7 @@ CREATE OR REPLACE FUNCTION pgmq.metrics(queue_name text)
 RETURNS pgmq.metrics_result
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off
 AS $$
 DECLARE
     -- Blocks: 32 MB at the usual block size, which takes some milliseconds to count.

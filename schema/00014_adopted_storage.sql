@@ -8,6 +8,7 @@ CREATE OR REPLACE FUNCTION pgmq._apply_storage(queue_name text)
 RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off
 AS $$
 DECLARE
     q_table  CONSTANT text := pgmq.format_table_name($1, 'q');

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -54,13 +55,27 @@ func (l load) waiting() int {
 	return max(l.Producers*l.Batch, min(mostWaiting, heaviestWaiting/l.Size))
 }
 
-// pool returns one with a connection for every producer, in reason.
+// pool returns one with a connection for every producer, in reason. It prepares its
+// statements, as programs do, unless there is a pooler or the DSN says otherwise.
 func (l load) pool(ctx context.Context, t *target) (*pgxpool.Pool, error) {
 	config, err := t.config()
 	if err != nil {
 		return nil, err
 	}
 	config.MaxConns = max(config.MaxConns, int32(min(l.Producers, 32)+4)) //nolint:gosec // 36 at most
+	pool, err := dial.Pool(ctx, config)
+	if err != nil || dial.NamesExecMode(t.url()) {
+		return pool, err
+	}
+	between, err := dial.PoolerOf(ctx, pool)
+	if err == nil && between != dial.NoPooler {
+		return pool, nil
+	}
+	pool.Close()
+	if err != nil {
+		return nil, err
+	}
+	config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
 	return dial.Pool(ctx, config)
 }
 

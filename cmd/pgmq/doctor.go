@@ -9,12 +9,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/spf13/cobra"
 
-	"github.com/pgmq-go/pgmq/internal/dial"
 	"github.com/pgmq-go/pgmq/internal/doctor"
 	"github.com/pgmq-go/pgmq/internal/inspect"
 	"github.com/pgmq-go/pgmq/schema"
@@ -42,7 +40,7 @@ could not be made; else 0. It is 1 when the server does not answer.`,
 			if openFor <= 0 {
 				return usage(cmd, errors.New("--max-transaction must be positive"))
 			}
-			return withCarefulPool(cmd, t, func(pool *pgxpool.Pool) error {
+			return withPool(cmd, t, func(pool *pgxpool.Pool) error {
 				found := examination(cmd.Context(), pool, openFor)
 				if err := cmd.Context().Err(); err != nil {
 					return err
@@ -54,24 +52,6 @@ could not be made; else 0. It is 1 when the server does not answer.`,
 	examine.Flags().DurationVar(&openFor, "max-transaction", time.Minute, "how `long` transactions may be open")
 	jsonFlag(examine, &asJSON, "write a JSON array")
 	return examine
-}
-
-// withCarefulPool is withPool for a database that may be behind a pooler without
-// our knowledge: it leaves no prepared statement in its sessions.
-func withCarefulPool(cmd *cobra.Command, t *target, do func(*pgxpool.Pool) error) error {
-	config, err := t.config()
-	if err != nil {
-		return err
-	}
-	if config.ConnConfig.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
-		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
-	}
-	pool, err := dial.Pool(cmd.Context(), config)
-	if err != nil {
-		return err
-	}
-	defer pool.Close()
-	return do(pool)
 }
 
 // examinationTime limits the checks, in case the server stops answering meanwhile.

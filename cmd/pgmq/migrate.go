@@ -14,6 +14,7 @@ import (
 	"github.com/pressly/goose/v3"
 	"github.com/spf13/cobra"
 
+	"github.com/pgmq-go/pgmq/internal/generate"
 	"github.com/pgmq-go/pgmq/internal/inspect"
 	"github.com/pgmq-go/pgmq/schema"
 )
@@ -22,8 +23,12 @@ func migrateCommand(t *target) *cobra.Command {
 	migrate := &cobra.Command{
 		Use:   "migrate",
 		Short: "Apply, revert, list or export the migrations of schema pgmq",
-		Args:  noCommand,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Long: `Apply, revert, list or export the migrations of schema pgmq.
+
+What changes the schema needs a direct connection, not one through a pooler that
+assigns sessions by transaction: its lock belongs to a session.`,
+		Args: noCommand,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	migrate.AddCommand(migrateUp(t), migrateDown(t), migrateStatus(t), migrateRebaseline(t), migrateExport())
 	return migrate
@@ -38,10 +43,10 @@ func migrateUp(t *target) *cobra.Command {
 		Example: `  pgmq migrate up --database-url postgres://app@localhost/app`,
 		Args:    exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withDB(cmd, t, nil, func(db *sql.DB) error {
-				if dry {
-					return dryUp(cmd, db)
-				}
+			if dry {
+				return withDB(cmd, t, nil, func(db *sql.DB) error { return dryUp(cmd, db) })
+			}
+			return withDirectDB(cmd, t, nil, func(db *sql.DB) error {
 				provider, err := schema.Provider(db)
 				if err != nil {
 					return err
@@ -72,10 +77,10 @@ archive holds messages, unless --drop-messages is given.`,
 			if dropMessages {
 				settings["pgmq.drop_messages"] = "on"
 			}
-			return withDB(cmd, t, settings, func(db *sql.DB) error {
-				if dry {
-					return dryDown(cmd, db, all)
-				}
+			if dry {
+				return withDB(cmd, t, settings, func(db *sql.DB) error { return dryDown(cmd, db, all) })
+			}
+			return withDirectDB(cmd, t, settings, func(db *sql.DB) error {
 				err := takeBack(cmd, db, all)
 				var pg *pgconn.PgError
 				if errors.As(err, &pg) && pg.Code == "55000" { // raised by the migration itself
@@ -137,7 +142,7 @@ A database with the present history stays as it is.`,
 				_, err = fmt.Fprint(cmd.OutOrStdout(), script)
 				return err
 			}
-			return withDB(cmd, t, nil, func(db *sql.DB) error {
+			return withDirectDB(cmd, t, nil, func(db *sql.DB) error {
 				if err := schema.Rebaseline(cmd.Context(), db); err != nil {
 					return err
 				}
@@ -192,7 +197,7 @@ func export(out io.Writer, dir string) error {
 		}
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		switch have, err := os.ReadFile(path); {
-		case err == nil && string(have) == string(want):
+		case err == nil && generate.SameText(have, want):
 			fmt.Fprintln(out, "unchanged", path)
 			continue
 		case err == nil:
@@ -234,13 +239,4 @@ func report(cmd *cobra.Command, provider *goose.Provider, results []*goose.Migra
 	}
 	_, err = fmt.Fprintf(out, "schema pgmq is at version %d\n", version)
 	return err
-}
-
-func withDB(cmd *cobra.Command, t *target, settings map[string]string, do func(*sql.DB) error) error {
-	db, closeAll, err := t.sqlDB(cmd.Context(), settings)
-	if err != nil {
-		return err
-	}
-	defer closeAll()
-	return do(db)
 }

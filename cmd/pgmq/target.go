@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"maps"
 	"os"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -45,30 +46,48 @@ func (t target) pool(ctx context.Context) (*pgxpool.Pool, error) {
 	return dial.Pool(ctx, config)
 }
 
-// sqlDB is pool for goose, which speaks database/sql. settings are for its sessions.
-func (t target) sqlDB(ctx context.Context, settings map[string]string) (db *sql.DB, closeAll func(), err error) {
-	config, err := t.config()
-	if err != nil {
-		return nil, nil, err
-	}
-	for name, value := range settings {
-		config.ConnConfig.RuntimeParams[name] = value
-	}
-	pool, err := dial.Pool(ctx, config)
-	if err != nil {
-		return nil, nil, err
-	}
-	db = stdlib.OpenDBFromPool(pool)
-	return db, func() { db.Close(); pool.Close() }, nil
+func withPool(cmd *cobra.Command, t *target, do func(*pgxpool.Pool) error) error {
+	return withSettings(cmd, t, nil, do)
 }
 
-func withPool(cmd *cobra.Command, t *target, do func(*pgxpool.Pool) error) error {
-	pool, err := t.pool(cmd.Context())
+// withSettings is withPool for sessions with settings.
+func withSettings(cmd *cobra.Command, t *target, settings map[string]string, do func(*pgxpool.Pool) error) error {
+	config, err := t.config()
+	if err != nil {
+		return err
+	}
+	maps.Copy(config.ConnConfig.RuntimeParams, settings)
+	pool, err := dial.Pool(cmd.Context(), config)
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
 	return do(pool)
+}
+
+// withDB is withSettings for goose, which speaks database/sql.
+func withDB(cmd *cobra.Command, t *target, settings map[string]string, do func(*sql.DB) error) error {
+	return withSettings(cmd, t, settings, func(pool *pgxpool.Pool) error {
+		db := stdlib.OpenDBFromPool(pool)
+		defer db.Close()
+		return do(db)
+	})
+}
+
+// withDirectDB is withDB for what takes the lock of a session. A pooler that hands
+// the session to others would leave the lock behind there.
+func withDirectDB(cmd *cobra.Command, t *target, settings map[string]string, do func(*sql.DB) error) error {
+	return withPool(cmd, t, func(pool *pgxpool.Pool) error {
+		between, err := dial.PoolerOf(cmd.Context(), pool)
+		if err != nil {
+			return err
+		}
+		if between == dial.ByTransaction {
+			return errors.New("this is a pooler that assigns sessions by transaction, and migrations need a session of their own: " +
+				"pass a direct connection to the server by --database-url or DATABASE_URL")
+		}
+		return withDB(cmd, t, settings, do)
+	})
 }
 
 // withQueue opens a queue with bodies as they are stored.

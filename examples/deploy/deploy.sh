@@ -19,7 +19,9 @@ rm -rf "$build"
 go build -o "$build/" . ../../cmd/pgmq
 "$build/pgmq" migrate export "$build/migrations" >/dev/null
 
-export GOOSE_DRIVER=postgres GOOSE_DBSTRING="$DATABASE_URL"
+# Without the settings of pgx's pool, which goose does not know.
+GOOSE_DBSTRING=$(printf %s "$DATABASE_URL" | sed -E 's/(pool_[a-z_]+|default_query_exec_mode|[a-z]+_cache_capacity)=[^&]*&?//g; s/[?&]$//')
+export GOOSE_DRIVER=postgres GOOSE_DBSTRING
 GOOSE_TABLE=public.pgmq_schema_version goose -dir "$build/migrations" up
 GOOSE_TABLE=goose_db_version goose -dir migrations up
 

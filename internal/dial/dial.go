@@ -21,13 +21,33 @@ const timeout = 10 * time.Second
 
 // Parse returns how to reach the database of a DSN, also from the PG* variables.
 // Its error does not show the password.
+//
+// Unless the DSN names a default_query_exec_mode, sessions get no prepared
+// statement: behind a pooler without our knowledge, another program would find it
+// there, and fail.
 func Parse(url string) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		// pgx redacts too, but what does not parse it cannot redact for sure.
 		return nil, fmt.Errorf("%q is no database URL; it looks like postgres://user:password@host:5432/database", postgres.Redact(url))
 	}
+	if !NamesExecMode(url) {
+		config.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
+	}
+	config.ConnConfig.RuntimeParams["datestyle"] = "ISO" // of times as text, pgx and goose know no other
+	config.ConnConfig.RuntimeParams["client_encoding"] = "UTF8"
 	return config, nil
+}
+
+// NamesExecMode reports whether a DSN has a default_query_exec_mode.
+func NamesExecMode(url string) bool {
+	// pgxpool takes what is its own out of the settings; pgconn leaves it there.
+	settings, err := pgconn.ParseConfig(url)
+	if err != nil {
+		return false
+	}
+	_, named := settings.RuntimeParams["default_query_exec_mode"]
+	return named
 }
 
 // Pool returns a pool whose server has answered.

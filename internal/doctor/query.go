@@ -14,11 +14,14 @@ import (
 )
 
 // beginReadOnly begins a transaction that cannot change anything and does not block
-// others. It turns JIT off, as compiling would take longer than these queries.
+// others. It turns JIT off, as compiling would take longer than these queries. The
+// styles are those in which pgx understands times as text.
 const beginReadOnly = `BEGIN READ ONLY;
 	SET LOCAL lock_timeout = '500ms';
 	SET LOCAL statement_timeout = '5s';
 	SET LOCAL jit = off;
+	SET LOCAL datestyle = ISO;
+	SET LOCAL intervalstyle = postgres;
 	SET LOCAL search_path = pg_catalog, pg_temp`
 
 // readOnly runs do in a transaction that beginReadOnly begins.

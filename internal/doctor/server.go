@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/pgmq-go/pgmq/internal/dial"
 )
 
 var (
@@ -48,54 +48,21 @@ func server(ctx context.Context, e *Examination) ([]Finding, error) {
 	return []Finding{{Level: OK, What: "PostgreSQL " + s.Version + ", a primary"}}, nil
 }
 
-// pooler finds out whether a pooler is between the program and the server. A pooler
-// makes up the process id that it reports to its clients.
 func pooler(ctx context.Context, e *Examination) ([]Finding, error) {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second) // the pooler may have no second session
-	defer cancel()
-	const getPID = "SELECT pg_backend_pid()"
-	first, err := e.pool.Acquire(ctx)
-	if err != nil {
+	between, err := dial.PoolerOf(ctx, e.pool)
+	switch {
+	case err != nil:
 		return nil, err
+	case between == dial.ByTransaction:
+		return []Finding{{
+			Level: Notice,
+			What:  "a pooler assigns sessions by transaction: consumers receive no notifications, so they poll",
+			Do:    "give consumers and pgmq migrate a direct connection; see docs/consuming.md",
+		}}, nil
+	case between == dial.ByConnection:
+		return []Finding{{Level: OK, What: "a pooler is in between; it seems to keep one session for each connection"}}, nil
 	}
-	defer first.Release()
-	var session uint32
-	if err := first.QueryRow(ctx, getPID).Scan(&session); err != nil {
-		return nil, err
-	}
-	if session == first.Conn().PgConn().PID() {
-		return nil, nil
-	}
-	// The first connection is still open. If another one has its session, the pooler
-	// shares sessions.
-	for range 3 {
-		other, err := pgx.ConnectConfig(ctx, e.pool.Config().ConnConfig)
-		if err != nil {
-			break
-		}
-		defer closeConn(ctx, other)
-		var same uint32
-		if _, err := other.Exec(ctx, "BEGIN"); err != nil { // it keeps this session, so that the next connection gets another
-			break
-		}
-		if err := other.QueryRow(ctx, getPID).Scan(&same); err != nil {
-			break
-		}
-		if same == session {
-			return []Finding{{
-				Level: Notice,
-				What:  "a pooler assigns sessions by transaction: consumers receive no notifications, so they poll",
-				Do:    "give consumers and pgmq migrate a direct connection; see docs/consuming.md",
-			}}, nil
-		}
-	}
-	return []Finding{{Level: OK, What: "a pooler is in between; it seems to keep one session for each connection"}}, nil
-}
-
-func closeConn(ctx context.Context, conn *pgx.Conn) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-	defer cancel()
-	_ = conn.Close(ctx)
+	return nil, nil
 }
 
 // clock compares the clocks, as precisely as a round trip allows.

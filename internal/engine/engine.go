@@ -149,7 +149,7 @@ func (e *Engine) open(ctx context.Context) (end func(), err error) {
 // for its permissions.
 func (e *Engine) check(ctx context.Context) error {
 	tableOf := func(t *table.Table) (string, error) {
-		row, err := queries.Find(ctx, t.Bind(e.pool))
+		row, err := table.Ask(ctx, t.Bind(e.pool), queries.Find)
 		if err == nil && !row.Found {
 			err = pgerr.ErrNoQueue
 		}
@@ -168,7 +168,7 @@ func (e *Engine) check(ctx context.Context) error {
 			return option.Invalid("DeadLetterTo is the queue itself")
 		}
 	}
-	_, err = queries.Existing(ctx, e.queue.DB, nil)
+	_, err = table.Run(ctx, e.queue.DB, queries.Existing, nil)
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/db"
 	"github.com/pgmq-go/pgmq/internal/receipt"
+	"github.com/pgmq-go/pgmq/internal/table"
 )
 
 // giveBack makes messages visible again that no handler has had, as if they had not
@@ -18,7 +19,7 @@ func (h *heartbeat) giveBack(batches []batch) {
 	defer cancel()
 	h.wait()
 	_, r := receipt.Sorted(deliveries, (*Delivery).receipt)
-	ids, err := queries.GiveBack(ctx, h.queue.Indexed, db.GiveBackParams(r))
+	ids, err := table.Run(ctx, h.queue.Indexed, queries.GiveBack, db.GiveBackParams(r))
 	if err != nil {
 		h.outages.begin(ctx, err) // they come back when their VT ends
 		return

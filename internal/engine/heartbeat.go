@@ -81,7 +81,7 @@ func (h *heartbeat) extendOnAny(ctx context.Context, deliveries []*Delivery) (ke
 	kept = map[int64]bool{}
 	extend := func(ctx context.Context, on table.Conn) error {
 		_, r := receipt.Sorted(deliveries, (*Delivery).receipt)
-		rows, err := queries.SetVT(ctx, h.queue.Table.Indexed(on), db.SetVTParams{
+		rows, err := table.Run(ctx, h.queue.Table.Indexed(on), queries.SetVT, db.SetVTParams{
 			VT: h.options.VT, MsgIDs: r.MsgIDs, ReadCts: r.ReadCts, LastReadAts: r.LastReadAts,
 		})
 		for _, row := range rows {

@@ -22,15 +22,15 @@ func (s *shared) record(ctx context.Context, on table.Conn, to Disposition, deli
 	bound := s.queue.Table.Indexed(on)
 	switch to {
 	case Delete:
-		return queries.Delete(ctx, bound, db.DeleteParams(r))
+		return table.Run(ctx, bound, queries.Delete, db.DeleteParams(r))
 	case Archive:
-		return queries.Archive(ctx, bound, db.ArchiveParams(r))
+		return table.Run(ctx, bound, queries.Archive, db.ArchiveParams(r))
 	case Retry:
 		delays := make([]float64, len(deliveries))
 		for i, d := range deliveries {
 			delays[i] = d.after.Seconds()
 		}
-		return queries.Postpone(ctx, bound, db.PostponeParams{
+		return table.Run(ctx, bound, queries.Postpone, db.PostponeParams{
 			MsgIDs: r.MsgIDs, ReadCts: r.ReadCts, LastReadAts: r.LastReadAts, Delays: delays,
 		})
 	}
@@ -42,7 +42,7 @@ func (s *shared) record(ctx context.Context, on table.Conn, to Disposition, deli
 	if to == DeadLetter && s.options.DeadLetterTo != "" {
 		target = pgtype.Text{String: s.options.DeadLetterTo, Valid: true}
 	}
-	return queries.DeadLetter(ctx, bound, db.DeadLetterParams{
+	return table.Run(ctx, bound, queries.DeadLetter, db.DeadLetterParams{
 		Source: s.queue.Name, Target: target, MsgIDs: r.MsgIDs, ReadCts: r.ReadCts, LastReadAts: r.LastReadAts, Notes: notes,
 	})
 }

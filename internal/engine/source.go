@@ -9,6 +9,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/db"
 	"github.com/pgmq-go/pgmq/internal/scan"
+	"github.com/pgmq-go/pgmq/internal/table"
 	"github.com/pgmq-go/pgmq/internal/wake"
 )
 
@@ -53,7 +54,7 @@ func (s *source) claim(ctx context.Context, n int) ([]*Delivery, error) {
 	s.snapshot = snapshot{}
 	if ids := s.schedule.Take(time.Now(), n); len(ids) > 0 {
 		deliveries, err := s.read(ctx, func(ctx context.Context, on db.DBTX) ([]db.Message, error) {
-			return queries.ReadID(ctx, on, db.ReadIDParams{VT: s.options.VT, MsgIDs: ids})
+			return table.Run(ctx, on, queries.ReadID, db.ReadIDParams{VT: s.options.VT, MsgIDs: ids})
 		})
 		if len(deliveries) > 0 || err != nil {
 			return deliveries, err
@@ -62,7 +63,7 @@ func (s *source) claim(ctx context.Context, n int) ([]*Delivery, error) {
 	s.schedule.Reads()
 	s.snapshot.subscription = s.listener.Subscription(s.key)
 	return s.read(ctx, func(ctx context.Context, on db.DBTX) ([]db.Message, error) {
-		rows, err := queries.Read(ctx, on, db.ReadParams{VT: s.options.VT, First: s.schedule.Mark(), N: int32(n)})
+		rows, err := table.Run(ctx, on, queries.Read, db.ReadParams{VT: s.options.VT, First: s.schedule.Mark(), N: int32(n)})
 		s.schedule.Found(rows, len(rows) < n)
 		if len(rows) > 0 {
 			s.listener.Ended(rows[0].OldestRunning)
@@ -130,7 +131,7 @@ func (s *source) scan(ctx context.Context, first, before int64) (found db.ScanRo
 		}
 		defer release()
 		start := time.Now()
-		found, err = queries.Scan(ctx, s.queue.Table.Indexed(conn), scan.Params(first, before))
+		found, err = table.Run(ctx, s.queue.Table.Indexed(conn), queries.Scan, scan.Params(first, before))
 		took = time.Since(start)
 		return err
 	})

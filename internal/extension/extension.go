@@ -50,7 +50,7 @@ $migrations$;
     SELECT substr(q.relname, 3), q.relkind = 'p', q.relpersistence = 'u'
     FROM pg_catalog.pg_class AS q
     JOIN pg_catalog.pg_class AS a ON a.relnamespace = q.relnamespace AND a.relname = 'a_' || substr(q.relname, 3)
-    WHERE q.relnamespace = 'pgmq'::regnamespace AND q.relname LIKE 'q\_%%'
+    WHERE q.relnamespace = 'pgmq'::regnamespace AND starts_with(q.relname, 'q_')
         AND q.relkind IN ('r', 'p') AND NOT q.relispartition;
 
     PERFORM pg_catalog.pg_extension_config_dump('pgmq.meta', '');

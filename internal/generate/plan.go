@@ -30,7 +30,7 @@ type Plan struct {
 type File struct {
 	Path    string
 	Text    []byte
-	Current bool // the file exists with this text
+	Current bool // the file exists with this text, whatever ends its lines
 }
 
 // NewPlan loads a declaration and compares it with the existing files.
@@ -47,7 +47,7 @@ func NewPlan(file string, now time.Time) (*Plan, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	p.Code.Current = err == nil && bytes.Equal(have, p.Code.Text)
+	p.Code.Current = err == nil && SameText(have, p.Code.Text)
 
 	history, err := ReadHistory(d.Migrations)
 	if err != nil {
@@ -60,6 +60,12 @@ func NewPlan(file string, now time.Time) (*Plan, error) {
 		Current: len(p.Changes) == 0,
 	}
 	return p, nil
+}
+
+// SameText reports whether a file has a text, whatever ends its lines: git writes
+// CRLF on Windows.
+func SameText(have, want []byte) bool {
+	return bytes.Equal(bytes.ReplaceAll(have, []byte("\r\n"), []byte("\n")), want)
 }
 
 // Write writes the file atomically and makes its directory.

@@ -57,6 +57,17 @@ func Divisible(err error) bool {
 	return code(err) == "42501" // insufficient_privilege: a row-level policy's, too
 }
 
+// GaveWay reports whether the server rolled a transaction back for the sake of
+// another. The same may succeed when it is repeated.
+func GaveWay(err error) bool {
+	switch code(err) {
+	case "40001", // serialization failure
+		"40P01": // deadlock detected
+		return true
+	}
+	return false
+}
+
 // Permanent reports whether the next attempt will meet the same error.
 func Permanent(err error) bool {
 	if errors.Is(err, ErrNoQueue) {

@@ -28,7 +28,7 @@ serve() {
 	while
 		run "$bin/postgres" -D "$dir/data" "$@"
 		[ -e "$dir/restart" ] # see Server.Restart
-	do sleep 0.05; done
+	do while sleep 0.05; [ -e "$dir/hold" ]; do :; done; done
 }
 
 # A background process of a shell starts with SIGINT ignored. Postgres resets that, but a script cannot.

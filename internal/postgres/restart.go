@@ -29,6 +29,15 @@ const (
 // Restart ends a server that [Local] started, and starts it again on the same data.
 // It returns when the server answers again.
 func (s *Server) Restart(ctx context.Context, how Shutdown) error {
+	return s.restart(ctx, how, nil)
+}
+
+// Change is Restart with a change of the data directory in between.
+func (s *Server) Change(ctx context.Context, change func(data string) error) error {
+	return s.restart(ctx, Fast, change)
+}
+
+func (s *Server) restart(ctx context.Context, how Shutdown, change func(data string) error) error {
 	if s.guard == nil {
 		return errors.New("only a private server can be restarted")
 	}
@@ -50,8 +59,23 @@ func (s *Server) Restart(ctx context.Context, how Shutdown) error {
 	defer stay()
 	ctx, cancel := context.WithTimeout(ctx, answerLimit)
 	defer cancel()
+	hold := filepath.Join(filepath.Dir(data), "hold") // while it exists, the server stays down
+	if change != nil {
+		if err := os.WriteFile(hold, nil, 0o644); err != nil {
+			return err
+		}
+		defer os.Remove(hold)
+	}
 	if err := end(ctx, conn, data, how); err != nil {
 		return err
+	}
+	if change != nil {
+		if err := changed(ctx, data, change); err != nil {
+			return err
+		}
+		if err := os.Remove(hold); err != nil {
+			return err
+		}
 	}
 	for {
 		at, err := startTime(ctx, s.URL)
@@ -63,6 +87,20 @@ func (s *Server) Restart(ctx context.Context, how Shutdown) error {
 			return fmt.Errorf("the server did not start again: %s", s.guard.log)
 		case <-ctx.Done():
 			return fmt.Errorf("the server did not answer again: %w (%w)", context.Cause(ctx), err)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// changed changes a data directory when no server uses it any more.
+func changed(ctx context.Context, data string, change func(data string) error) error {
+	for {
+		if _, err := os.Stat(filepath.Join(data, "postmaster.pid")); errors.Is(err, os.ErrNotExist) {
+			return change(data)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the server did not end: %w", context.Cause(ctx))
 		case <-time.After(10 * time.Millisecond):
 		}
 	}

@@ -15,7 +15,7 @@ func Alone(conn db.DBTX) bool {
 	switch b := conn.(type) {
 	case bound:
 		conn = b.conn
-	case indexed:
+	case configured:
 		conn = b.conn
 	}
 	switch c := conn.(type) {

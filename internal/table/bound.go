@@ -40,6 +40,7 @@ type Bound struct {
 	Conn    Conn    // itself
 	DB      db.DBTX // runs generated queries on it, against the queue's own tables
 	Indexed db.DBTX // the same for queries that find messages: see Table.Indexed
+	Printed db.DBTX // the same for other queries that depend on a style: see Table.Printed
 }
 
 // Open returns the named queue on conn, without touching the database.
@@ -56,7 +57,7 @@ func Open(conn Conn, name string) (Bound, error) {
 
 // On returns the same queue on another pool, connection or transaction.
 func (b Bound) On(conn Conn) Bound {
-	b.Conn, b.DB, b.Indexed = conn, b.Table.Bind(conn), b.Table.Indexed(conn)
+	b.Conn, b.DB, b.Indexed, b.Printed = conn, b.Table.Bind(conn), b.Table.Indexed(conn), b.Table.Printed(conn)
 	return b
 }
 

@@ -50,6 +50,9 @@ func (t *Table) setName(lower string) *strings.Replacer {
 
 // text returns sql with the templates replaced by the queue's own tables.
 func (t *Table) text(ctx context.Context, conn db.DBTX, sql string) (string, error) {
+	if t == nil { // it names none
+		return sql, nil
+	}
 	if bound, ok := t.texts.Load(sql); ok {
 		return bound.(string), nil
 	}

@@ -111,7 +111,7 @@ func Describe(ctx context.Context, conn queue.DB, name string) (*Description, er
 }
 
 func describe(ctx context.Context, conn queue.DB, name string) (*Description, error) {
-	listed, err := queries.Listed(ctx, conn, name)
+	listed, err := table.Run(ctx, table.Printed(conn), queries.Listed, name)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, pgerr.ErrNoQueue
 	}
@@ -119,7 +119,7 @@ func describe(ctx context.Context, conn queue.DB, name string) (*Description, er
 		return nil, explainCatalogue(err)
 	}
 	d := &Description{Info: infoOf(listed)}
-	sizes, err := queries.Tables(ctx, conn, pgtype.Text{String: d.Name, Valid: true})
+	sizes, err := table.Run(ctx, conn, queries.Tables, pgtype.Text{String: d.Name, Valid: true})
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +139,7 @@ func describe(ctx context.Context, conn queue.DB, name string) (*Description, er
 }
 
 func (d *Description) addTables(ctx context.Context, conn queue.DB) error {
-	relations, err := queries.Relations(ctx, conn, d.Name)
+	relations, err := table.Run(ctx, table.Printed(conn), queries.Relations, d.Name)
 	if err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func (d *Description) addTables(ctx context.Context, conn queue.DB) error {
 			VacuumedAt: unlessNever(r.VacuumedAt), AutovacuumedAt: unlessNever(r.AutovacuumedAt), AnalyzedAt: unlessNever(r.AnalyzedAt),
 		}
 	}
-	indexes, err := queries.Indexes(ctx, conn, d.Name)
+	indexes, err := table.Run(ctx, table.Printed(conn), queries.Indexes, d.Name)
 	if err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func (d *Description) addTables(ctx context.Context, conn queue.DB) error {
 			t.Indexes = append(t.Indexes, Index{Name: i.Name, Definition: definition, Bytes: i.Size, Valid: i.Valid})
 		}
 	}
-	grants, err := queries.Grants(ctx, conn, d.Name)
+	grants, err := table.Run(ctx, conn, queries.Grants, d.Name)
 	if err != nil {
 		return err
 	}
@@ -191,7 +191,7 @@ func unlessNever(at time.Time) *time.Time {
 
 // addSettings adds what stands in other tables of PGMQ, and in headers.
 func (d *Description) addSettings(ctx context.Context, conn queue.DB) error {
-	settings, err := queries.PartitionSettings(ctx, conn, d.Name)
+	settings, err := table.Run(ctx, conn, queries.PartitionSettings, d.Name)
 	if err := d.unlessForbidden("partitions", err); err != nil {
 		return err
 	}
@@ -200,14 +200,14 @@ func (d *Description) addSettings(ctx context.Context, conn queue.DB) error {
 			t.Partitioning = &Partitioning{Interval: s.PartitionInterval, Retention: s.RetentionInterval, Premake: s.Premake, DropUnread: s.DropUnread}
 		}
 	}
-	notify, err := queries.NotifySettings(ctx, conn, d.Name)
+	notify, err := table.Run(ctx, table.Printed(conn), queries.NotifySettings, d.Name)
 	if err := d.unlessForbidden("notifications", err); err != nil {
 		return err
 	}
 	if len(notify) > 0 {
 		d.Notify = &Notify{ThrottleMs: notify[0].ThrottleIntervalMs, LastAt: notify[0].LastNotifiedAt}
 	}
-	if d.Topics, err = queries.Topics(ctx, conn, d.Name); err != nil {
+	if d.Topics, err = table.Run(ctx, conn, queries.Topics, d.Name); err != nil {
 		if err := d.unlessForbidden("topics", err); err != nil {
 			return err
 		}
@@ -219,7 +219,7 @@ func (d *Description) addSettings(ctx context.Context, conn queue.DB) error {
 }
 
 func (d *Description) addOrigins(ctx context.Context, conn db.DBTX) error {
-	origins, err := queries.Origins(ctx, conn)
+	origins, err := table.Ask(ctx, conn, queries.Origins)
 	for _, o := range origins {
 		if o.Source != "" {
 			d.DeadLetters = append(d.DeadLetters, Origin{Queue: o.Source, Messages: o.Messages})

@@ -25,7 +25,7 @@ func Maintain(ctx context.Context, conn queue.DB, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := queries.Maintain(ctx, conn, pgtype.Text{String: name, Valid: true}); err != nil {
+	if err := maintain(ctx, conn, pgtype.Text{String: name, Valid: true}); err != nil {
 		return b.Fail("maintain", err)
 	}
 	return nil
@@ -36,10 +36,14 @@ func MaintainAll(ctx context.Context, conn queue.DB) error {
 	if conn == nil {
 		return fmt.Errorf("maintain queues: %w", errNoDB)
 	}
-	if err := queries.Maintain(ctx, conn, pgtype.Text{}); err != nil {
+	if err := maintain(ctx, conn, pgtype.Text{}); err != nil {
 		return fmt.Errorf("maintain queues: %w", pgerr.Explain(err))
 	}
 	return nil
+}
+
+func maintain(ctx context.Context, conn queue.DB, name pgtype.Text) error {
+	return table.Repeat(ctx, conn, func() error { return queries.Maintain(ctx, conn, name) })
 }
 
 // Now returns the time by the server's clock, which is the one that delays, leases
@@ -48,7 +52,7 @@ func Now(ctx context.Context, conn queue.DB) (time.Time, error) {
 	if conn == nil {
 		return time.Time{}, fmt.Errorf("server's clock: %w", errNoDB)
 	}
-	now, err := queries.Now(ctx, conn)
+	now, err := table.Ask(ctx, table.Printed(conn), queries.Now)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("server's clock: %w", err)
 	}

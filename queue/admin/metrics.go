@@ -84,7 +84,7 @@ func Metrics(ctx context.Context, conn queue.DB, names ...string) ([]QueueMetric
 // tablesOf returns the sizes of the tables of the named queues, or of all.
 func tablesOf(ctx context.Context, conn queue.DB, names []string) ([]db.TablesRow, error) {
 	if len(names) == 0 {
-		rows, err := queries.Tables(ctx, conn, pgtype.Text{})
+		rows, err := table.Run(ctx, conn, queries.Tables, pgtype.Text{})
 		if err != nil {
 			return nil, fmt.Errorf("metrics: %w", explainCatalogue(err))
 		}
@@ -96,7 +96,7 @@ func tablesOf(ctx context.Context, conn queue.DB, names []string) ([]db.TablesRo
 		if err != nil {
 			return nil, err
 		}
-		rows, err := queries.Tables(ctx, conn, pgtype.Text{String: name, Valid: true})
+		rows, err := table.Run(ctx, conn, queries.Tables, pgtype.Text{String: name, Valid: true})
 		if err != nil {
 			return nil, b.Fail("metrics", explainCatalogue(err))
 		}
@@ -121,7 +121,7 @@ func metricsOf(ctx context.Context, conn queue.DB, row db.TablesRow) (QueueMetri
 	if row.Blocks > countedBlocks {
 		percent = 100 * countedBlocks / float64(row.Blocks)
 	}
-	counted, err := queries.Metrics(ctx, b.DB, percent)
+	counted, err := table.Run(ctx, b.Printed, queries.Metrics, percent)
 	switch {
 	case pgerr.Forbidden(err):
 		m.Err = err

@@ -85,7 +85,7 @@ func (r *redrive) origin(ctx context.Context, name string) (*origin, error) {
 	if err != nil {
 		return nil, err
 	}
-	row, err := queries.Find(ctx, q.DB)
+	row, err := table.Ask(ctx, q.DB, queries.Find)
 	o := &origin{queue: q}
 	switch {
 	case err != nil:
@@ -102,7 +102,7 @@ func (r *redrive) origin(ctx context.Context, name string) (*origin, error) {
 func (r *redrive) eachStep(ctx context.Context, do func([]letter) error) error {
 	if r.ids != nil {
 		for ids := range slices.Chunk(r.ids, r.atOnce()) {
-			rows, err := queries.DeadLettersByID(ctx, r.source.Indexed, db.DeadLettersByIDParams{
+			rows, err := table.Run(ctx, r.source.Indexed, queries.DeadLettersByID, db.DeadLettersByIDParams{
 				MsgIDs: ids, Until: r.began, Body: r.body, Reason: r.reason,
 			})
 			if err != nil {
@@ -120,7 +120,7 @@ func (r *redrive) eachStep(ctx context.Context, do func([]letter) error) error {
 	}
 	next := db.DeadLettersParams{Until: r.began, Body: r.body, Reason: r.reason, N: int32(r.atOnce())} //nolint:gosec // 1,000 at most
 	for {
-		letters, err := queries.DeadLetters(ctx, r.source.Indexed, next)
+		letters, err := table.Run(ctx, r.source.Indexed, queries.DeadLetters, next)
 		if err != nil || len(letters) == 0 {
 			return err
 		}

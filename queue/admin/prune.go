@@ -39,7 +39,7 @@ func Prune(ctx context.Context, conn queue.DB, name string, before time.Time, op
 func prune(ctx context.Context, b table.Bound, before time.Time, progress progress) (pruned int64, err error) {
 	step := db.PruneArchiveParams{Before: before, N: movedAtOnce}
 	for {
-		row, err := queries.PruneArchive(ctx, b.DB, step)
+		row, err := table.Run(ctx, b.Printed, queries.PruneArchive, step)
 		if err != nil {
 			return pruned, err
 		}

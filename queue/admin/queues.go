@@ -78,7 +78,8 @@ func Create(ctx context.Context, conn queue.DB, name string, opts ...CreateOptio
 	if o.storage != nil && *o.storage == Unlogged {
 		create = queries.CreateUnlogged
 	}
-	if err := create(ctx, conn, name); err != nil {
+	err = table.Repeat(ctx, conn, func() error { return create(ctx, conn, name) })
+	if err != nil {
 		return b.Fail("create", err)
 	}
 	return nil
@@ -92,7 +93,7 @@ func Drop(ctx context.Context, conn queue.DB, name string) error {
 	if err != nil {
 		return err
 	}
-	dropped, err := queries.Drop(ctx, conn, name)
+	dropped, err := table.Run(ctx, conn, queries.Drop, name)
 	if err == nil && !dropped {
 		err = pgerr.ErrNoQueue
 	}
@@ -130,28 +131,31 @@ func DropEmpty(ctx context.Context, conn queue.DB, name string) error {
 	if !ok {
 		return b.Fail("drop", option.Invalid("a %T cannot begin a transaction", conn))
 	}
-	err = pgx.BeginFunc(ctx, beginner, func(tx pgx.Tx) error {
-		b := b.On(tx)
-		if err := queries.Lock(ctx, b.DB); err != nil {
-			return err
-		}
-		count, err := queries.Count(ctx, b.DB)
-		if err != nil {
-			return err
-		}
-		if count.Queued+count.Archived > 0 {
-			return &NotEmptyError{Queued: count.Queued, Archived: count.Archived}
-		}
-		dropped, err := queries.Drop(ctx, tx, name)
-		if err == nil && !dropped {
-			err = pgerr.ErrNoQueue
-		}
-		return err
+	err = table.Repeat(ctx, conn, func() error {
+		return pgx.BeginFunc(ctx, beginner, func(tx pgx.Tx) error { return dropEmpty(ctx, b.On(tx)) })
 	})
 	if err != nil {
 		return b.Fail("drop", err)
 	}
 	return nil
+}
+
+func dropEmpty(ctx context.Context, b table.Bound) error {
+	if err := queries.Lock(ctx, b.DB); err != nil {
+		return err
+	}
+	count, err := queries.Count(ctx, b.DB)
+	if err != nil {
+		return err
+	}
+	if count.Queued+count.Archived > 0 {
+		return &NotEmptyError{Queued: count.Queued, Archived: count.Archived}
+	}
+	dropped, err := queries.Drop(ctx, b.Conn, b.Name)
+	if err == nil && !dropped {
+		err = pgerr.ErrNoQueue
+	}
+	return err
 }
 
 // Purge removes every message of a queue, hidden ones too, and returns how many
@@ -162,7 +166,7 @@ func Purge(ctx context.Context, conn queue.DB, name string) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	purged, err := queries.Purge(ctx, conn, name)
+	purged, err := table.Run(ctx, conn, queries.Purge, name)
 	if err != nil {
 		return 0, b.Fail("purge", err)
 	}
@@ -184,7 +188,7 @@ func List(ctx context.Context, conn queue.DB) ([]Info, error) {
 	if conn == nil {
 		return nil, fmt.Errorf("list queues: %w", errNoDB)
 	}
-	rows, err := queries.List(ctx, conn)
+	rows, err := table.Ask(ctx, table.Printed(conn), queries.List)
 	if err != nil {
 		return nil, fmt.Errorf("list queues: %w", explainCatalogue(err))
 	}

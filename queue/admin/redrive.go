@@ -110,7 +110,7 @@ func (r *redrive) run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if r.began, err = queries.Now(ctx, r.source.DB); err != nil {
+	if r.began, err = table.Ask(ctx, r.source.Printed, queries.Now); err != nil {
 		return err
 	}
 	r.due = time.Now()
@@ -152,7 +152,7 @@ func (r *redrive) atOnce() int {
 
 // move moves messages of these ids, or of any, in one statement.
 func (r *redrive) move(ctx context.Context, target table.Bound, ids []int64) (int, error) {
-	moved, err := queries.Redrive(ctx, r.source.Conn, db.RedriveParams{
+	moved, err := table.Run(ctx, r.source.Conn, queries.Redrive, db.RedriveParams{
 		Source: r.source.Name, Target: target.Name, N: int32(r.atOnce()), //nolint:gosec // 1,000 at most
 		OnlyIDs: ids, Body: r.body, Reason: r.reason, Until: &r.began,
 	})
@@ -183,11 +183,11 @@ func (r *redrive) pause(ctx context.Context, n int) error {
 // tableOf returns the name of a queue's table, which two spellings of a queue's
 // name share; without one the error is ErrNoQueue or ErrNoSchema.
 func tableOf(ctx context.Context, b table.Bound) (string, error) {
-	row, err := queries.Find(ctx, b.DB)
+	row, err := table.Ask(ctx, b.DB, queries.Find)
 	if err != nil || row.Found {
 		return row.Name, err
 	}
-	if _, err := queries.Listed(ctx, b.Conn, b.Name); errors.Is(explainCatalogue(err), pgerr.ErrNoSchema) {
+	if _, err := table.Run(ctx, b.Printed, queries.Listed, b.Name); errors.Is(explainCatalogue(err), pgerr.ErrNoSchema) {
 		return "", explainCatalogue(err)
 	}
 	return "", fmt.Errorf(`%w %q: create it with admin.Create or "pgmq queue create"`, pgerr.ErrNoQueue, b.Name)

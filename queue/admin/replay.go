@@ -71,7 +71,7 @@ func (r *replay) run(ctx context.Context) error {
 }
 
 func (r *replay) move(ctx context.Context, ids []int64) error {
-	moved, err := queries.Replay(ctx, r.queue.DB, db.ReplayParams{MsgIDs: ids, Alone: table.Alone(r.queue.DB)})
+	moved, err := table.Run(ctx, r.queue.DB, queries.Replay, db.ReplayParams{MsgIDs: ids, Alone: table.Alone(r.queue.DB)})
 	if err != nil {
 		return err
 	}
@@ -84,13 +84,13 @@ func (r *replay) move(ctx context.Context, ids []int64) error {
 func (r *replay) all(ctx context.Context) error {
 	page := db.ArchivedIDsParams{ToID: math.MaxInt64, Since: r.since, Until: r.until, N: movedAtOnce}
 	if r.since != nil || r.until != nil {
-		span, err := queries.ArchivedSpan(ctx, r.queue.DB, db.ArchivedSpanParams{Since: r.since, Until: r.until})
+		span, err := table.Run(ctx, r.queue.DB, queries.ArchivedSpan, db.ArchivedSpanParams{Since: r.since, Until: r.until})
 		if err != nil {
 			return err
 		}
 		page.FromID, page.ToID = span.Lowest, span.Highest
 	}
-	began, err := queries.Now(ctx, r.queue.DB)
+	began, err := table.Ask(ctx, r.queue.Printed, queries.Now)
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (r *replay) all(ctx context.Context) error {
 		page.Until = &began
 	}
 	for {
-		ids, err := queries.ArchivedIDs(ctx, r.queue.DB, page)
+		ids, err := table.Run(ctx, r.queue.DB, queries.ArchivedIDs, page)
 		if err != nil || len(ids) == 0 {
 			return err
 		}

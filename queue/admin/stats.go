@@ -29,7 +29,7 @@ func Stats(ctx context.Context, conn queue.DB, name string) (QueueStats, error) 
 	if err != nil {
 		return QueueStats{}, err
 	}
-	row, err := queries.Stats(ctx, b.DB)
+	row, err := table.Ask(ctx, b.Printed, queries.Stats)
 	if err != nil {
 		return QueueStats{}, b.Fail("stats", err)
 	}

@@ -67,3 +67,5 @@ BEGIN
         EXECUTE format('ALTER SEQUENCE pgmq.%I RENAME TO %I', sequence, replace(sequence, 'announcer', 'notifier'));
     END LOOP;
 END $$;
+
+ALTER DEFAULT PRIVILEGES IN SCHEMA pgmq GRANT EXECUTE ON FUNCTIONS TO PUBLIC;

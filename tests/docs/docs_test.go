@@ -29,7 +29,7 @@ var runs = map[string]string{
 func TestWhatThePagesSayIsWhatHappens(t *testing.T) {
 	check.Slow(t)
 	binaries := check.BuiltTools(t)
-	for _, page := range []string{"generate.md", "deploying.md", "coming-from.md", "getting-started.md", "consuming.md", "operating.md", "faq.md"} {
+	for _, page := range []string{"generate.md", "deploying.md", "coming-from.md", "getting-started.md", "consuming.md", "operating.md", "your-own.md", "faq.md"} {
 		t.Run(page, func(t *testing.T) {
 			t.Parallel()
 			pool := pgtest.Database(t)

@@ -195,3 +195,22 @@ func uncommented(migration string) string {
 	}
 	return head + "-- +goose Up\n" + b.String()
 }
+
+// Git on Windows writes CRLF when it checks files out.
+func TestFilesWithCRLFAreCurrent(t *testing.T) {
+	check.Parallel(t)
+	shop := newShop(t, check.Tools{Pgmq: check.Command(t)})
+	check.Output(t, shop.pgmq("generate"))
+	check.Output(t, shop.pgmq("migrate", "export", "migrations/pgmq"))
+	check.OK(t, filepath.WalkDir(shop.dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Base(path) == "go.sum" {
+			return err
+		}
+		return os.WriteFile(path, []byte(strings.ReplaceAll(check.File(t, path), "\n", "\r\n")), 0o600)
+	}))
+	check.Equal(t, "the check", check.Output(t, shop.pgmq("generate", "--check")), "all is as declared\n")
+	check.Equal(t, "once more", check.Output(t, shop.pgmq("generate")), "nothing to do\n")
+	check.Contains(t, check.Output(t, shop.pgmq("migrate", "export", "migrations/pgmq")), "unchanged")
+	shop.edit("keep: 30 days", "keep: 7 days")
+	check.Contains(t, check.Output(t, shop.pgmq("generate")), "wrote migrations/00043_pgmq_clicks.sql")
+}

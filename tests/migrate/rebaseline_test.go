@@ -104,7 +104,8 @@ func TestTheRebaselineKeepsPrivileges(t *testing.T) {
 	check.OK(t, schema.Rebaseline(t.Context(), check.SQLDB(t, pool)))
 	check.Same(t, "privileges on tables", check.Values[string](t, pool, tables), before)
 	check.Same(t, "functions that everybody may call", check.Values[string](t, pool, `
-		SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'pgmq'::regnamespace AND has_function_privilege('public', oid, 'EXECUTE') AND prokind = 'f'`), nil)
+		SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'pgmq'::regnamespace AND has_function_privilege('public', oid, 'EXECUTE') AND prokind = 'f'`),
+		[]string{"pgmq._commit_refused()"}) // it is new
 	check.Same(t, "functions that the role may not call", check.Values[string](t, pool, `
 		SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'pgmq'::regnamespace AND NOT has_function_privilege('pg_read_all_stats', oid, 'EXECUTE')`), nil)
 }

@@ -246,3 +246,25 @@ func TestMetricsTellOfTheDefaultPartition(t *testing.T) {
 	pgtest.Named[int](t, plain+"_default")
 	check.Equal(t, "of a plain queue", check.Value[int](t, pool, sql, plain), -1)
 }
+
+func TestMaintenanceInATransactionSaysWhatToDo(t *testing.T) {
+	check.Parallel(t)
+	pool := check.OwnDatabase(t)
+	check.Exec(t, pool, `SELECT pgmq.create_partitioned('q', '10', '100')`)
+	check.Exec(t, pool, `CREATE FUNCTION upkeep() RETURNS void LANGUAGE plpgsql AS $$ BEGIN CALL pgmq.maintain_partitions(); END $$`)
+	for what, sql := range map[string]string{
+		"a transaction": `BEGIN; CALL pgmq.maintain_partitions(); COMMIT`,
+		"a function":    `SELECT upkeep()`,
+		"statements":    `SELECT 1; CALL pgmq.maintain_partitions('q')`,
+	} {
+		conn := check.Connection(t, pool)
+		_, err := conn.Exec(t.Context(), sql)
+		check.SQLState(t, err, "2D000")
+		if pg := check.As[*pgconn.PgError](t, err); !strings.Contains(pg.Message, "commits each step") || !strings.Contains(pg.Hint, "pgmq maintain") {
+			t.Errorf("in %s: %s; %s", what, pg.Message, pg.Hint)
+		}
+	}
+	check.Exec(t, pool, `CALL pgmq.maintain_partitions()`)
+	check.Exec(t, pool, `CALL pgmq.maintain_partitions($1)`, "q")
+	check.Exec(t, pool, `DO $$ BEGIN CALL pgmq.maintain_partitions(); END $$`)
+}

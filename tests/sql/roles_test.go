@@ -162,3 +162,25 @@ func TestNoFunctionLendsItsOwnersRights(t *testing.T) {
 	check.Same(t, "security definers", check.Values[string](t, pgtest.Pool(), `
 		SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'pgmq'::regnamespace AND prosecdef`), nil)
 }
+
+// Some say to revoke this right from PUBLIC for all functions to come.
+func TestTheDocumentedGrantsAreEnoughWherePublicMayNotExecute(t *testing.T) {
+	check.Parallel(t)
+	pool := pgtest.Database(t)
+	check.Exec(t, pool, `ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC`)
+	pgtest.Migrate(t, pool)
+	check.OwnQueue[int](t, pool, "q")
+
+	producer := check.DocumentedOn(t, pool, "q", "Producer")
+	check.Send(t, check.Open[int](t, producer, "q"), 1)
+	check.Exec(t, producer, `SELECT pgmq.send('q', '2'), pgmq.send_batch('q', '{3, 4}'), pgmq.send('q', '5', 0)`)
+	consumer := check.DocumentedOn(t, pool, "q", "Consumer")
+	q := check.Open[int](t, consumer, "q")
+	check.OK(t, q.Delete(t.Context(), check.Read(t, q, 1)...))
+	check.OK(t, q.Archive(t.Context(), check.Read(t, q, 1)...))
+	check.Exec(t, consumer, `SELECT * FROM pgmq.read('q', 30, 1)`)
+	check.Exec(t, consumer, `SELECT * FROM pgmq.read_grouped_head_with_poll('q', 0, 1)`)
+	check.Exec(t, consumer, `SELECT * FROM pgmq.pop('q')`)
+	check.Exec(t, check.DocumentedOn(t, pool, "q", "Monitor"), `SELECT pgmq.metrics('q')`)
+	check.Exec(t, check.DocumentedOn(t, pool, "q", "Owner"), `SELECT pgmq.create('p'), pgmq.create_partitioned('r'), pgmq.bind_topic('a', 'p'), pgmq.drop_queue('p')`)
+}

@@ -8,7 +8,7 @@ SELECT
     format('pgmq.%I', c.relname) AS name, substring(c.relname FROM 3)::text AS queue,
     quote_literal(substring(c.relname FROM 3)) AS literal,
     left(c.relname, 1) = 'a' AS archive, c.relkind = 'p' AS partitioned,
-    c.relname LIKE 'a\_%\_old' AND EXISTS (
+    c.relname LIKE E'a\\_%\\_old' AND EXISTS (
         SELECT FROM ours WHERE name = left(c.relname, -length('_old'))
     ) AS old
 FROM pg_class AS c

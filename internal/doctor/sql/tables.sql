@@ -21,7 +21,7 @@ stored AS (
         root,
         array_agg(format('pgmq.%I', relname) ORDER BY relname) FILTER (WHERE EXISTS (
             SELECT FROM unnest(c.reloptions) AS had
-            WHERE had LIKE 'autovacuum\_enabled=%' AND NOT split_part(had, '=', 2)::boolean
+            WHERE had LIKE E'autovacuum\\_enabled=%' AND NOT split_part(had, '=', 2)::boolean
         )) AS unvacuumed,
         -- A parameter with another value was chosen by somebody, and is fine.
         array_agg(format('pgmq.%I', relname) ORDER BY relname) FILTER (WHERE EXISTS (
