@@ -48,12 +48,12 @@ type NotifyThrottle struct {
 	LastNotifiedAt     time.Time
 }
 
-// The partitioned tables that pgmq.maintain_partitions maintains, with their settings.
+// The partitioned tables that pgmq.maintain_partitions maintains, with their settings. Without a retention, partitions stay.
 type PartitionedTable struct {
 	QueueName         string
 	Prefix            string
 	PartitionInterval string
-	RetentionInterval string
+	RetentionInterval pgtype.Text
 	Premake           int32
 	DropUnread        bool
 }

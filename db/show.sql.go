@@ -17,7 +17,7 @@ SELECT
     g.privileges::text AS privileges
 FROM
     unnest('{q, a}'::text[]) AS prefix,
-    LATERAL (SELECT format('pgmq.%I', pgmq.format_table_name($1::text, prefix)) AS root) AS r
+    LATERAL (SELECT format('pgmq.%I', lower(prefix || '_' || $1::text)) AS root) AS r
     JOIN pg_catalog.pg_class AS c ON c.oid = to_regclass(root),
     LATERAL (
         SELECT p.grantee, string_agg(p.privilege_type || coalesce(' (' || p.columns || ')', ''), ', ' ORDER BY p.columns IS NOT NULL, p.privilege_type) AS privileges
@@ -74,7 +74,7 @@ SELECT
     (pg_relation_size(x.oid) + coalesce((SELECT sum(pg_relation_size(inhrelid)) FROM pg_catalog.pg_inherits WHERE inhparent = x.oid), 0))::bigint AS size
 FROM
     unnest('{q, a}'::text[]) AS prefix,
-    LATERAL (SELECT format('pgmq.%I', pgmq.format_table_name($1::text, prefix)) AS root) AS r
+    LATERAL (SELECT format('pgmq.%I', lower(prefix || '_' || $1::text)) AS root) AS r
     JOIN pg_catalog.pg_index AS i ON i.indrelid = to_regclass(root)
     JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
 ORDER BY prefix DESC, i.indisprimary DESC, x.relname
@@ -118,7 +118,7 @@ func (q *Queries) Indexes(ctx context.Context, db DBTX, queueName string) ([]Ind
 const listed = `-- name: Listed :one
 SELECT queue_name, is_partitioned, is_unlogged, created_at
 FROM pgmq.meta
-WHERE pgmq.format_table_name(queue_name, 'q') = pgmq.format_table_name($1::text, 'q')
+WHERE lower(queue_name) = lower($1::text)
 ORDER BY queue_name <> $1::text
 LIMIT 1
 `
@@ -207,7 +207,7 @@ func (q *Queries) Origins(ctx context.Context, db DBTX) ([]OriginsRow, error) {
 }
 
 const partitionSettings = `-- name: PartitionSettings :many
-SELECT prefix, partition_interval, retention_interval, premake, drop_unread
+SELECT prefix, partition_interval, coalesce(retention_interval, '')::text AS retention_interval, premake, drop_unread
 FROM pgmq.partitioned_tables
 WHERE queue_name = $1::text
 ORDER BY prefix DESC
@@ -221,7 +221,8 @@ type PartitionSettingsRow struct {
 	DropUnread        bool
 }
 
-// PartitionSettings tell how the tables of a queue are partitioned.
+// PartitionSettings tell how the tables of a queue are partitioned. Without a
+// retention, partitions stay.
 func (q *Queries) PartitionSettings(ctx context.Context, db DBTX, queueName string) ([]PartitionSettingsRow, error) {
 	rows, err := db.Query(ctx, partitionSettings, queueName)
 	if err != nil {
@@ -251,7 +252,7 @@ func (q *Queries) PartitionSettings(ctx context.Context, db DBTX, queueName stri
 const relations = `-- name: Relations :many
 SELECT
     prefix::text AS prefix,
-    format_table_name::text AS name,
+    table_name::text AS name,
     pg_get_userbyid(c.relowner)::text AS owner,
     s.partitions::bigint AS partitions,
     s.heap::bigint AS heap,
@@ -266,8 +267,8 @@ SELECT
     s.analyzed_at::timestamptz AS analyzed_at
 FROM
     unnest('{q, a}'::text[]) AS prefix,
-    LATERAL pgmq.format_table_name($1::text, prefix),
-    LATERAL (SELECT format('pgmq.%I', format_table_name) AS root) AS r
+    LATERAL lower(prefix || '_' || $1::text) AS table_name,
+    LATERAL (SELECT format('pgmq.%I', table_name) AS root) AS r
     JOIN pg_catalog.pg_class AS c ON c.oid = to_regclass(root),
     LATERAL (
         SELECT

@@ -8,115 +8,77 @@ package db
 import (
 	"context"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgtype"
 )
 
-const metrics = `-- name: Metrics :one
+const figures = `-- name: Figures :many
 SELECT
-    round(count(*) * 100 / $1::double precision)::bigint AS length,
-    round(count(*) FILTER (WHERE vt <= statement_timestamp()) * 100 / $1::double precision)::bigint AS visible,
-    round(count(*) FILTER (WHERE vt > statement_timestamp() AND read_ct = 0) * 100 / $1::double precision)::bigint AS delayed,
-    coalesce(max(read_ct), 0)::integer AS max_read_ct,
-    coalesce(min(enqueued_at) FILTER (WHERE vt <= statement_timestamp()), to_timestamp(0))::timestamptz AS oldest_visible,
-    coalesce(max(enqueued_at), to_timestamp(0))::timestamptz AS newest,
-    coalesce(pg_sequence_last_value(pg_get_serial_sequence('pgmq.template_queue', 'msg_id')::regclass), 0)::bigint AS last_id,
-    statement_timestamp()::timestamptz AS at
-FROM pgmq.template_queue TABLESAMPLE SYSTEM ($1::double precision)
+    look.queue_name::text AS queue_name,
+    coalesce(look.code, '')::text AS code,
+    coalesce(look.problem, '')::text AS problem,
+    coalesce((look.figures).at, statement_timestamp())::timestamptz AS at,
+    coalesce((look.figures).length, 0)::bigint AS length,
+    coalesce((look.figures).visible, 0)::bigint AS visible,
+    coalesce((look.figures).delayed, 0)::bigint AS delayed,
+    coalesce((look.figures).max_read_ct, 0)::integer AS max_read_ct,
+    coalesce((look.figures).oldest_visible, to_timestamp(0))::timestamptz AS oldest_visible,
+    coalesce((look.figures).newest, to_timestamp(0))::timestamptz AS newest,
+    coalesce((look.figures).last_id, 0)::bigint AS last_id,
+    coalesce((look.figures).estimated, false)::boolean AS estimated,
+    coalesce((look.figures).deleted, 0)::bigint AS deleted,
+    coalesce((look.figures).table_bytes, 0)::bigint AS table_bytes,
+    coalesce((look.figures).archive_bytes, 0)::bigint AS archive_bytes,
+    coalesce((look.figures).archive_estimate, -1)::bigint AS archive_estimate
+FROM pgmq._look_at($1::text[]) AS look
 `
 
-type MetricsRow struct {
-	Length        int64
-	Visible       int64
-	Delayed       int64
-	MaxReadCt     int32
-	OldestVisible time.Time
-	Newest        time.Time
-	LastID        int64
-	At            time.Time
-}
-
-// Metrics counts the messages of a queue in so many percent of its blocks, and
-// concludes to the whole. The two times mean nothing when what they are of is not
-// there. The last id counts sends that were rolled back.
-func (q *Queries) Metrics(ctx context.Context, db DBTX, percent float64) (MetricsRow, error) {
-	row := db.QueryRow(ctx, metrics, percent)
-	var i MetricsRow
-	err := row.Scan(
-		&i.Length,
-		&i.Visible,
-		&i.Delayed,
-		&i.MaxReadCt,
-		&i.OldestVisible,
-		&i.Newest,
-		&i.LastID,
-		&i.At,
-	)
-	return i, err
-}
-
-const tables = `-- name: Tables :many
-SELECT
-    m.queue_name,
-    s.found::boolean AS found,
-    s.blocks::bigint AS blocks,
-    s.size::bigint AS size,
-    s.deleted::bigint AS deleted,
-    s.archive_size::bigint AS archive_size,
-    s.archive_estimate::bigint AS archive_estimate
-FROM
-    pgmq.meta AS m,
-    LATERAL (
-        SELECT
-            coalesce(bool_or(prefix = 'q'), false) AS found,
-            coalesce(sum(blocks) FILTER (WHERE prefix = 'q'), 0) AS blocks,
-            coalesce(sum(pg_total_relation_size(t.relid)) FILTER (WHERE prefix = 'q'), 0) AS size,
-            coalesce(sum(pg_stat_get_tuples_deleted(t.relid)) FILTER (WHERE prefix = 'q'), 0) AS deleted,
-            coalesce(sum(pg_total_relation_size(t.relid)) FILTER (WHERE prefix = 'a'), 0) AS archive_size,
-            coalesce(CASE WHEN bool_or(prefix = 'a' AND blocks > 0 AND (c.relpages = 0 OR c.reltuples < 0)) THEN -1 ELSE
-                sum(CASE WHEN blocks > 0 THEN round(c.reltuples / nullif(c.relpages, 0) * blocks) ELSE 0 END) FILTER (WHERE prefix = 'a')
-            END, 0) AS archive_estimate
-        FROM
-            unnest('{q, a}'::text[]) AS prefix,
-            LATERAL (SELECT format('pgmq.%I', pgmq.format_table_name(m.queue_name, prefix)) AS name) AS r,
-            LATERAL (SELECT to_regclass(name) AS relid UNION SELECT inhrelid FROM pg_catalog.pg_inherits WHERE inhparent = to_regclass(name)) AS t
-            JOIN pg_catalog.pg_class AS c ON c.oid = t.relid,
-            LATERAL (SELECT pg_relation_size(t.relid) / current_setting('block_size')::integer AS blocks) AS b
-    ) AS s
-WHERE $1::text IS NULL
-    OR pgmq.format_table_name(m.queue_name, 'q') = pgmq.format_table_name($1::text, 'q')
-ORDER BY m.queue_name
-`
-
-type TablesRow struct {
+type FiguresRow struct {
 	QueueName       string
-	Found           bool
-	Blocks          int64
-	Size            int64
+	Code            string
+	Problem         string
+	At              time.Time
+	Length          int64
+	Visible         int64
+	Delayed         int64
+	MaxReadCt       int32
+	OldestVisible   time.Time
+	Newest          time.Time
+	LastID          int64
+	Estimated       bool
 	Deleted         int64
-	ArchiveSize     int64
+	TableBytes      int64
+	ArchiveBytes    int64
 	ArchiveEstimate int64
 }
 
-// Tables lists a queue, or by name every queue when the name is NULL, with what
-// the server knows of its tables without reading them. Sizes are in bytes. The
-// estimate of the archive's messages is -1 when there is none yet.
-func (q *Queries) Tables(ctx context.Context, db DBTX, queueName pgtype.Text) ([]TablesRow, error) {
-	rows, err := db.Query(ctx, tables, queueName)
+// Figures are what is in each of these queues, or the SQLSTATE and the message of
+// the error that reading it ended with. Sizes are in bytes. The estimate of the
+// archive's messages is -1 when there is none yet. A time means nothing when what it
+// is of is not there. The last id counts sends that were rolled back.
+func (q *Queries) Figures(ctx context.Context, db DBTX, queueNames []string) ([]FiguresRow, error) {
+	rows, err := db.Query(ctx, figures, queueNames)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []TablesRow
+	var items []FiguresRow
 	for rows.Next() {
-		var i TablesRow
+		var i FiguresRow
 		if err := rows.Scan(
 			&i.QueueName,
-			&i.Found,
-			&i.Blocks,
-			&i.Size,
+			&i.Code,
+			&i.Problem,
+			&i.At,
+			&i.Length,
+			&i.Visible,
+			&i.Delayed,
+			&i.MaxReadCt,
+			&i.OldestVisible,
+			&i.Newest,
+			&i.LastID,
+			&i.Estimated,
 			&i.Deleted,
-			&i.ArchiveSize,
+			&i.TableBytes,
+			&i.ArchiveBytes,
 			&i.ArchiveEstimate,
 		); err != nil {
 			return nil, err

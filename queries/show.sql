@@ -2,7 +2,7 @@
 -- Listed is the entry of a queue in the list of them.
 SELECT queue_name, is_partitioned, is_unlogged, created_at
 FROM pgmq.meta
-WHERE pgmq.format_table_name(queue_name, 'q') = pgmq.format_table_name(sqlc.arg('queue_name')::text, 'q')
+WHERE lower(queue_name) = lower(sqlc.arg('queue_name')::text)
 ORDER BY queue_name <> sqlc.arg('queue_name')::text
 LIMIT 1;
 
@@ -12,7 +12,7 @@ LIMIT 1;
 -- its statistics.
 SELECT
     prefix::text AS prefix,
-    format_table_name::text AS name,
+    table_name::text AS name,
     pg_get_userbyid(c.relowner)::text AS owner,
     s.partitions::bigint AS partitions,
     s.heap::bigint AS heap,
@@ -27,8 +27,8 @@ SELECT
     s.analyzed_at::timestamptz AS analyzed_at
 FROM
     unnest('{q, a}'::text[]) AS prefix,
-    LATERAL pgmq.format_table_name(sqlc.arg('queue_name')::text, prefix),
-    LATERAL (SELECT format('pgmq.%I', format_table_name) AS root) AS r
+    LATERAL lower(prefix || '_' || sqlc.arg('queue_name')::text) AS table_name,
+    LATERAL (SELECT format('pgmq.%I', table_name) AS root) AS r
     JOIN pg_catalog.pg_class AS c ON c.oid = to_regclass(root),
     LATERAL (
         SELECT
@@ -59,7 +59,7 @@ SELECT
     (pg_relation_size(x.oid) + coalesce((SELECT sum(pg_relation_size(inhrelid)) FROM pg_catalog.pg_inherits WHERE inhparent = x.oid), 0))::bigint AS size
 FROM
     unnest('{q, a}'::text[]) AS prefix,
-    LATERAL (SELECT format('pgmq.%I', pgmq.format_table_name(sqlc.arg('queue_name')::text, prefix)) AS root) AS r
+    LATERAL (SELECT format('pgmq.%I', lower(prefix || '_' || sqlc.arg('queue_name')::text)) AS root) AS r
     JOIN pg_catalog.pg_index AS i ON i.indrelid = to_regclass(root)
     JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
 ORDER BY prefix DESC, i.indisprimary DESC, x.relname;
@@ -73,7 +73,7 @@ SELECT
     g.privileges::text AS privileges
 FROM
     unnest('{q, a}'::text[]) AS prefix,
-    LATERAL (SELECT format('pgmq.%I', pgmq.format_table_name(sqlc.arg('queue_name')::text, prefix)) AS root) AS r
+    LATERAL (SELECT format('pgmq.%I', lower(prefix || '_' || sqlc.arg('queue_name')::text)) AS root) AS r
     JOIN pg_catalog.pg_class AS c ON c.oid = to_regclass(root),
     LATERAL (
         SELECT p.grantee, string_agg(p.privilege_type || coalesce(' (' || p.columns || ')', ''), ', ' ORDER BY p.columns IS NOT NULL, p.privilege_type) AS privileges
@@ -93,8 +93,9 @@ FROM
 ORDER BY prefix DESC, role.rolname IS NOT NULL, role.rolname;
 
 -- name: PartitionSettings :many
--- PartitionSettings tell how the tables of a queue are partitioned.
-SELECT prefix, partition_interval, retention_interval, premake, drop_unread
+-- PartitionSettings tell how the tables of a queue are partitioned. Without a
+-- retention, partitions stay.
+SELECT prefix, partition_interval, coalesce(retention_interval, '')::text AS retention_interval, premake, drop_unread
 FROM pgmq.partitioned_tables
 WHERE queue_name = sqlc.arg('queue_name')::text
 ORDER BY prefix DESC;

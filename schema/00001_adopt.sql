@@ -26,8 +26,6 @@ BEGIN
     LOOP
         EXECUTE format('ALTER EXTENSION pgmq DROP %s %s', member.type, member.identity);
     END LOOP;
-    -- This project's extension brings the templates, which hold no rows.
-    DROP TABLE IF EXISTS pgmq.template_queue, pgmq.template_archive;
 
     -- _adopt_messages adds columns and locks each queue for that moment. Calls of
     -- PGMQ's functions that wait for this lock must not return new columns by a

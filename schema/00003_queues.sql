@@ -9,13 +9,18 @@ SELECT pgmq._drop_outdated('{_extension_exists, _get_pg_partman_schema}');
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.format_table_name(queue_name text, prefix text)
 RETURNS text
-LANGUAGE sql
+LANGUAGE plpgsql
 AS $$
-    SELECT pg_catalog.lower($2 OPERATOR(pg_catalog.||) '_' OPERATOR(pg_catalog.||) $1);
+BEGIN
+    IF $1 OPERATOR(pg_catalog.~) '[$]|;|--|''' THEN
+        RAISE EXCEPTION E'queue name contains invalid characters: $, ;, --, or \\''';
+    END IF;
+    RETURN pg_catalog.lower($2 OPERATOR(pg_catalog.||) '_' OPERATOR(pg_catalog.||) $1);
+END;
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq.format_table_name IS
-    'The name of a table of a queue: prefix q for the queue, a for its archive. Lower case by the rules of the database''s locale.';
+    'The name of a table of a queue: prefix q for the queue, a for its archive. Lower case by the rules of the database''s locale. Raises P0001 for a name that no queue can have. Queries on all of pgmq.meta call lower(): one bad row must not fail the others.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.validate_queue_name(queue_name text)
@@ -30,24 +35,15 @@ BEGIN
     IF length(queue_name) > 47 THEN
         RAISE EXCEPTION 'queue name is too long, maximum length is 47 characters';
     END IF;
-    IF queue_name ~ '[$]|;|--|''' THEN
-        RAISE EXCEPTION E'queue name contains invalid characters: $, ;, --, or \\''';
-    END IF;
-    -- Postgres truncates longer identifiers, and two queues could share a table.
+    -- format_table_name refuses characters. Postgres truncates longer identifiers, and two queues could share a table.
     IF octet_length(pgmq.format_table_name(queue_name, 'q')) > 63 THEN
         RAISE EXCEPTION 'queue name is too long, maximum length is 61 bytes in UTF-8';
-    END IF;
-    IF EXISTS (
-        SELECT FROM pg_class
-        WHERE oid = to_regclass(format('pgmq.%I', pgmq.format_table_name(queue_name, 'q'))) AND relispartition
-    ) THEN
-        RAISE EXCEPTION 'queue name "%" is taken by a partition of another queue', queue_name;
     END IF;
 END;
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq.validate_queue_name IS
-    'Raises P0001 unless a queue can have this name: 1 to 47 characters, at most 61 bytes, without $, ;, -- and single quotes, and not the name of a partition.';
+    'Raises P0001 unless a queue can have this name: 1 to 47 characters, at most 61 bytes, without $, ;, -- and single quotes.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.acquire_queue_lock(queue_name text)
@@ -70,7 +66,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT m.queue_name
     FROM pgmq.meta AS m
-    WHERE pgmq.format_table_name(m.queue_name, 'q') = pgmq.format_table_name($1, 'q')
+    WHERE lower(m.queue_name) = lower($1)
     ORDER BY m.queue_name <> $1
     LIMIT 1;
 $$;
@@ -78,17 +74,92 @@ $$;
 COMMENT ON FUNCTION pgmq._listed_name IS 'The name of a queue in pgmq.meta, compared without regard to case. NULL when there is none.';
 
 -- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._table_of(queue_name text, prefix text)
+RETURNS regclass
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    -- Postgres truncates the name of a table beyond 63 bytes.
+    name CONSTANT name := pgmq.format_table_name($1, $2);
+    c    record;
+    what text;
+BEGIN
+    -- Not by to_regclass, whose cache may be older than the wait for a lock.
+    SELECT
+        oid, relispartition,
+        relkind IN ('r', 'p') AND 5 = (
+            SELECT count(*) FROM pg_attribute
+            WHERE attrelid = oid AND NOT attisdropped AND CASE attname
+                WHEN 'msg_id' THEN $2 = 'a' OR attidentity <> '' OR atthasdef
+                ELSE attname IN ('read_ct', 'enqueued_at', 'vt', 'message')
+            END
+        ) AS has_messages
+    INTO c
+    FROM pg_class
+    WHERE relnamespace = 'pgmq'::regnamespace AND relname = name;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    what := CASE
+        WHEN c.relispartition THEN 'a partition of another queue'
+        WHEN NOT c.has_messages THEN 'not a queue''s table'
+        WHEN octet_length($2 || '_' || $1) > 63 AND pgmq._listed_name($1) IS NULL THEN 'that of a queue with a shorter name'
+        -- pgmq.convert_archive_partitioned keeps the messages of the time before.
+        WHEN $2 = 'a' AND name LIKE E'%\\_old' AND pgmq._listed_name($1) IS NULL
+            AND pgmq._listed_name(left($1, -length('_old'))) IS NOT NULL THEN 'the older archive of another queue'
+    END;
+    IF what IS NOT NULL THEN
+        RAISE EXCEPTION 'queue name "%" is taken: % is %', $1, pg_describe_object('pg_class'::regclass, c.oid, 0), what
+            USING ERRCODE = 'wrong_object_type', HINT = 'Nothing was changed. Choose another name for the queue.';
+    END IF;
+    RETURN c.oid;
+END;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq._table_of IS
+    'A table of a queue: prefix q for the queue, a for its archive. NULL when there is none. Raises 42809 when the name is that of something else.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._free_index_name(name text)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    -- Postgres truncates names beyond 63 bytes, perhaps to that of another queue.
+    SELECT CASE WHEN octet_length($1) <= 63 AND NOT EXISTS (
+        SELECT FROM pg_class WHERE relnamespace = 'pgmq'::regnamespace AND relname = $1
+    ) THEN quote_ident($1) ELSE '' END;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq._free_index_name IS
+    'The name for CREATE INDEX; empty, so that Postgres chooses one, when the name is taken or too long.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._list_queue(queue_name text, q_table regclass)
+RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $$
+    -- MyQueue and myqueue share a table, so they are one queue.
+    INSERT INTO pgmq.meta (queue_name, is_partitioned, is_unlogged)
+    SELECT $1, relkind = 'p', relpersistence = 'u'
+    FROM pg_class
+    WHERE oid = $2 AND pgmq._listed_name($1) IS NULL
+    ON CONFLICT DO NOTHING;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq._list_queue IS 'Lists a queue in pgmq.meta, as its table is, unless it is listed.';
+
+-- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq._create_queue(queue_name text, is_unlogged boolean)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
-#variable_conflict use_column
 DECLARE
-    q_table text := pgmq.format_table_name($1, 'q');
-    a_table text := pgmq.format_table_name($1, 'a');
-    -- Postgres truncates names beyond 63 bytes, perhaps to that of another queue.
-    a_index text := CASE WHEN octet_length($1) <= 47 THEN format('IF NOT EXISTS %I', 'archived_at_idx_' || $1) END;
+    q_table CONSTANT text := pgmq.format_table_name($1, 'q');
+    a_table CONSTANT text := pgmq.format_table_name($1, 'a');
     -- LIKE does not copy storage parameters.
     q_storage text := (
         SELECT coalesce('WITH (' || string_agg(option, ', ') || ')', '')
@@ -99,27 +170,22 @@ BEGIN
     PERFORM pgmq.validate_queue_name($1);
     PERFORM pgmq.acquire_queue_lock($1);
 
-    EXECUTE format(
-        'CREATE %s TABLE IF NOT EXISTS pgmq.%I (
-            LIKE pgmq.template_queue INCLUDING DEFAULTS INCLUDING IDENTITY INCLUDING INDEXES
-        ) %s',
-        CASE WHEN $2 THEN 'UNLOGGED' END, q_table, q_storage
-    );
-    IF to_regclass(format('pgmq.%I', a_table)) IS NULL THEN
+    IF pgmq._table_of($1, 'q') IS NULL THEN
+        EXECUTE format(
+            'CREATE %s TABLE pgmq.%I (
+                LIKE pgmq.template_queue INCLUDING DEFAULTS INCLUDING IDENTITY INCLUDING INDEXES
+            ) %s',
+            CASE WHEN $2 THEN 'UNLOGGED' END, q_table, q_storage
+        );
+    END IF;
+    IF pgmq._table_of($1, 'a') IS NULL THEN
         EXECUTE format(
             'CREATE TABLE pgmq.%I (LIKE pgmq.template_archive INCLUDING DEFAULTS INCLUDING INDEXES)',
             a_table
         );
-        EXECUTE format('CREATE INDEX %s ON pgmq.%I (archived_at)', a_index, a_table);
+        EXECUTE format('CREATE INDEX %s ON pgmq.%I (archived_at)', pgmq._free_index_name('archived_at_idx_' || $1), a_table);
     END IF;
-
-    -- MyQueue and myqueue share a table, so they are one queue.
-    INSERT INTO pgmq.meta (queue_name, is_partitioned, is_unlogged)
-    SELECT $1, false, $2
-    WHERE NOT EXISTS (
-        SELECT FROM pgmq.meta WHERE pgmq.format_table_name(queue_name, 'q') = q_table
-    )
-    ON CONFLICT DO NOTHING;
+    PERFORM pgmq._list_queue($1, format('pgmq.%I', q_table)::regclass);
 END;
 $$;
 -- +goose StatementEnd
@@ -187,15 +253,38 @@ COMMENT ON FUNCTION pgmq._fire_notify_trigger IS
     'Fires the deferred trigger of pgmq.enable_notify_insert now: Postgres refuses to empty or drop a table with pending triggers.';
 
 -- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._table_of_listed(queue_name text, prefix text)
+RETURNS regclass
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found CONSTANT regclass := pgmq._table_of($1, $2);
+BEGIN
+    IF found IS NOT NULL AND pgmq._listed_name($1) IS NULL THEN
+        RAISE EXCEPTION 'table % belongs to no queue in pgmq.meta', found
+            USING ERRCODE = 'wrong_object_type',
+                  HINT = format('Nothing was changed. SELECT pgmq.create(%L) lists the queue again.', $1);
+    END IF;
+    RETURN found;
+END;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq._table_of_listed IS 'Like pgmq._table_of, and raises 42809 for a table of no listed queue.';
+
+-- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.purge_queue(queue_name text)
 RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    q_table text := pgmq.format_table_name($1, 'q');
+    q_table CONSTANT text := pgmq.format_table_name($1, 'q');
     purged  bigint;
 BEGIN
+    IF pgmq._table_of_listed($1, 'q') IS NULL THEN
+        RAISE EXCEPTION 'relation "pgmq.%" does not exist', q_table USING ERRCODE = 'undefined_table';
+    END IF;
     PERFORM pgmq._fire_notify_trigger(q_table);
     -- Locked first, so that it truncates the messages that it counted.
     EXECUTE format('LOCK TABLE pgmq.%I IN ACCESS EXCLUSIVE MODE', q_table);
@@ -206,7 +295,7 @@ END;
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq.purge_queue IS
-    'Removes all messages of a queue, hidden ones included, and returns their number. The archive stays. Waits for open transactions that used the queue.';
+    'Removes all messages of a queue, hidden ones included, and returns their number. The archive stays. Waits for open transactions that used the queue. Raises 42809 for a table of something else, such as a partition.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq._extension_exists(extension_name text)
@@ -262,46 +351,48 @@ RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
-#variable_conflict use_column
 DECLARE
-    q_table text := pgmq.format_table_name($1, 'q');
-    a_table text := pgmq.format_table_name($1, 'a');
-    parent  text;
-    names   text[];
+    listed text;
+    kind   text;
+    names  text[];
 BEGIN
     PERFORM pgmq.acquire_queue_lock($1);
-    PERFORM pgmq._fire_notify_trigger(q_table);
+    PERFORM pgmq._fire_notify_trigger(pgmq.format_table_name($1, 'q'));
 
-    IF to_regclass(format('pgmq.%I', q_table)) IS NULL
-        AND NOT EXISTS (SELECT FROM pgmq.meta WHERE pgmq.format_table_name(queue_name, 'q') = q_table)
-    THEN
+    listed := pgmq._listed_name($1);
+    IF listed IS NULL AND pgmq._table_of_listed($1, 'q') IS NULL THEN
         RAISE NOTICE 'pgmq queue `%` does not exist', $1;
         RETURN false;
     END IF;
 
-    FOREACH parent IN ARRAY ARRAY[q_table, a_table] LOOP
-        IF pgmq._managed_by_partman(parent) THEN
+    FOREACH kind IN ARRAY '{q, a}'::text[] LOOP
+        BEGIN
+            -- One of the tables may have been dropped by hand.
+            CONTINUE WHEN pgmq._table_of($1, kind) IS NULL;
+        EXCEPTION WHEN wrong_object_type THEN
+            RAISE NOTICE '%: it stays', SQLERRM;
+            CONTINUE;
+        END;
+        IF pgmq._managed_by_partman(pgmq.format_table_name($1, kind)) THEN
             EXECUTE format('DELETE FROM %s.part_config WHERE parent_table = $1', pgmq._get_pg_partman_schema())
-            USING 'pgmq.' || parent;
+            USING 'pgmq.' || pgmq.format_table_name($1, kind);
         END IF;
+        EXECUTE format('DROP TABLE IF EXISTS pgmq.%I', pgmq.format_table_name($1, kind));
     END LOOP;
-    -- IF EXISTS: one of the tables may have been dropped by hand.
-    EXECUTE format('DROP TABLE IF EXISTS pgmq.%I', q_table);
-    EXECUTE format('DROP TABLE IF EXISTS pgmq.%I', a_table);
-    names := ARRAY(SELECT queue_name FROM pgmq.meta WHERE pgmq.format_table_name(queue_name, 'q') = q_table);
-    DELETE FROM pgmq.meta WHERE queue_name = ANY (names);
+    names := ARRAY(SELECT m.queue_name FROM pgmq.meta AS m WHERE lower(m.queue_name) = lower($1));
+    DELETE FROM pgmq.meta AS m WHERE m.queue_name = ANY (names);
     IF current_setting('session_replication_role') = 'replica' THEN
         -- The foreign keys are not heeded.
-        DELETE FROM pgmq.partitioned_tables WHERE queue_name = ANY (names);
-        DELETE FROM pgmq.topic_bindings WHERE queue_name = ANY (names);
-        DELETE FROM pgmq.notify_insert_throttle WHERE queue_name = ANY (names);
+        DELETE FROM pgmq.partitioned_tables AS p WHERE p.queue_name = ANY (names);
+        DELETE FROM pgmq.topic_bindings AS b WHERE b.queue_name = ANY (names);
+        DELETE FROM pgmq.notify_insert_throttle AS n WHERE n.queue_name = ANY (names);
     END IF;
     RETURN true;
 END;
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq.drop_queue(text) IS
-    'Drops a queue, its archive and all messages in both; false when the queue does not exist.';
+    'Drops a queue, its archive and all messages in both; false when the queue does not exist. Raises 42809 for a table of something else, such as a partition.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.drop_queue(queue_name text, partitioned boolean)
@@ -325,12 +416,16 @@ DROP FUNCTION pgmq._managed_by_partman(text);
 DROP FUNCTION pgmq._get_pg_partman_schema();
 DROP FUNCTION pgmq._extension_exists(text);
 DROP FUNCTION pgmq.purge_queue(text);
+DROP FUNCTION pgmq._table_of_listed(text, text);
 DROP FUNCTION pgmq._fire_notify_trigger(text);
 DROP FUNCTION pgmq.list_queues();
 DROP FUNCTION pgmq.create_unlogged(text);
 DROP FUNCTION pgmq.create(text);
 DROP FUNCTION pgmq.create_non_partitioned(text);
 DROP FUNCTION pgmq._create_queue(text, boolean);
+DROP FUNCTION pgmq._list_queue(text, regclass);
+DROP FUNCTION pgmq._free_index_name(text);
+DROP FUNCTION pgmq._table_of(text, text);
 DROP FUNCTION pgmq._listed_name(text);
 DROP FUNCTION pgmq.acquire_queue_lock(text);
 DROP FUNCTION pgmq.validate_queue_name(text);

@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS pgmq.notify_insert_throttle (
     last_notified_at     timestamptz DEFAULT to_timestamp(0) NOT NULL
 ) WITH (fillfactor = 50); -- an update of last_notified_at is a HOT update
 COMMENT ON TABLE pgmq.notify_insert_throttle IS 'One row per queue with notifications.';
+SELECT pgmq._set_replica_identity('pgmq.notify_insert_throttle');
 
 CREATE INDEX IF NOT EXISTS idx_notify_throttle_active ON pgmq.notify_insert_throttle (queue_name) WHERE throttle_interval_ms > 0;
 
@@ -216,7 +217,7 @@ DECLARE
     q_table CONSTANT text := pgmq.format_table_name($1, 'q');
     names   CONSTANT text[] := ARRAY(
         SELECT queue_name FROM pgmq.notify_insert_throttle
-        WHERE pgmq.format_table_name(queue_name, 'q') = q_table AND queue_name IS DISTINCT FROM $2
+        WHERE lower(queue_name) = lower($1) AND queue_name IS DISTINCT FROM $2
     );
 BEGIN
     PERFORM pgmq._fire_notify_trigger(q_table);
@@ -367,6 +368,7 @@ COMMENT ON FUNCTION pgmq.list_notify_insert_throttles IS
     'The queues with notifications, by name. last_notified_at changes at most once in an interval.';
 
 -- +goose Down
+SELECT pgmq._refuse_to_lose('pgmq.notify_insert_throttle', 'settings of notifications', 'Call pgmq.disable_notify_insert first');
 -- +goose StatementBegin
 DO $$
 DECLARE

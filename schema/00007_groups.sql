@@ -79,12 +79,17 @@ DECLARE
     queue text;
 BEGIN
     -- In one order, so that two sessions do not deadlock.
-    FOR queue IN SELECT m.queue_name FROM pgmq.meta AS m ORDER BY pgmq.format_table_name(m.queue_name, 'q') LOOP
-        PERFORM pgmq.acquire_queue_lock(queue);
+    FOR queue IN SELECT m.queue_name FROM pgmq.meta AS m ORDER BY lower(m.queue_name) LOOP
         BEGIN
+            -- No lock for a queue that has the index: each lasts until the end.
+            CONTINUE WHEN pgmq._has_group_index(to_regclass(format('pgmq.%I', lower('q_' || queue))));
+            PERFORM pgmq.acquire_queue_lock(queue);
             PERFORM pgmq._create_fifo_index_if_not_exists(queue);
-        EXCEPTION WHEN undefined_table THEN
-            NULL; -- the table was dropped by hand, or just now
+        EXCEPTION
+            WHEN undefined_table THEN
+                NULL; -- the table was dropped by hand, or just now
+            WHEN others THEN
+                RAISE WARNING 'pgmq: queue %: %', quote_ident(queue), SQLERRM;
         END;
     END LOOP;
 END;

@@ -22,6 +22,19 @@ CREATE TABLE IF NOT EXISTS pgmq.topic_bindings (
 CREATE INDEX IF NOT EXISTS idx_topic_bindings_covering
     ON pgmq.topic_bindings (pattern) INCLUDE (queue_name, compiled_regex);
 COMMENT ON TABLE pgmq.topic_bindings IS 'Bindings of queues to patterns of routing keys.';
+SELECT pgmq._set_replica_identity('pgmq.topic_bindings');
+-- +goose StatementBegin
+DO $$
+BEGIN
+    -- It goes when pgmq.meta is dropped, of which there is a new one now.
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'pgmq.topic_bindings'::regclass AND contype = 'f') THEN
+        UPDATE pgmq.topic_bindings AS t SET queue_name = m.queue_name FROM pgmq.meta AS m WHERE lower(m.queue_name) = lower(t.queue_name);
+        DELETE FROM pgmq.topic_bindings AS t WHERE NOT EXISTS (SELECT FROM pgmq.meta AS m WHERE m.queue_name = t.queue_name);
+        ALTER TABLE pgmq.topic_bindings
+            ADD CONSTRAINT topic_bindings_meta_queue_name_fk FOREIGN KEY (queue_name) REFERENCES pgmq.meta (queue_name) ON DELETE CASCADE;
+    END IF;
+END $$;
+-- +goose StatementEnd
 
 SELECT pgmq._drop_outdated('{
     validate_routing_key, validate_topic_pattern, bind_topic, unbind_topic, list_topic_bindings, test_routing,
@@ -362,6 +375,7 @@ $$;
 COMMENT ON FUNCTION pgmq.send_batch_topic(text, jsonb[], jsonb[], integer) IS 'Sends copies of all messages, each with its own headers, to each queue that is bound to a matching pattern, visible after delay seconds, and returns their ids.';
 
 -- +goose Down
+SELECT pgmq._refuse_to_lose('pgmq.topic_bindings', 'topic bindings', 'Call pgmq.unbind_topic first');
 DROP FUNCTION pgmq.send_batch_topic(text, jsonb[], jsonb[], integer);
 DROP FUNCTION pgmq.send_batch_topic(text, jsonb[], timestamptz);
 DROP FUNCTION pgmq.send_batch_topic(text, jsonb[], integer);

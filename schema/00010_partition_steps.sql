@@ -9,13 +9,25 @@ CREATE TABLE IF NOT EXISTS pgmq.partitioned_tables (
     queue_name         varchar NOT NULL REFERENCES pgmq.meta (queue_name) ON DELETE CASCADE,
     prefix             text    NOT NULL CHECK (prefix IN ('q', 'a')),
     partition_interval text    NOT NULL,
-    retention_interval text    NOT NULL,
+    retention_interval text,
     premake            integer NOT NULL,
     drop_unread        boolean NOT NULL DEFAULT false,
     PRIMARY KEY (queue_name, prefix)
 );
 COMMENT ON TABLE pgmq.partitioned_tables IS
-    'The partitioned tables that pgmq.maintain_partitions maintains, with their settings.';
+    'The partitioned tables that pgmq.maintain_partitions maintains, with their settings. Without a retention, partitions stay.';
+-- +goose StatementBegin
+DO $$
+BEGIN
+    -- It goes when pgmq.meta is dropped, of which there is a new one now.
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'pgmq.partitioned_tables'::regclass AND contype = 'f') THEN
+        UPDATE pgmq.partitioned_tables AS t SET queue_name = m.queue_name FROM pgmq.meta AS m WHERE lower(m.queue_name) = lower(t.queue_name);
+        DELETE FROM pgmq.partitioned_tables AS t WHERE NOT EXISTS (SELECT FROM pgmq.meta AS m WHERE m.queue_name = t.queue_name);
+        ALTER TABLE pgmq.partitioned_tables
+            ADD CONSTRAINT partitioned_tables_queue_name_fkey FOREIGN KEY (queue_name) REFERENCES pgmq.meta (queue_name) ON DELETE CASCADE;
+    END IF;
+END $$;
+-- +goose StatementEnd
 
 SELECT pgmq._drop_outdated('{
     _get_partition_col, _get_pg_partman_major_version, _ensure_pg_partman_installed, _belongs_to_pgmq
@@ -81,8 +93,11 @@ RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    -- No queue's name contains a $. The default partition has PGMQ's name for it.
-    SELECT CASE WHEN octet_length($1 || $3 || $2) <= 63 THEN $1 || $3 || $2
+    -- No queue's name contains a $. The default partition has PGMQ's name for it,
+    -- unless a queue has that name.
+    SELECT CASE
+        WHEN octet_length($1 || $3 || $2) <= 63 AND ($3 = '$' OR to_regclass(format('pgmq.%I', $1 || $3 || $2)) IS NULL) THEN $1 || $3 || $2
+        WHEN octet_length($1 || '$' || $2) <= 63 THEN $1 || '$' || $2
         ELSE 'p' || format('pgmq.%I', $1)::regclass::oid || '$' || $2 END;
 $$;
 -- +goose StatementEnd
@@ -144,6 +159,61 @@ COMMENT ON FUNCTION pgmq._partition_bounds IS
     'The bounds of the partition of a message id or a time, and the part of its name.';
 
 -- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._partitions_of(parent text)
+RETURNS TABLE (name text, lower text, upper text, from_ numeric, to_ numeric)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
+AS $$
+    SELECT c.relname, b[1], b[2], CASE WHEN k.by_id THEN b[1]::numeric ELSE extract(epoch FROM b[1]::timestamptz) END,
+        CASE WHEN k.by_id THEN b[2]::numeric ELSE extract(epoch FROM b[2]::timestamptz) END
+    FROM pg_inherits AS i
+    JOIN pg_class AS c ON c.oid = i.inhrelid,
+    LATERAL regexp_match(pg_get_expr(c.relpartbound, c.oid), E'FROM \\(''(.*)''\\) TO \\(''(.*)''\\)') AS b,
+    LATERAL (SELECT pg_get_partkeydef(i.inhparent) = 'RANGE (msg_id)' AS by_id) AS k
+    WHERE i.inhparent = format('pgmq.%I', $1)::regclass AND b IS NOT NULL
+    ORDER BY c.oid;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq._partitions_of IS
+    'The partitions of a table but the default one, as the catalogue has them, and their bounds: also as numbers, ids or seconds since 1970.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._partition_for(
+    parent text, value text, partition_interval text, OUT lower text, OUT upper text, OUT name text, OUT missing boolean
+)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO, YMD'
+AS $$
+DECLARE
+    by_id CONSTANT boolean := pgmq._get_partition_col($3) = 'msg_id';
+    at    CONSTANT numeric := CASE WHEN by_id THEN $2::numeric ELSE extract(epoch FROM $2::timestamptz) END;
+    since numeric;
+    until numeric;
+BEGIN
+    SELECT p.lower, p.upper, p.name, false INTO lower, upper, name, missing
+    FROM pgmq._partitions_of($1) AS p
+    WHERE p.from_ <= at AND at < p.to_;
+    IF FOUND OR at IS NULL THEN
+        RETURN;
+    END IF;
+    SELECT b.lower, b.upper, pgmq._partition_name($1, b.part), true INTO lower, upper, name, missing
+    FROM pgmq._partition_bounds($2, $3) AS b;
+    -- Others may have drawn the bounds of its neighbours elsewhere.
+    since := CASE WHEN by_id THEN lower::numeric ELSE extract(epoch FROM lower::timestamptz) END;
+    until := CASE WHEN by_id THEN upper::numeric ELSE extract(epoch FROM upper::timestamptz) END;
+    lower := coalesce((SELECT p.upper FROM pgmq._partitions_of($1) AS p WHERE p.to_ <= at AND p.to_ > since ORDER BY p.to_ DESC LIMIT 1), lower);
+    upper := coalesce((SELECT p.lower FROM pgmq._partitions_of($1) AS p WHERE p.from_ > at AND p.from_ < until ORDER BY p.from_ LIMIT 1), upper);
+END;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq._partition_for IS
+    'The partition of a message id or a time: the one that is there, or the one to create, within its neighbours.';
+
+-- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq._partition_high_water(queue_name text, partition_interval text)
 RETURNS text
 LANGUAGE plpgsql
@@ -188,6 +258,7 @@ BEGIN
     -- of one partition after the other must not see a row twice or not at all.
     EXECUTE format('LOCK TABLE pgmq.%I IN ACCESS EXCLUSIVE MODE', $1);
     EXECUTE format('CREATE TABLE pgmq.%I (LIKE pgmq.%I INCLUDING DEFAULTS INCLUDING INDEXES) %s', $5, $1, pgmq._storage_parameters($1));
+    PERFORM pgmq._set_replica_identity(format('pgmq.%I', $5)::regclass);
     IF waiting IS NOT NULL THEN
         EXECUTE format(
             'WITH moved AS (DELETE FROM %1$s WHERE %2$I >= %3$L AND %2$I < %4$L RETURNING %5$s)
@@ -216,26 +287,29 @@ AS $$
 DECLARE
     value   text := pgmq._partition_high_water(t.queue_name, t.partition_interval);
     waiting regclass;
+    next    record;
 BEGIN
     FOR ahead IN 0..t.premake LOOP
-        SELECT b.lower, b.upper, pgmq._partition_name($2, b.part) INTO lower, upper, name
-        FROM pgmq._partition_bounds(value, t.partition_interval) AS b;
-        IF to_regclass(format('pgmq.%I', name)) IS NULL THEN
-            RETURN;
-        END IF;
-        value := upper;
+        next := pgmq._partition_for($2, value, t.partition_interval);
+        EXIT WHEN next.missing;
+        value := next.upper;
     END LOOP;
-    -- Rows that arrived before their partition existed.
-    value := NULL;
-    waiting := (
-        SELECT nullif(partdefid, 0) FROM pg_partitioned_table WHERE partrelid = format('pgmq.%I', $2)::regclass
-    );
-    IF waiting IS NOT NULL THEN
-        EXECUTE format('SELECT %1$I::text FROM %2$s ORDER BY %1$I LIMIT 1', $3, waiting) INTO value;
+    IF NOT next.missing THEN
+        -- Rows that arrived before their partition existed.
+        value := NULL;
+        waiting := (
+            SELECT nullif(partdefid, 0) FROM pg_partitioned_table WHERE partrelid = format('pgmq.%I', $2)::regclass
+        );
+        IF waiting IS NOT NULL THEN
+            EXECUTE format('SELECT %1$I::text FROM %2$s ORDER BY %1$I LIMIT 1', $3, waiting) INTO value;
+        END IF;
+        next := pgmq._partition_for($2, value, t.partition_interval);
     END IF;
-    SELECT b.lower, b.upper, pgmq._partition_name($2, b.part) INTO lower, upper, name
-    FROM pgmq._partition_bounds(value, t.partition_interval) AS b
-    WHERE value IS NOT NULL;
+    IF next.missing THEN
+        lower := next.lower;
+        upper := next.upper;
+        name := next.name;
+    END IF;
 END;
 $$;
 -- +goose StatementEnd
@@ -256,12 +330,8 @@ DECLARE
     unread boolean := false;
 BEGIN
     FOR old IN
-        SELECT c.relname AS name, substring(pg_get_expr(c.relpartbound, c.oid) FROM E'TO \\(''(.*)''\\)') AS upper
-        FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
-        WHERE i.inhparent = format('pgmq.%I', $2)::regclass
-        ORDER BY c.oid
+        SELECT p.name, p.upper FROM pgmq._partitions_of($2) AS p WHERE t.retention_interval IS NOT NULL
     LOOP
-        CONTINUE WHEN old.upper IS NULL; -- the default partition
         CONTINUE WHEN CASE WHEN by_id
             THEN old.upper::bigint > front::bigint - t.retention_interval::bigint
             ELSE old.upper::timestamptz > front::timestamptz - t.retention_interval::interval
@@ -285,6 +355,80 @@ COMMENT ON FUNCTION pgmq._drop_expired_partition IS
     'Drops one partition beyond the retention and returns its name; NULL when there is none. Keeps partitions of a queue that hold messages, unless drop_unread is set.';
 
 -- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._plain_interval(value text)
+RETURNS text
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE lower($1)
+        WHEN 'yearly' THEN '1 year'
+        WHEN 'quarterly' THEN '3 months'
+        WHEN 'monthly' THEN '1 month'
+        WHEN 'weekly' THEN '1 week'
+        WHEN 'daily' THEN '1 day'
+        WHEN 'hourly' THEN '1 hour'
+        WHEN 'half-hour' THEN '30 minutes'
+        WHEN 'quarter-hour' THEN '15 minutes'
+        ELSE $1
+    END;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq._plain_interval IS 'An interval for Postgres, in place of a word of pg_partman.';
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._take_on_partitions(
+    queue_name text, prefix text, partition_interval text DEFAULT NULL, retention_interval text DEFAULT NULL,
+    premake integer DEFAULT 4
+)
+RETURNS text
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET intervalstyle = 'postgres'
+AS $$
+#variable_conflict use_column
+DECLARE
+    parent CONSTANT text := pgmq.format_table_name($1, $2);
+    column_ CONSTANT text := (
+        SELECT substring(pg_get_partkeydef(partrelid) FROM E'^RANGE \\((msg_id|enqueued_at|archived_at)\\)$')
+        FROM pg_partitioned_table
+        WHERE partrelid = pgmq._table_of($1, $2)
+    );
+    size   text := $3;
+BEGIN
+    IF column_ IS NULL OR pgmq._managed_by_partman(parent)
+        OR EXISTS (SELECT FROM pgmq.partitioned_tables WHERE queue_name = pgmq._listed_name($1) AND prefix = $2)
+    THEN
+        RETURN NULL;
+    END IF;
+    -- As long as those that are there. Bounds at the beginnings of months are months.
+    IF size IS NULL AND column_ = 'msg_id' THEN
+        size := (SELECT (to_ - from_)::bigint FROM pgmq._partitions_of(parent) ORDER BY to_ DESC LIMIT 1);
+    ELSIF size IS NULL THEN
+        size := (
+            SELECT CASE
+                WHEN bool_and(p.since = date_trunc('month', p.since) AND p.until = date_trunc('month', p.until))
+                    THEN mode() WITHIN GROUP (ORDER BY age(p.until, p.since))
+                ELSE mode() WITHIN GROUP (ORDER BY p.until - p.since)
+            END
+            FROM (SELECT lower::timestamptz AS since, upper::timestamptz AS until FROM pgmq._partitions_of(parent)) AS p
+        );
+    END IF;
+    -- Without any but the default partition, as long as those of the queue or its archive.
+    size := coalesce(size, (SELECT partition_interval FROM pgmq.partitioned_tables WHERE queue_name = pgmq._listed_name($1)));
+    IF size IS NULL OR (column_ = 'msg_id') <> (pgmq._get_partition_col(size) = 'msg_id') THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO pgmq.partitioned_tables (queue_name, prefix, partition_interval, retention_interval, premake)
+    VALUES (pgmq._listed_name($1), $2, size, $4, $5);
+    RETURN format('took on %s, with partitions of %s', parent, size);
+END;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq._take_on_partitions IS
+    'Gives a partitioned table without settings some, so that pgmq.maintain_partitions maintains it, and says so: the interval is that of its partitions, and they stay, unless the caller says otherwise. NULL when it has settings, is pg_partman''s, or cannot be maintained.';
+
+-- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq._maintain_step(queue_name text, prefix text)
 RETURNS text
 LANGUAGE plpgsql
@@ -302,7 +446,9 @@ BEGIN
     SELECT c.* INTO t
     FROM pgmq.partitioned_tables AS c
     WHERE c.queue_name = pgmq._listed_name($1) AND c.prefix = $2;
-    IF NOT FOUND OR pgmq._managed_by_partman(parent) THEN
+    IF NOT FOUND THEN
+        RETURN pgmq._take_on_partitions($1, $2);
+    ELSIF pgmq._managed_by_partman(parent) THEN
         RETURN NULL;
     END IF;
     BEGIN
@@ -328,11 +474,16 @@ COMMENT ON FUNCTION pgmq._maintain_step IS
     'Runs the next step that a partitioned table needs and describes it; NULL when there is nothing to do.';
 
 -- +goose Down
+SELECT pgmq._refuse_to_lose('pgmq.partitioned_tables', 'settings of partitions', 'Drop the partitioned queues first');
 DROP FUNCTION pgmq._maintain_step(text, text);
+DROP FUNCTION pgmq._take_on_partitions(text, text, text, text, integer);
+DROP FUNCTION pgmq._plain_interval(text);
 DROP FUNCTION pgmq._drop_expired_partition(pgmq.partitioned_tables, text);
 DROP FUNCTION pgmq._missing_partition(pgmq.partitioned_tables, text, text);
 DROP FUNCTION pgmq._create_partition(text, text, text, text, text);
 DROP FUNCTION pgmq._partition_high_water(text, text);
+DROP FUNCTION pgmq._partition_for(text, text, text);
+DROP FUNCTION pgmq._partitions_of(text);
 DROP FUNCTION pgmq._partition_bounds(text, text);
 DROP FUNCTION pgmq._storage_parameters(text);
 DROP FUNCTION pgmq._partition_name(text, text, text);

@@ -1,6 +1,7 @@
 -- +goose NO TRANSACTION
 -- Gives queues that PGMQ made the storage of the template, and the trigger of this
--- schema, if they notify: PGMQ's trigger notifies in each transaction.
+-- schema, if they notify: PGMQ's trigger notifies in each transaction. Partitioned
+-- tables without a primary key get a replica identity.
 
 -- +goose Up
 -- +goose StatementBegin
@@ -32,7 +33,7 @@ DECLARE
     );
     -- On up to 32 MB, building the index takes a moment.
     ordered  CONSTANT boolean := pgmq._has_group_index(q) OR 32 * 1024 * 1024 < (
-        SELECT pg_relation_size(q) + coalesce(sum(pg_relation_size(relid)), 0) FROM pg_partition_tree(q)
+        SELECT pg_relation_size(q) + coalesce(sum(pg_relation_size(inhrelid)), 0) FROM pg_inherits WHERE inhparent = q
     );
     -- MyQueue and myqueue share a table: keep the name of the channel.
     old_trigger CONSTANT boolean := EXISTS (
@@ -47,7 +48,7 @@ BEGIN
     SELECT m.queue_name, coalesce(t.throttle_interval_ms, 250) AS throttle_interval_ms
     INTO notified
     FROM pgmq.meta AS m LEFT JOIN pgmq.notify_insert_throttle AS t ON t.queue_name = m.queue_name
-    WHERE pgmq.format_table_name(m.queue_name, 'q') = q_table
+    WHERE lower(m.queue_name) = lower($1)
     ORDER BY t.queue_name IS NULL, m.queue_name
     LIMIT 1;
 
@@ -88,10 +89,18 @@ COMMENT ON FUNCTION pgmq._apply_storage IS
 -- +goose StatementBegin
 DO $$
 DECLARE
-    queue text;
+    queue   text;
+    changed boolean;
 BEGIN
-    FOR queue IN SELECT queue_name FROM pgmq.meta ORDER BY queue_name LOOP
-        IF pgmq._apply_storage(queue) THEN
+    -- PGMQ refuses the others, too.
+    FOR queue IN SELECT queue_name FROM pgmq.meta WHERE queue_name !~ '[$]|;|--|''' ORDER BY queue_name LOOP
+        changed := pgmq._apply_storage(queue);
+        SELECT changed OR coalesce(bool_or(pgmq._set_replica_identity(t.oid)), false) INTO changed
+        FROM
+            unnest('{q, a}'::text[]) AS prefix,
+            to_regclass(format('pgmq.%I', lower(prefix || '_' || queue))) AS parent,
+            LATERAL (SELECT parent::oid AS oid UNION SELECT inhrelid FROM pg_catalog.pg_inherits WHERE inhparent = parent) AS t;
+        IF changed THEN
             COMMIT;
         END IF;
     END LOOP;

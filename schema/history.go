@@ -3,6 +3,7 @@ package schema
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 
 	"github.com/pressly/goose/v3/database"
@@ -29,9 +30,11 @@ func (e *OldHistoryError) Error() string {
 		"run \"pgmq migrate rebaseline\", which keeps queues and messages", e.Version)
 }
 
-// Check returns an [*OldHistoryError] if the migrations from before the first
-// release made schema pgmq, and nil if the present ones did or there is no schema
-// pgmq. It reads only. [Provider], [Migrate] and [Remove] check by themselves.
+// Check compares the version table with the database. It returns an
+// [*OldHistoryError] if the migrations from before the first release made schema
+// pgmq, an [*IncompleteError] if what was applied is not there, and nil if it is
+// or nothing was applied. It reads only. [Provider], [Migrate] and [Remove] check
+// by themselves.
 func Check(ctx context.Context, db *sql.DB) error {
 	store, err := newStore()
 	if err != nil {
@@ -44,11 +47,19 @@ func Check(ctx context.Context, db *sql.DB) error {
 	return check(ctx, db)
 }
 
-// check is Check for a database that has the version table. The old history had
-// the template tables from its version 1 on and never _drop_outdated; the present
-// one has that function from version 1 on. By the catalogue, because a role that
-// checks may lack USAGE on the schema.
+// check is Check for a database that has the version table.
 func check(ctx context.Context, db database.DBTxConn) error {
+	if err := checkOld(ctx, db); err != nil {
+		return err
+	}
+	return checkComplete(ctx, db)
+}
+
+// checkOld returns an [*OldHistoryError] for the old history. That had the
+// template tables from its version 1 on, and nothing of these names, of which the
+// present one has some at each version. By the catalogue, because a role that
+// checks may lack USAGE on the schema.
+func checkOld(ctx context.Context, db database.DBTxConn) error {
 	var version int64
 	err := db.QueryRowContext(ctx, `
 		SELECT coalesce(max(version_id), 0) FROM `+VersionTable+`
@@ -59,7 +70,7 @@ func check(ctx context.Context, db database.DBTxConn) error {
 			)
 			AND NOT EXISTS (
 				SELECT FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
-				WHERE n.nspname = 'pgmq' AND p.proname = '_drop_outdated'
+				WHERE n.nspname = 'pgmq' AND p.proname IN ('_drop_outdated', '_set_replica_identity', '_table_of', '_list_queue')
 			)`).Scan(&version)
 	if err != nil {
 		return fmt.Errorf("schema: %w", err)
@@ -70,8 +81,9 @@ func check(ctx context.Context, db database.DBTxConn) error {
 	return nil
 }
 
-// store is goose's, and refuses to tell versions of the old history, which goose
-// would take for those of the present one.
+// store is goose's. It refuses to tell versions of the old history, which goose
+// would take for those of the present one, and tells of none where the database is
+// not what they made of it: then goose begins anew.
 type store struct{ database.StoreExtender }
 
 func newStore() (store, error) {
@@ -86,23 +98,53 @@ func newStore() (store, error) {
 	return store{extended}, nil
 }
 
+// believed reports whether the version table may be believed.
+func believed(ctx context.Context, db database.DBTxConn) (bool, error) {
+	err := check(ctx, db)
+	if errors.As(err, new(*IncompleteError)) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 func (s store) ListMigrations(ctx context.Context, db database.DBTxConn) ([]*database.ListMigrationsResult, error) {
-	if err := check(ctx, db); err != nil {
+	told, err := believed(ctx, db)
+	if err != nil {
 		return nil, err
 	}
-	return s.StoreExtender.ListMigrations(ctx, db) //nolint:wrapcheck // goose's own, for goose
+	if told {
+		all, err := s.StoreExtender.ListMigrations(ctx, db)
+		if err != nil || len(all) > 0 {
+			return all, err //nolint:wrapcheck // goose's own, for goose
+		}
+	}
+	return []*database.ListMigrationsResult{{Version: 0, IsApplied: true}}, nil // goose's entry for none
+}
+
+// Insert replaces an entry that the database contradicted.
+func (s store) Insert(ctx context.Context, db database.DBTxConn, r database.InsertRequest) error {
+	if err := s.Delete(ctx, db, r.Version); err != nil && !errors.Is(err, database.ErrVersionNotFound) {
+		return err //nolint:wrapcheck // goose's own, for goose
+	}
+	return s.StoreExtender.Insert(ctx, db, r) //nolint:wrapcheck // goose's own, for goose
 }
 
 func (s store) GetLatestVersion(ctx context.Context, db database.DBTxConn) (int64, error) {
-	if err := check(ctx, db); err != nil {
-		return 0, err
+	all, err := s.ListMigrations(ctx, db)
+	version := int64(0)
+	for _, one := range all {
+		version = max(version, one.Version)
 	}
-	return s.StoreExtender.GetLatestVersion(ctx, db) //nolint:wrapcheck // goose's own, for goose
+	return version, err
 }
 
 func (s store) GetMigration(ctx context.Context, db database.DBTxConn, version int64) (*database.GetMigrationResult, error) {
-	if err := check(ctx, db); err != nil {
+	told, err := believed(ctx, db)
+	if err != nil {
 		return nil, err
+	}
+	if !told {
+		return nil, fmt.Errorf("schema: version %d: %w", version, database.ErrVersionNotFound)
 	}
 	return s.StoreExtender.GetMigration(ctx, db, version) //nolint:wrapcheck // goose's own, for goose
 }

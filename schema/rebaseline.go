@@ -16,9 +16,10 @@ import (
 var rebaselineNames string
 
 // replaceable are the statements of a migration that may run again: functions,
-// procedures and comments.
+// procedures, types that are not there yet, comments, and replica identities.
 var replaceable = regexp.MustCompile(
-	`(?ms)^-- \+goose StatementBegin\n(CREATE OR REPLACE (?:FUNCTION|PROCEDURE) .*?)\n-- \+goose StatementEnd$|^(COMMENT ON .*?';)$`)
+	`(?ms)^-- \+goose StatementBegin\n((?:CREATE OR REPLACE (?:FUNCTION|PROCEDURE) |DO \$\$\nBEGIN\n    IF to_regtype\().*?)\n-- \+goose StatementEnd$` +
+		`|^(COMMENT ON .*?';|SELECT pgmq\._set_replica_identity\([^;]*;)$`)
 
 // Rebaseline takes a database from version 22 of the history before the first
 // release to the present history, in one transaction. Queues, messages, archives,

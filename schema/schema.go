@@ -19,6 +19,7 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 
 	"github.com/pressly/goose/v3"
@@ -54,7 +55,8 @@ const (
 // transaction pooler would share with others.
 //
 // Its methods fail with an [*OldHistoryError] where migrations from before the
-// first release made schema pgmq.
+// first release made schema pgmq. A version table that the database contradicts
+// counts as empty: see [IncompleteError].
 func Provider(db *sql.DB, opts ...goose.ProviderOption) (*goose.Provider, error) {
 	locker, err := lock.NewPostgresSessionLocker(
 		lock.WithLockID(lockID),
@@ -84,7 +86,9 @@ func Provider(db *sql.DB, opts ...goose.ProviderOption) (*goose.Provider, error)
 //
 // The role needs CREATE on the database and on schema public, once. A failed or
 // killed run leaves the migrations before the failed one, and can be repeated. It
-// returns an [*OldHistoryError] where [Rebaseline] has to run first.
+// returns an [*OldHistoryError] where [Rebaseline] has to run first. Where the
+// version table lists what is not in the database, it begins anew, and keeps the
+// queues and messages that are there.
 func Migrate(ctx context.Context, db *sql.DB) error {
 	p, err := Provider(db)
 	if err != nil {
@@ -98,10 +102,17 @@ func Migrate(ctx context.Context, db *sql.DB) error {
 
 // Remove takes the optional APIs and every migration back, the newest first,
 // and then drops the version table: nothing is left. It refuses, and leaves the
-// queues as they are, while one of them or its archive holds messages.
+// queues as they are, while one of them or its archive holds messages, or has
+// settings: topic bindings, notifications, partitions. It returns an
+// [*IncompleteError] where parts of the schema are missing; [Migrate] puts them
+// back.
 func Remove(ctx context.Context, db *sql.DB) error {
 	p, err := Provider(db)
 	if err != nil {
+		return err
+	}
+	err = Check(ctx, db)
+	if incomplete := (*IncompleteError)(nil); err != nil && (!errors.As(err, &incomplete) || !incomplete.Gone()) {
 		return err
 	}
 	for _, o := range Optionals() {

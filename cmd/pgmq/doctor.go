@@ -82,6 +82,10 @@ func migrationsFinding(ctx context.Context, db *sql.DB) (f doctor.Finding, migra
 	if errors.As(err, &old) {
 		return doctor.Finding{Check: "migrations", Level: doctor.Problem, What: old.Error(), Do: "pgmq migrate rebaseline"}, false
 	}
+	var incomplete *schema.IncompleteError
+	if errors.As(err, &incomplete) {
+		return doctor.Finding{Check: "migrations", Level: doctor.Problem, What: incomplete.Error(), Do: "pgmq migrate up"}, !incomplete.Gone()
+	}
 	if err != nil {
 		f = doctor.CouldNot(err)
 		f.Check = "migrations"
@@ -90,6 +94,9 @@ func migrationsFinding(ctx context.Context, db *sql.DB) (f doctor.Finding, migra
 	f = doctor.Finding{Check: "migrations", Level: doctor.Problem}
 	newer := status.Newer()
 	switch {
+	case status.Extension != "":
+		f.Level = doctor.OK
+		f.What = "schema pgmq was made by CREATE EXTENSION pgmq, version " + status.Extension
 	case status.Version == 0:
 		f.What = "schema pgmq is not in this database, or is another PGMQ's"
 		f.Do = "pgmq migrate up; see docs/adopting.md if PGMQ is here already"
@@ -105,7 +112,7 @@ func migrationsFinding(ctx context.Context, db *sql.DB) (f doctor.Finding, migra
 		f.Level = doctor.OK
 		f.What = fmt.Sprintf("schema pgmq is at version %d, none is pending", status.Version)
 	}
-	return f, status.Version > 0
+	return f, status.Version > 0 || status.Extension != ""
 }
 
 // writeFindings writes findings; its error has the exit code for them.

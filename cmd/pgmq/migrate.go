@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -37,9 +38,14 @@ assigns sessions by transaction: its lock belongs to a session.`,
 func migrateUp(t *target) *cobra.Command {
 	var dry bool
 	up := &cobra.Command{
-		Use:     "up",
-		Short:   "Apply the migrations that are pending",
-		Long:    "Apply the migrations that are pending. Several may run at once: one works, the\nothers wait.",
+		Use:   "up",
+		Short: "Apply the migrations that are pending",
+		Long: `Apply the migrations that are pending. Several may run at once: one works, the
+others wait.
+
+Where the version table lists what is not in the database, because somebody
+dropped it or restored one without the other, the command says so and applies
+all migrations anew. The queues and messages that are there stay.`,
 		Example: `  pgmq migrate up --database-url postgres://app@localhost/app`,
 		Args:    exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -47,6 +53,9 @@ func migrateUp(t *target) *cobra.Command {
 				return withDB(cmd, t, nil, func(db *sql.DB) error { return dryUp(cmd, db) })
 			}
 			return withDirectDB(cmd, t, nil, func(db *sql.DB) error {
+				if err := schema.Check(cmd.Context(), db); errors.As(err, new(*schema.IncompleteError)) {
+					fmt.Fprintf(cmd.ErrOrStderr(), "%v; beginning anew\n", err)
+				}
 				provider, err := schema.Provider(db)
 				if err != nil {
 					return err
@@ -68,7 +77,9 @@ func migrateDown(t *target) *cobra.Command {
 		Long: `Revert the latest migration, or all of them.
 
 The second migration holds the queues. It is not reverted while a queue or an
-archive holds messages, unless --drop-messages is given.`,
+archive holds messages. Others hold topic bindings, notifications and the
+settings of partitions, which up does not bring back: they are not reverted
+while there are any. --drop-messages reverts them all the same.`,
 		Example: `  pgmq migrate down
   pgmq migrate down --all --drop-messages`,
 		Args: exactly(),
@@ -84,7 +95,8 @@ archive holds messages, unless --drop-messages is given.`,
 				err := takeBack(cmd, db, all)
 				var pg *pgconn.PgError
 				if errors.As(err, &pg) && pg.Code == "55000" { // raised by the migration itself
-					return fmt.Errorf("%s: empty or drop the queue first, or pass --drop-messages", pg.Message)
+					first, _, _ := strings.Cut(pg.Hint, ", or ")
+					return fmt.Errorf("%s. %s, or pass --drop-messages", pg.Message, first)
 				}
 				return err
 			})
@@ -92,7 +104,7 @@ archive holds messages, unless --drop-messages is given.`,
 	}
 	down.Flags().BoolVar(&all, "all", false, "revert every migration and drop the version table")
 	down.Flags().BoolVar(&dry, "dry-run", false, "print the SQL and run none of it")
-	down.Flags().BoolVar(&dropMessages, "drop-messages", false, "drop queues that hold messages, too")
+	down.Flags().BoolVar(&dropMessages, "drop-messages", false, "drop queues that hold messages and settings, too")
 	return down
 }
 
@@ -102,6 +114,9 @@ func takeBack(cmd *cobra.Command, db *sql.DB, all bool) error {
 			return err
 		}
 		_, err := fmt.Fprintln(cmd.OutOrStdout(), "removed schema pgmq and its version table")
+		return err
+	}
+	if err := schema.Check(cmd.Context(), db); err != nil {
 		return err
 	}
 	provider, err := schema.Provider(db)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -16,7 +17,7 @@ import (
 // dryUp prints the SQL of the migrations that are pending.
 func dryUp(cmd *cobra.Command, db *sql.DB) error {
 	status, err := inspect.MigrationsOf(cmd.Context(), db)
-	if err != nil {
+	if err != nil && !errors.As(err, new(*schema.IncompleteError)) {
 		return err
 	}
 	pending := slices.DeleteFunc(status.Migrations, func(m inspect.Migration) bool { return m.AppliedAt != nil })

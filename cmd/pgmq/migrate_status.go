@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"text/tabwriter"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pgmq-go/pgmq/internal/inspect"
+	"github.com/pgmq-go/pgmq/schema"
 )
 
 func migrateStatus(t *target) *cobra.Command {
@@ -23,15 +25,18 @@ func migrateStatus(t *target) *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withDB(cmd, t, nil, func(db *sql.DB) error {
 				status, err := inspect.MigrationsOf(cmd.Context(), db)
-				if err != nil {
+				incomplete := err
+				if err != nil && !errors.As(err, new(*schema.IncompleteError)) {
 					return err
 				}
 				if asJSON {
 					encoder := json.NewEncoder(cmd.OutOrStdout())
 					encoder.SetIndent("", "  ")
-					return encoder.Encode(status)
+					err = encoder.Encode(status)
+				} else {
+					err = printMigrations(cmd, status)
 				}
-				return printMigrations(cmd, status)
+				return cmp.Or(err, incomplete)
 			})
 		},
 	}

@@ -104,11 +104,14 @@ func (s *sheet) addTable(label, prefix string, t *admin.Table) {
 	}
 	s.add(label, "pgmq.%s, %s%s and %s of indexes, of role %s", visible([]byte(t.Name)), prefix, size(t.Bytes), size(t.IndexBytes), t.Owner)
 	if p := t.Partitioning; p != nil {
-		unread := ""
-		if p.DropUnread {
-			unread = " even with messages in it"
+		end := "never dropped"
+		if p.Retention != "" {
+			end = "dropped after " + p.Retention
+			if p.DropUnread {
+				end = "dropped even with messages in it after " + p.Retention
+			}
 		}
-		s.add("", "%s, one for each %s, dropped%s after %s, %d made ahead", count(t.Partitions, "partition"), p.Interval, unread, p.Retention, p.Premake)
+		s.add("", "%s, one for each %s, %s, %d made ahead", count(t.Partitions, "partition"), p.Interval, end, p.Premake)
 	} else if t.Partitions > 0 {
 		s.add("", "%s, which pgmq does not maintain", count(t.Partitions, "partition"))
 	}

@@ -86,6 +86,7 @@ func (e *Examination) Queues(ctx context.Context) []Finding {
 	return append(found, e.examine(ctx, []check{
 		{"tables", "every queue has its tables", e.forEachTable(missing)},
 		{"orphan_table", "every table belongs to a queue", forEachRow(orphansSQL, orphan)},
+		{"identity", "every table has a replica identity", forEachRow(identitySQL, identity)},
 		{"index", "every queue has the indexes that it needs, and no others", e.forEachTable(indexes)},
 		{"storage", "every queue has the template's storage parameters", e.forEachTable(storage)},
 		{"dead_rows", "vacuum keeps up", e.forEachTable(deadRows)},

@@ -35,7 +35,7 @@ const (
 const byIndex = `; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL statement_timeout = '1s'`
 
 type messageFacts struct {
-	Waited   *time.Duration // since the first became visible: below 0 if none is yet, nil without a message
+	Waited   *time.Duration // since the first became visible
 	Repeated int64          // the number of messages that were read 10 times or more
 	MaxReads int64          // the reads of the message with the most
 	WorstID  int64          // its id

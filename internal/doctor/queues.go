@@ -14,15 +14,16 @@ var (
 	partitionsSQL string
 	//go:embed sql/locks.sql
 	locksSQL string
+	//go:embed sql/identity.sql
+	identitySQL string
 )
 
 type orphanFacts struct {
-	Name        string
-	Queue       string // the queue that its name stands for
-	Literal     string
-	Archive     bool
-	Partitioned bool
-	Old         bool // the archive from before it was partitioned
+	Name    string
+	Queue   string // the queue that its name stands for
+	Literal string
+	Archive bool
+	Old     bool // the archive from before it was partitioned
 }
 
 func orphan(_ *Examination, t orphanFacts) []Finding {
@@ -31,24 +32,41 @@ func orphan(_ *Examination, t orphanFacts) []Finding {
 		What:  t.Name + " belongs to no queue in pgmq.meta",
 		Do:    fmt.Sprintf("SELECT pgmq.create(%s) lists the queue again, with its messages; or DROP TABLE %s", t.Literal, t.Name),
 	}
-	switch {
-	case t.Old:
+	if t.Old {
 		f.Level = Notice
 		f.What = t.Name + " holds the messages that were archived before the archive was partitioned"
 		f.Do = "DROP TABLE " + t.Name + ", when you no longer need it"
-	case t.Partitioned:
-		f.Do = fmt.Sprintf("INSERT INTO pgmq.meta (queue_name, is_partitioned, is_unlogged) VALUES (%s, true, false) lists the queue again; or DROP TABLE %s", t.Literal, t.Name)
+	}
+	return []Finding{f}
+}
+
+type identityFacts struct {
+	Name      string
+	Literal   string
+	Published bool
+}
+
+func identity(_ *Examination, t identityFacts) []Finding {
+	f := Finding{
+		Level: Notice,
+		What:  t.Name + " has neither a primary key nor a replica identity: in a publication it could not be read from or deleted from",
+		Do:    fmt.Sprintf("SELECT pgmq._set_replica_identity(%s)", t.Literal),
+	}
+	if t.Published {
+		f.Level = Problem
+		f.What = t.Name + " is in a publication and has neither a primary key nor a replica identity: reads and deletes fail with 55000"
 	}
 	return []Finding{f}
 }
 
 type partitionFacts struct {
-	Queue     string
-	Literal   string
-	Name      string
-	LacksThis bool  // the partition for current messages is missing
-	LacksNext bool  // the next partition is missing
-	Waiting   int64 // the number of messages in the default partition
+	Queue      string
+	Literal    string
+	Name       string
+	Maintained bool  // it has settings
+	LacksThis  bool  // the partition for current messages is missing
+	LacksNext  bool  // the next partition is missing
+	Waiting    int64 // the number of messages in the default partition
 }
 
 func partitions(_ *Examination, t partitionFacts) []Finding {
@@ -58,6 +76,9 @@ func partitions(_ *Examination, t partitionFacts) []Finding {
 		Do:    fmt.Sprintf("run pgmq maintain, or CALL pgmq.maintain_partitions(%s), from a scheduler", t.Literal),
 	}
 	switch {
+	case !t.Maintained:
+		f.What = t.Name + " has no settings in pgmq.partitioned_tables: nobody makes its partitions yet"
+		f.Do += "; it takes the table on, and keeps all partitions until pgmq.set_partition_retention says otherwise"
 	case t.LacksThis:
 		f.What = t.Name + " has no partition for current messages: they pile up in the default partition"
 	case t.LacksNext:

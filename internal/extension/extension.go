@@ -32,8 +32,8 @@ trusted = true
 //
 // The tables of queues are not members of the extension: they stay when it is
 // dropped. The tables that list the queues are members, so that pg_dump and
-// pg_restore handle them correctly. When the extension is created again, its script
-// rebuilds pgmq.meta from the queues' tables.
+// pg_restore handle them correctly. When the extension is created again, the second
+// migration rebuilds pgmq.meta from the queues' tables.
 const script = `-- Made from the migrations in schema/. Do not edit.
 \echo Use "CREATE EXTENSION pgmq" to load this file. \quit
 DO $extension$
@@ -45,13 +45,6 @@ BEGIN
     EXECUTE $migrations$
 %s
 $migrations$;
-
-    INSERT INTO pgmq.meta (queue_name, is_partitioned, is_unlogged)
-    SELECT substr(q.relname, 3), q.relkind = 'p', q.relpersistence = 'u'
-    FROM pg_catalog.pg_class AS q
-    JOIN pg_catalog.pg_class AS a ON a.relnamespace = q.relnamespace AND a.relname = 'a_' || substr(q.relname, 3)
-    WHERE q.relnamespace = 'pgmq'::regnamespace AND starts_with(q.relname, 'q_')
-        AND q.relkind IN ('r', 'p') AND NOT q.relispartition;
 
     PERFORM pg_catalog.pg_extension_config_dump('pgmq.meta', '');
     PERFORM pg_catalog.pg_extension_config_dump('pgmq.topic_bindings', '');

@@ -23,7 +23,8 @@ type Migration struct {
 // Migrations are those that this program knows, the first one first, and after
 // them those that a newer one applied.
 type Migrations struct {
-	Version    int64       `json:"version"` // the highest that is applied; 0 for none
+	Version    int64       `json:"version"`             // the highest that is applied; 0 for none
+	Extension  string      `json:"extension,omitempty"` // the version of our extension, if that made the schema
 	Pending    int         `json:"pending"`
 	Migrations []Migration `json:"migrations"`
 }
@@ -32,7 +33,8 @@ type Migrations struct {
 // changes nothing, so that a role that may only read can ask. It waits for no
 // lock, so that it also answers while a migration is running. The error is a
 // *schema.OldHistoryError where migrations from before the first release made schema
-// pgmq.
+// pgmq. It is a *schema.IncompleteError, and all are pending, where the version table
+// lists what is not there.
 func MigrationsOf(ctx context.Context, conn *sql.DB) (Migrations, error) {
 	all, err := history(ctx, conn)
 	m := Migrations{Migrations: all}
@@ -43,7 +45,23 @@ func MigrationsOf(ctx context.Context, conn *sql.DB) (Migrations, error) {
 			m.Version = one.Version
 		}
 	}
+	if err == nil && m.Version == 0 {
+		m.Extension, err = extension(ctx, conn)
+	}
 	return m, err
+}
+
+// extension returns the version of the extension pgmq, if it is ours and made the
+// schema; otherwise "".
+func extension(ctx context.Context, conn *sql.DB) (version string, err error) {
+	err = conn.QueryRowContext(ctx, `
+		SELECT coalesce(max(e.extversion), '')
+		FROM pg_catalog.pg_extension AS e
+		JOIN pg_catalog.pg_depend AS d
+			ON d.refclassid = 'pg_catalog.pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
+		JOIN pg_catalog.pg_proc AS p ON d.classid = 'pg_catalog.pg_proc'::regclass AND p.oid = d.objid
+		WHERE e.extname = 'pgmq' AND p.proname = '_drop_outdated'`).Scan(&version)
+	return version, err
 }
 
 // Newer returns how many applied migrations this program does not know.
@@ -74,7 +92,7 @@ func history(ctx context.Context, conn *sql.DB) ([]Migration, error) {
 		return all, err
 	}
 	if err := schema.Check(ctx, conn); err != nil {
-		return nil, err
+		return all, err
 	}
 	applied, err := store.ListMigrations(ctx, conn)
 	if err != nil {

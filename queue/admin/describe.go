@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/pgmq-go/pgmq/db"
 	"github.com/pgmq-go/pgmq/internal/pgerr"
@@ -66,7 +65,7 @@ type Table struct {
 // such as "10000".
 type Partitioning struct {
 	Interval   string `json:"interval"`    // of one partition
-	Retention  string `json:"retention"`   // how long partitions stay
+	Retention  string `json:"retention"`   // how long partitions stay; "" for ever
 	Premake    int32  `json:"premake"`     // how many are made ahead
 	DropUnread bool   `json:"drop_unread"` // also with messages that nobody settled
 }
@@ -119,16 +118,14 @@ func describe(ctx context.Context, conn queue.DB, name string) (*Description, er
 		return nil, explainCatalogue(err)
 	}
 	d := &Description{Info: infoOf(listed)}
-	sizes, err := table.Run(ctx, conn, queries.Tables, pgtype.Text{String: d.Name, Valid: true})
+	figures, err := table.Run(ctx, table.Printed(conn), queries.Figures, []string{d.Name})
 	if err != nil {
 		return nil, err
 	}
-	if len(sizes) == 0 {
+	if len(figures) == 0 {
 		return nil, pgerr.ErrNoQueue // dropped just now
 	}
-	if d.Metrics, err = metricsOf(ctx, conn, sizes[0]); err != nil {
-		return nil, err
-	}
+	d.Metrics = metricsOf(figures[0])
 	if d.Metrics.Messages == nil {
 		d.Unreadable = append(d.Unreadable, "messages")
 	}

@@ -2,10 +2,13 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/pgmq-go/pgmq/db"
 	"github.com/pgmq-go/pgmq/internal/pgerr"
@@ -13,9 +16,9 @@ import (
 	"github.com/pgmq-go/pgmq/queue"
 )
 
-// countedBlocks of a queue are counted, 32 MB with the usual block size; of a
-// longer one as many are sampled. pgmq.metrics does the same.
-const countedBlocks = 4096
+// looksAtOnce is how many queues one statement looks at: it ends well within the
+// statement timeouts that people set.
+const looksAtOnce = 200
 
 // QueueMetrics are the figures of a queue at one moment. Counters only rise, so
 // that a rate is the difference of two calls; they start again when the queue was
@@ -25,8 +28,10 @@ type QueueMetrics struct {
 	// Messages are the figures from the messages themselves; nil when they could
 	// not be read, and Err says why.
 	Messages *MessageMetrics
-	// Err is nil, or why there are no Messages: [queue.ErrNoQueue] when the table
-	// is gone, else a *pgconn.PgError with code 42501 (insufficient_privilege).
+	// Err is nil, or why there are no Messages and no sizes: [queue.ErrNoQueue]
+	// when the table is gone, else a *pgconn.PgError, such as 42501 for a role that
+	// may not read it, 55P03 for a table that somebody has locked, 0A000 for an
+	// unlogged queue on a standby.
 	Err error
 	// TableBytes and ArchiveBytes are the sizes of the queue's table and of its
 	// archive, with indexes and partitions.
@@ -60,88 +65,80 @@ type MessageMetrics struct {
 // all queues by name. Up to 32 MB of a queue is counted; of a longer one a sample
 // of 32 MB, so that the cost has a limit. For exact counts there is [Stats].
 //
-// A queue that this role may not read, or whose table is gone, has an Err of its
-// own, and the others follow. conn should be no transaction, which such a queue
-// would abort. Errors: [queue.ErrNoQueue] for a name that is not listed,
-// [queue.ErrInvalidName], [queue.ErrNoSchema], and what pgx returns.
+// A queue that cannot be read has an Err of its own, and the others follow. Metrics
+// keeps no lock on a queue, and waits half a second at most for one. Errors:
+// [queue.ErrNoQueue] for a name that is not listed, [queue.ErrInvalidName],
+// [queue.ErrNoSchema], and what pgx returns.
 func Metrics(ctx context.Context, conn queue.DB, names ...string) ([]QueueMetrics, error) {
 	if conn == nil {
 		return nil, fmt.Errorf("metrics: %w", errNoDB)
 	}
-	rows, err := tablesOf(ctx, conn, names)
+	listed, err := listedNames(ctx, conn, names)
 	if err != nil {
 		return nil, err
 	}
-	all := make([]QueueMetrics, len(rows))
-	for i, row := range rows {
-		if all[i], err = metricsOf(ctx, conn, row); err != nil {
-			return nil, err
+	all := make([]QueueMetrics, 0, len(listed))
+	for some := range slices.Chunk(listed, looksAtOnce) {
+		rows, err := table.Run(ctx, table.Printed(conn), queries.Figures, some)
+		if err != nil {
+			return nil, fmt.Errorf("metrics: %w", pgerr.Explain(err))
+		}
+		for _, row := range rows {
+			all = append(all, metricsOf(row))
 		}
 	}
 	return all, nil
 }
 
-// tablesOf returns the sizes of the tables of the named queues, or of all.
-func tablesOf(ctx context.Context, conn queue.DB, names []string) ([]db.TablesRow, error) {
+// listedNames returns the names in the list of queues that the given ones mean, or
+// all of them.
+func listedNames(ctx context.Context, conn queue.DB, names []string) ([]string, error) {
 	if len(names) == 0 {
-		rows, err := table.Run(ctx, conn, queries.Tables, pgtype.Text{})
+		rows, err := table.Ask(ctx, table.Printed(conn), queries.List)
 		if err != nil {
 			return nil, fmt.Errorf("metrics: %w", explainCatalogue(err))
 		}
-		return rows, nil
+		for _, row := range rows {
+			names = append(names, row.QueueName)
+		}
+		return names, nil
 	}
-	var all []db.TablesRow
-	for _, name := range names {
+	listed := make([]string, len(names))
+	for i, name := range names {
 		b, err := table.Open(conn, name)
 		if err != nil {
 			return nil, err
 		}
-		rows, err := table.Run(ctx, conn, queries.Tables, pgtype.Text{String: name, Valid: true})
+		row, err := table.Run(ctx, table.Printed(conn), queries.Listed, name)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil, b.Fail("metrics", pgerr.ErrNoQueue)
+		}
 		if err != nil {
 			return nil, b.Fail("metrics", explainCatalogue(err))
 		}
-		if len(rows) == 0 {
-			return nil, b.Fail("metrics", pgerr.ErrNoQueue)
-		}
-		all = append(all, rows...)
+		listed[i] = row.QueueName
 	}
-	return all, nil
+	return listed, nil
 }
 
-func metricsOf(ctx context.Context, conn queue.DB, row db.TablesRow) (QueueMetrics, error) {
+func metricsOf(row db.FiguresRow) QueueMetrics {
 	m := QueueMetrics{
-		Name: row.QueueName, TableBytes: row.Size, ArchiveBytes: row.ArchiveSize, ArchiveLength: row.ArchiveEstimate, Deleted: row.Deleted,
+		Name: row.QueueName, TableBytes: row.TableBytes, ArchiveBytes: row.ArchiveBytes, ArchiveLength: row.ArchiveEstimate, Deleted: row.Deleted,
 	}
-	b, err := table.Open(conn, row.QueueName)
-	if err != nil {
-		m.Err = err
-		return m, nil //nolint:nilerr // it is part of the result
-	}
-	percent := 100.0
-	if row.Blocks > countedBlocks {
-		percent = 100 * countedBlocks / float64(row.Blocks)
-	}
-	counted, err := table.Run(ctx, b.Printed, queries.Metrics, percent)
-	switch {
-	case pgerr.Forbidden(err):
-		m.Err = err
-		return m, nil
-	case pgerr.NoTable(err):
-		m.Err = pgerr.Explain(err)
-		return m, nil
-	case err != nil:
-		return m, b.Fail("metrics", err)
+	if row.Code != "" {
+		m.Err = pgerr.Explain(&pgconn.PgError{Severity: "ERROR", Code: row.Code, Message: row.Problem})
+		return m
 	}
 	m.Messages = &MessageMetrics{
-		At: counted.At, Length: counted.Length, Visible: counted.Visible, Delayed: counted.Delayed,
-		InFlight:  counted.Length - counted.Visible - counted.Delayed,
-		Estimated: percent < 100, MaxReads: int(counted.MaxReadCt), LastID: counted.LastID,
+		At: row.At, Length: row.Length, Visible: row.Visible, Delayed: row.Delayed,
+		InFlight:  row.Length - row.Visible - row.Delayed,
+		Estimated: row.Estimated, MaxReads: int(row.MaxReadCt), LastID: row.LastID,
 	}
-	if counted.Visible > 0 {
-		m.Messages.OldestVisible = counted.OldestVisible
+	if row.OldestVisible.Unix() != 0 {
+		m.Messages.OldestVisible = row.OldestVisible
 	}
-	if counted.Length > 0 {
-		m.Messages.Newest = counted.Newest
+	if row.Newest.Unix() != 0 {
+		m.Messages.Newest = row.Newest
 	}
-	return m, nil
+	return m
 }

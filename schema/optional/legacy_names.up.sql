@@ -86,7 +86,7 @@ BEGIN
     $$;
     COMMENT ON FUNCTION public.pgmq_send_batch IS 'The older name of pgmq.send_batch.';
 
-    CREATE OR REPLACE FUNCTION public.pgmq_read(queue_name text, vt integer, "limit" integer)
+    CREATE OR REPLACE FUNCTION public.pgmq_read(queue_name text, vt integer, "limit" integer DEFAULT 1)
     RETURNS TABLE (msg_id bigint, read_ct integer, vt timestamptz, enqueued_at timestamptz, message jsonb)
     LANGUAGE sql STRICT
     AS $$
@@ -96,7 +96,7 @@ BEGIN
     COMMENT ON FUNCTION public.pgmq_read IS 'The older name of pgmq.read, with its columns in the older order.';
 
     CREATE OR REPLACE FUNCTION public.pgmq_read_with_poll(
-        queue_name text, vt integer, "limit" integer,
+        queue_name text, vt integer, "limit" integer DEFAULT 1,
         poll_timeout_s integer DEFAULT 5, poll_interval_ms integer DEFAULT 250
     )
     RETURNS TABLE (msg_id bigint, read_ct integer, vt timestamptz, enqueued_at timestamptz, message jsonb)

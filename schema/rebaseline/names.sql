@@ -60,6 +60,9 @@ BEGIN
         END LOOP;
     END IF;
 
+    ALTER TABLE pgmq.partitioned_tables ALTER retention_interval DROP NOT NULL;
+    DROP FUNCTION IF EXISTS pgmq._index_name(text);
+
     FOR sequence IN
         SELECT relname FROM pg_class
         WHERE relnamespace = 'pgmq'::regnamespace AND relkind = 'S' AND relname ~ '^announcer_[0-9a-f]{32}$'

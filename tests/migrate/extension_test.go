@@ -106,6 +106,11 @@ func TestTheExtension(t *testing.T) { //nolint:paralleltest // sets PATH
 	t.Run("has the whole API, and goes without the queues", func(t *testing.T) {
 		pool := database(t, "whole")
 		check.Exec(t, pool, `CREATE EXTENSION pgmq`)
+		doctor := func() string {
+			out, _ := check.Command(t)("doctor", "--database-url", at("whole")).CombinedOutput() // fsync is off, which is a problem
+			return string(out)
+		}
+		check.Contains(t, doctor(), "ok         migrations: schema pgmq was made by CREATE EXTENSION pgmq, version 1.13.1.", "0 queue(s)", "\n1 problem, ")
 		there := check.Values[string](t, pool, check.API)
 		for _, line := range append(check.Lines(t, "pgmq-1.13.1.txt"), check.Lines(t, "additions.txt")...) {
 			if !strings.Contains("\n"+strings.Join(there, "\n")+"\n", "\n"+line+"\n") {
@@ -125,6 +130,9 @@ func TestTheExtension(t *testing.T) { //nolint:paralleltest // sets PATH
 		check.Exec(t, pool, `CREATE EXTENSION pgmq`)
 		check.Same(t, "queues", check.Values[string](t, pool, `SELECT queue_name || ' ' || is_partitioned || ' ' || is_unlogged FROM pgmq.list_queues() ORDER BY 1`),
 			[]string{"fast false true", "parted true false", "plain false false"})
+		check.Contains(t, doctor(), `queue "parted": pgmq.q_parted has no settings`)
+		check.Exec(t, pool, `CALL pgmq.maintain_partitions()`)
+		check.Equal(t, "settings", check.Value[int](t, pool, `SELECT count(*)::int FROM pgmq.partitioned_tables WHERE partition_interval = '10'`), 2)
 		check.Equal(t, "read", check.Value[int64](t, pool, `SELECT msg_id FROM pgmq.read('plain', 30, 5)`), 2)
 		check.Equal(t, "sent", check.Value[int64](t, pool, `SELECT pgmq.send('plain', '1')`), 3)
 	})

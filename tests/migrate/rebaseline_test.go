@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -41,12 +42,15 @@ func beforeFirstRelease(t testing.TB) *pgxpool.Pool {
 // and without the version table's column of times.
 func described(t testing.TB, pool *pgxpool.Pool) []string {
 	t.Helper()
-	return append(check.Catalogue(t, pool), check.Values[string](t, pool, `
+	all := append(check.Catalogue(t, pool), check.Values[string](t, pool, `
 		SELECT 'comment ' || pg_describe_object(classoid, objoid, objsubid) || ': ' || description FROM pg_description
 		WHERE pg_describe_object(classoid, objoid, objsubid) ~ '\mpgmq\.'
 		UNION ALL SELECT 'privileges ' || oid::regprocedure || ' ' || proacl::text FROM pg_proc WHERE pronamespace = 'pgmq'::regnamespace AND proacl IS NOT NULL
 		UNION ALL SELECT 'version ' || version_id FROM `+schema.VersionTable+`
 		ORDER BY 1`)...)
+	// Partitioned tables keep their indexes on msg_id: carrying over locks no queue.
+	key := regexp.MustCompile(`[qa]_parted\S*_(pkey|msg_id_idx|part_idx)`)
+	return slices.DeleteFunc(all, key.MatchString)
 }
 
 // alike fails the test with what one list has and the other has not.
@@ -101,11 +105,13 @@ func TestTheRebaselineKeepsPrivileges(t *testing.T) {
 	check.Exec(t, pool, `GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA pgmq TO pg_read_all_stats; GRANT SELECT, INSERT ON pgmq.q_orders TO pg_read_all_stats`)
 	const tables = `SELECT oid::regclass || ' ' || relacl::text FROM pg_class WHERE relnamespace = 'pgmq'::regnamespace AND relkind IN ('r', 'p') AND relacl IS NOT NULL ORDER BY 1`
 	before := check.Values[string](t, pool, tables)
+	newest := check.Value[uint32](t, pool, `SELECT max(oid) FROM pg_proc`)
 	check.OK(t, schema.Rebaseline(t.Context(), check.SQLDB(t, pool)))
 	check.Same(t, "privileges on tables", check.Values[string](t, pool, tables), before)
+	// _listeners_notified was made anew; the other new ones were not there to be revoked.
 	check.Same(t, "functions that everybody may call", check.Values[string](t, pool, `
-		SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'pgmq'::regnamespace AND has_function_privilege('public', oid, 'EXECUTE') AND prokind = 'f'`),
-		[]string{"pgmq._commit_refused()"}) // it is new
+		SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'pgmq'::regnamespace AND has_function_privilege('public', oid, 'EXECUTE') AND prokind = 'f'
+			AND (oid <= $1 OR proname = '_listeners_notified')`, newest), nil)
 	check.Same(t, "functions that the role may not call", check.Values[string](t, pool, `
 		SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = 'pgmq'::regnamespace AND NOT has_function_privilege('pg_read_all_stats', oid, 'EXECUTE')`), nil)
 }

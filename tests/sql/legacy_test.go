@@ -45,8 +45,8 @@ func TestLegacyNamesHaveTheirOldSignatures(t *testing.T) {
 		"pgmq_metrics_all() " + metrics,
 		"pgmq_pop(queue_name text) " + messages,
 		"pgmq_purge_queue(queue_name text) bigint strict",
-		`pgmq_read(queue_name text, vt integer, "limit" integer) ` + messages,
-		`pgmq_read_with_poll(queue_name text, vt integer, "limit" integer, poll_timeout_s integer DEFAULT 5, poll_interval_ms integer DEFAULT 250) ` + messages,
+		`pgmq_read(queue_name text, vt integer, "limit" integer DEFAULT 1) ` + messages,
+		`pgmq_read_with_poll(queue_name text, vt integer, "limit" integer DEFAULT 1, poll_timeout_s integer DEFAULT 5, poll_interval_ms integer DEFAULT 250) ` + messages,
 		"pgmq_send(queue_name text, message jsonb, delay integer DEFAULT 0) bigint strict",
 		"pgmq_send_batch(queue_name text, messages jsonb[], delay integer DEFAULT 0) SETOF bigint strict",
 		"pgmq_set_vt(queue_name text, msg_id bigint, vt_offset integer) " + messages,
@@ -118,6 +118,7 @@ func TestLegacyNamesTakeArgumentsWithoutATypeByPositionAndByName(t *testing.T) {
 		{`SELECT * FROM pgmq_send_batch('q', '{"{}","[1]"}')`, nil},
 		{`SELECT * FROM pgmq_send_batch(queue_name => 'q', messages => $1, delay => 0)`, []any{[]string{"{}"}}},
 		{`SELECT * FROM pgmq_read('q', '30', '1')`, nil},
+		{`SELECT * FROM pgmq_read('q', 5)`, nil}, // the seed of a client
 		{`SELECT * FROM pgmq_read(queue_name => 'q', vt => 30, "limit" => 1)`, nil},
 		{`SELECT * FROM pgmq_read_with_poll('q', 30, 1)`, nil},
 		{`SELECT * FROM pgmq_read_with_poll('q', 30, 1, poll_timeout_s => 1, poll_interval_ms => 10)`, nil},

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/schema"
@@ -80,7 +81,8 @@ func TestGoingDownEndsNotifications(t *testing.T) {
 	pgtest.Migrate(t, pool)
 	check.Exec(t, pool, `SELECT pgmq.create('Q 1'), pgmq.enable_notify_insert('Q 1')`)
 	check.Exec(t, pool, `SELECT pgmq.send('q 1', '1'); SELECT pgmq.purge_queue('q 1')`)
-	check.OK(t, schema.Remove(t.Context(), check.SQLDB(t, pool)))
+	forced := check.PoolLike(t, pool, func(c *pgxpool.Config) { c.ConnConfig.RuntimeParams["pgmq.drop_messages"] = "on" })
+	check.OK(t, schema.Remove(t.Context(), check.SQLDB(t, forced)))
 	check.Same(t, "removed", check.Catalogue(t, pool), empty)
 }
 

@@ -154,6 +154,7 @@ func TestNoFunctionDependsOnTheSearchPath(t *testing.T) {
 		SELECT p.oid::regprocedure::text
 		FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
 		WHERE p.pronamespace = 'pgmq'::regnamespace AND l.lanname = 'plpgsql' AND p.prokind = 'f'
+			AND p.proname <> 'format_table_name' -- it qualifies all it calls: every call of a function pays for its path
 			AND NOT coalesce(p.proconfig, '{}') && '{"search_path=pg_catalog, pg_temp"}'`), nil)
 }
 

@@ -83,7 +83,7 @@ func exposed(t *testing.T) *pgxpool.Pool {
 var benign = map[string]string{
 	"text": "q", "character varying": "q", "name": "q", "text[]": "{q}", "regclass": "pgmq.q_q",
 	"jsonb": `{"a": 1}`, "jsonb[]": `{"{\"a\": 1}"}`, "integer": "1", "integer[]": "{1}", "bigint": "1", "bigint[]": "{1}",
-	"boolean": "true", "numeric": "1", "interval": "1 hour",
+	"boolean": "true", "numeric": "1", "interval": "1 hour", "pgmq._figures": "(,,,,,,,,,,,,,)",
 	"timestamp with time zone": "2026-11-24 00:00:00+00", "timestamp with time zone[]": `{"2026-11-24 00:00:00+00"}`,
 }
 

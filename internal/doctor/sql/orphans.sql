@@ -1,13 +1,13 @@
 -- Tables that look like a queue's and belong to no listed queue. When an archive is
 -- partitioned, its older messages stay in a_<queue>_old.
 WITH ours AS (
-    SELECT pgmq.format_table_name(queue_name, prefix) AS name
+    SELECT lower(prefix || '_' || queue_name) AS name
     FROM pgmq.meta, unnest('{q, a}'::text[]) AS prefix
 )
 SELECT
     format('pgmq.%I', c.relname) AS name, substring(c.relname FROM 3)::text AS queue,
     quote_literal(substring(c.relname FROM 3)) AS literal,
-    left(c.relname, 1) = 'a' AS archive, c.relkind = 'p' AS partitioned,
+    left(c.relname, 1) = 'a' AS archive,
     c.relname LIKE E'a\\_%\\_old' AND EXISTS (
         SELECT FROM ours WHERE name = left(c.relname, -length('_old'))
     ) AS old
