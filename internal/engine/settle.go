@@ -23,6 +23,7 @@ type settler struct {
 func (s *settler) settle(batches []batch) {
 	deliveries := slices.Concat(batches...)
 	s.leases.move(deliveries, stageSettling, nil)
+	owed := 0
 	var dead, others []*Delivery
 	for _, d := range deliveries {
 		switch lost := s.leases.whyLost(d); {
@@ -31,6 +32,7 @@ func (s *settler) settle(batches []batch) {
 		case !errors.Is(lost, errMaxLease):
 			// Nobody else may have the message yet: an outage was longer than the VT.
 			d.disposition, d.uncounted = Retry, true
+			owed++
 		}
 		if d.disposition == DeadLetter || d.disposition == Discard {
 			dead = append(dead, d)
@@ -39,9 +41,11 @@ func (s *settler) settle(batches []batch) {
 		}
 	}
 	refused := s.deadLetters.enqueue(dead)
+	pay := s.debts.add(owed)
 	for part := range slices.Chunk(others, maxSettled) {
 		settleEach(part, s.recordAll)
 	}
+	pay()
 	for _, d := range others {
 		if d.unsettled != nil && permanent(d.unsettled) {
 			s.fail(d.unsettled)

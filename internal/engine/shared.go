@@ -21,6 +21,7 @@ type shared struct {
 	observe func(context.Context, Event)
 	outages outages
 
+	debts      debts
 	poolReport poolReport
 	leases     leases
 

@@ -89,6 +89,7 @@ func (s *source) read(
 	ctx context.Context, do func(context.Context, db.DBTX) ([]db.Message, error),
 ) (deliveries []*Delivery, err error) {
 	err = s.persist(ctx, func(attempt context.Context) error {
+		s.debts.await(attempt, answerTimeout)
 		conn, release, err := s.acquire(attempt)
 		if err != nil {
 			return fmt.Errorf("connection of the pool: %w", err)
