@@ -200,27 +200,32 @@ func (q *Queries) GiveBack(ctx context.Context, db DBTX, arg GiveBackParams) ([]
 
 const postpone = `-- name: Postpone :many
 UPDATE pgmq.template_queue AS q
-SET vt = statement_timestamp()
-    + ($1::double precision[])[width_bucket(q.msg_id, $2::bigint[])] * interval '1 second'
+SET
+    vt = statement_timestamp()
+        + ($1::double precision[])[width_bucket(q.msg_id, $2::bigint[])] * interval '1 second',
+    read_ct = q.read_ct - ($3::integer[])[width_bucket(q.msg_id, $2::bigint[])]
 WHERE q.msg_id = ANY ($2::bigint[])
-    AND q.read_ct = ($3::integer[])[width_bucket(q.msg_id, $2::bigint[])]
-    AND q.last_read_at = ($4::timestamptz[])[width_bucket(q.msg_id, $2::bigint[])]
+    AND q.read_ct = ($4::integer[])[width_bucket(q.msg_id, $2::bigint[])]
+    AND q.last_read_at = ($5::timestamptz[])[width_bucket(q.msg_id, $2::bigint[])]
 RETURNING q.msg_id
 `
 
 type PostponeParams struct {
 	Delays      []float64
 	MsgIDs      []int64
+	Uncounted   []int32
 	ReadCts     []int32
 	LastReadAts []time.Time
 }
 
 // Postpone hides the messages whose receipts still hold for a delay each, in
-// seconds from now, and returns their ids. The ids must be in order, each once.
+// seconds from now, and returns their ids. Uncounted is 1 for a read that does not
+// count, and else 0. The ids must be in order, each once.
 func (q *Queries) Postpone(ctx context.Context, db DBTX, arg PostponeParams) ([]int64, error) {
 	rows, err := db.Query(ctx, postpone,
 		arg.Delays,
 		arg.MsgIDs,
+		arg.Uncounted,
 		arg.ReadCts,
 		arg.LastReadAts,
 	)

@@ -39,10 +39,13 @@ RETURNING q.msg_id, q.vt;
 
 -- name: Postpone :many
 -- Postpone hides the messages whose receipts still hold for a delay each, in
--- seconds from now, and returns their ids. The ids must be in order, each once.
+-- seconds from now, and returns their ids. Uncounted is 1 for a read that does not
+-- count, and else 0. The ids must be in order, each once.
 UPDATE pgmq.template_queue AS q
-SET vt = statement_timestamp()
-    + (sqlc.arg('delays')::double precision[])[width_bucket(q.msg_id, sqlc.arg('msg_ids')::bigint[])] * interval '1 second'
+SET
+    vt = statement_timestamp()
+        + (sqlc.arg('delays')::double precision[])[width_bucket(q.msg_id, sqlc.arg('msg_ids')::bigint[])] * interval '1 second',
+    read_ct = q.read_ct - (sqlc.arg('uncounted')::integer[])[width_bucket(q.msg_id, sqlc.arg('msg_ids')::bigint[])]
 WHERE q.msg_id = ANY (sqlc.arg('msg_ids')::bigint[])
     AND q.read_ct = (sqlc.arg('read_cts')::integer[])[width_bucket(q.msg_id, sqlc.arg('msg_ids')::bigint[])]
     AND q.last_read_at = (sqlc.arg('last_read_ats')::timestamptz[])[width_bucket(q.msg_id, sqlc.arg('msg_ids')::bigint[])]

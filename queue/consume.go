@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pgmq-go/pgmq/internal/engine"
+	"github.com/pgmq-go/pgmq/internal/guard"
 	"github.com/pgmq-go/pgmq/internal/receipt"
 )
 
@@ -31,6 +32,8 @@ import (
 //     is tried again when its lease ends; no other message waits for it.
 //   - A notification brings a new message to an idle consumer at once, and a timer
 //     one that falls due. Where notifications do not arrive, Consume polls.
+//   - A read does not count when it was Consume that ended the handler: at the end of
+//     the ShutdownGrace, or after a lost lease. The message comes back at once.
 //   - When the database goes away, Consume tells the observers once, tries again
 //     until it is back, and goes on.
 //
@@ -54,10 +57,15 @@ func (q *Queue[T]) Consume(ctx context.Context, handle Handler[T], opts ...Consu
 // once, however often the message is delivered. When handle fails, tx rolls back, and
 // the message is retried as by Consume; its reads count all the same.
 //
-// Each running handler holds a connection of the pool. An open transaction holds
-// back the server's vacuum: keep handlers short.
+// handle does not end tx: see [TxHandler].
+//
+// Each running handler holds a connection of the pool. All ConsumeTx of a pool
+// together leave two connections for other statements, those of handlers among them,
+// so give a pool Workers + 2 for each. With fewer, fewer handlers run at once, which
+// [EventPoolShort] says. A pool of one connection is [ErrInvalidOption]. An open
+// transaction holds back the server's vacuum: keep handlers short.
 func (q *Queue[T]) ConsumeTx(ctx context.Context, handle TxHandler[T], opts ...ConsumeOption) error {
-	return q.consume(ctx, opts, false, func(ctx context.Context, e *engine.Engine, d *engine.Delivery, m *Message[T]) error {
+	return q.consume(ctx, slices.Concat(opts, []ConsumeOption{inTx{}}), false, func(ctx context.Context, e *engine.Engine, d *engine.Delivery, m *Message[T]) error {
 		return e.InTx(ctx, d, func(tx pgx.Tx) error {
 			return q.intercepted(ctx, []*Message[T]{m}, func(ctx context.Context) error { return handle(ctx, tx, m) })
 		})
@@ -112,6 +120,10 @@ func (q *Queue[T]) consume(
 	if err != nil {
 		return q.fail("consume", err)
 	}
+	told := q.toldOf(o.observers)
+	if o.custom != nil {
+		o.Backoff = told.guardedBackoff(o.custom, o.Backoff)
+	}
 	var e *engine.Engine
 	e = engine.New(q.bound, pool, o.Options, func(ctx context.Context, deliveries []*engine.Delivery) {
 		if batches {
@@ -119,9 +131,9 @@ func (q *Queue[T]) consume(
 			return
 		}
 		for d, m := range q.decoded(deliveries) {
-			d.Err = guard(func() error { return one(ctx, e, d, m) })
+			d.Err = guarded("", func() error { return one(ctx, e, d, m) })
 		}
-	}, q.engineEvents(o.observers))
+	}, told.engineEvents)
 	if err := e.Run(ctx); err != nil {
 		return q.fail("consume", err)
 	}
@@ -138,7 +150,7 @@ func (q *Queue[T]) decoded(deliveries []*engine.Delivery) iter.Seq2[*engine.Deli
 				d.Undecodable, d.Err = true, err
 				continue
 			}
-			d.Err = errNoReturn
+			d.Err = guard.ErrNoReturn
 			if !yield(d, m) {
 				return
 			}
@@ -158,7 +170,7 @@ func (q *Queue[T]) handleBatch(
 	if len(msgs) == 0 {
 		return
 	}
-	err := guard(func() error { return handle(ctx, msgs) })
+	err := guarded("", func() error { return handle(ctx, msgs) })
 	failures, some := errors.AsType[Failures](err)
 	if some {
 		if others := receipt.Without(slices.Collect(maps.Keys(failures)), ids(msgs)); len(others) > 0 {
@@ -167,7 +179,7 @@ func (q *Queue[T]) handleBatch(
 	}
 	for _, d := range handled {
 		if d.Err = err; some {
-			d.Err = failures[d.Row.MsgID]
+			d.Err = guarded("the error of the handler", func() error { return failures[d.Row.MsgID] })
 		}
 	}
 }
@@ -180,6 +192,6 @@ func (q *Queue[T]) intercepted(ctx context.Context, msgs []*Message[T], handle f
 	op := &Operation{Kind: OpHandle}
 	deliver(op, msgs)
 	return q.aroundHandler(ctx, op, func(ctx context.Context) error {
-		return guard(func() error { return handle(ctx) })
+		return guarded("", func() error { return handle(ctx) })
 	})
 }

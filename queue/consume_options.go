@@ -51,7 +51,8 @@ type ShutdownGrace time.Duration
 
 // Backoff returns how long a message stays hidden after a failed delivery; the first
 // delivery is number 1. The default, also of a nil Backoff, is 1 s, doubling up to
-// 5 minutes, each shortened at random by up to half. A result below 0 counts as 0.
+// 5 minutes, each shortened at random by up to half. A result below 0 counts as 0. When
+// it panics, the default holds for that message, and [EventPanicked] tells.
 type Backoff func(reads int) time.Duration
 
 // MaxReads is the number of deliveries that a message gets. When the last one fails
@@ -82,7 +83,8 @@ type PollInterval time.Duration
 
 type consumeOptions struct {
 	engine.Options
-	batches   bool // BatchSize or BatchWait was given
+	batches   bool    // BatchSize or BatchWait was given
+	custom    Backoff // nil for the default
 	observers []Observer
 }
 
@@ -156,9 +158,7 @@ func (d PollInterval) applyConsume(o *consumeOptions) error {
 }
 
 func (b Backoff) applyConsume(o *consumeOptions) error {
-	if b != nil {
-		o.Backoff = b
-	}
+	o.custom = b
 	return nil
 }
 
@@ -169,6 +169,14 @@ func (name DeadLetterTo) applyConsume(o *consumeOptions) error {
 		}
 	}
 	o.DeadLetterTo = string(name)
+	return nil
+}
+
+// inTx says that handlers run in transactions, as ConsumeTx has them.
+type inTx struct{}
+
+func (inTx) applyConsume(o *consumeOptions) error {
+	o.Tx = true
 	return nil
 }
 

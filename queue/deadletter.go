@@ -20,6 +20,8 @@ const (
 	ReasonDeadLetter Reason = engine.ReasonDeadLetter
 	// ReasonDiscarded means that the handler returned Discard.
 	ReasonDiscarded Reason = engine.ReasonDiscarded
+	// ReasonTxEnded means that the handler of ConsumeTx ended its transaction itself.
+	ReasonTxEnded Reason = engine.ReasonTxEnded
 )
 
 // Death is the header x-pgmq-dead-letter of a message.

@@ -39,6 +39,12 @@ var (
 	// ShutdownGrace, and the error of a Consume that was not done by its end:
 	// handlers still run, or their results could not be recorded.
 	ErrGraceExpired = engine.ErrGraceExpired
+	// ErrTxOwned is returned by Commit and Rollback of the transaction that ConsumeTx
+	// hands to its handler; nothing is done. It matches pgx.ErrTxClosed, too.
+	ErrTxOwned = engine.ErrTxOwned
+	// ErrTxEnded is the error of a handler that ended the transaction of ConsumeTx all
+	// the same.
+	ErrTxEnded = engine.ErrTxEnded
 )
 
 // EncodeError is a message that cannot be stored; nothing was sent. Its body or its

@@ -1,10 +1,9 @@
 package queue
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"runtime/debug"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -23,7 +22,14 @@ import (
 type Handler[T any] func(ctx context.Context, m *Message[T]) error
 
 // TxHandler is a Handler whose writes in tx become real together with the settling
-// of the message, or never were. It neither commits nor rolls back.
+// of the message, or never were. ConsumeTx ends tx: Commit and Rollback change nothing
+// and return [ErrTxOwned], so that a deferred Rollback does no harm; to roll back,
+// return an error. Savepoints (tx.Begin) work as usual. tx must not be used after the
+// handler has returned.
+//
+// A handler that ends the transaction all the same, by SQL or by tx.Conn, makes the
+// message a dead letter with [ReasonTxEnded] and [ErrTxEnded], whatever it returns:
+// what it has written may be there, and must not be written twice.
 type TxHandler[T any] func(ctx context.Context, tx pgx.Tx, m *Message[T]) error
 
 // BatchHandler is a Handler for several messages, at least one. An error holds for
@@ -58,13 +64,19 @@ type Failures map[int64]error
 
 func (f Failures) Error() string { return fmt.Sprintf("%d message(s) of the batch failed", len(f)) }
 
-// PanicError is the error of a handler that panicked.
+// PanicError is the error of a handler that panicked, or of another function of the
+// user's: an [Observer], a [Backoff], the done of SendAsync, MarshalJSON and
+// UnmarshalJSON of a body, the methods of an error that a handler returned.
 type PanicError struct {
 	Value any
 	Stack []byte
+
+	what string // panicked; "" is the handler
 }
 
-func (e *PanicError) Error() string { return fmt.Sprintf("the handler panicked: %v", e.Value) }
+func (e *PanicError) Error() string {
+	return fmt.Sprintf("%s panicked: %v", cmp.Or(e.what, "the handler"), e.Value)
+}
 
 // StackTrace returns Stack, for the dead letter.
 func (e *PanicError) StackTrace() []byte { return e.Stack }
@@ -73,17 +85,4 @@ func (e *PanicError) StackTrace() []byte { return e.Stack }
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
-}
-
-// errNoReturn is the result of a handler that ended its goroutine.
-var errNoReturn = errors.New("the handler did not return: runtime.Goexit")
-
-// guard runs a handler and turns its panic into an error.
-func guard(handle func() error) (err error) {
-	defer func() {
-		if value := recover(); value != nil {
-			err = &PanicError{Value: value, Stack: debug.Stack()}
-		}
-	}()
-	return handle()
 }

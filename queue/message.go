@@ -55,7 +55,11 @@ func (m *Message[T]) delivery() Delivery {
 
 // message decodes a row. The error is a *DecodeError.
 func (q *Queue[T]) message(row db.Message) (*Message[T], error) {
-	body, err := q.codec.Decode(row.Message)
+	var body T
+	err := guarded("UnmarshalJSON", func() (err error) {
+		body, err = q.codec.Decode(row.Message)
+		return err
+	})
 	if err != nil {
 		return nil, &DecodeError{ID: row.MsgID, Raw: row.Message, Err: err}
 	}

@@ -55,6 +55,6 @@ func (c core) loop(ctx context.Context, opts []ReadOption, do func(db.Message) b
 	if err != nil {
 		return err
 	}
-	e := engine.New(c.bound, pool, o.Options, nil, c.engineEvents(nil))
+	e := engine.New(c.bound, pool, o.Options, nil, c.toldOf(nil).engineEvents)
 	return e.Each(ctx, read.wait, func(d *engine.Delivery) bool { return do(d.Row) })
 }

@@ -11,7 +11,7 @@ import (
 
 // Observer gets the events of a queue's sends and consumers, for logs and metrics.
 // The goroutine that does the work calls it, so it must be quick and safe for
-// concurrent use. An [Interceptor] runs around operations instead.
+// concurrent use. When it panics, [EventPanicked] tells the others, and work goes on. An [Interceptor] runs around operations instead.
 type Observer func(ctx context.Context, e Event)
 
 // Event is something that happened. Fields that do not apply are zero.
@@ -62,8 +62,9 @@ const (
 	// else may have the message, or it comes back when its lease ends, because it
 	// died and could not be recorded as a dead letter. Err says why.
 	EventLeaseLost EventKind = engine.EventLeaseLost
-	// EventReturned means that the message was fetched and given back without a
-	// delivery.
+	// EventReturned means that the message was given back, and that the read does not
+	// count: no handler had it, or the failure was not the message's. Err says which:
+	// the consumer ended the handler, or could not begin or commit its transaction.
 	EventReturned EventKind = engine.EventReturned
 	// EventOutage means that the database has failed twice in a row. It is told once,
 	// however long it lasts; work goes on when it is over.
@@ -75,16 +76,24 @@ const (
 	EventPolling EventKind = engine.EventPolling
 	// EventListening means that wake-ups are received again.
 	EventListening EventKind = engine.EventListening
+	// EventPoolShort means that the pool has too few connections: ConsumeTx runs fewer
+	// handlers than Workers, or work has waited for a connection for 3 s. Err says
+	// which. It is told once a minute at most.
+	EventPoolShort EventKind = engine.EventPoolShort
+	// EventPanicked means that an Observer, a Backoff or the done of SendAsync panicked,
+	// of which nobody else is told. Err is a *PanicError. An Observer is not told of
+	// its own panic; if it is the only one, LogObserver logs it to slog.Default().
+	EventPanicked EventKind = "panicked"
 )
 
-// LogObserver returns an observer that writes events to a log: outages, dead letters
-// and lost leases as warnings, retries at level Info, and the rest at level Debug. It
+// LogObserver returns an observer that writes events to a log: outages, dead letters,
+// lost leases, panics and a pool that is too small as warnings, retries at level Info, and the rest at level Debug. It
 // writes no bodies, but it writes the errors of handlers.
 func LogObserver(logger *slog.Logger) Observer {
 	return func(ctx context.Context, e Event) {
 		level := slog.LevelDebug
 		switch e.Kind {
-		case EventOutage, EventDeadLettered, EventDiscarded, EventLeaseLost, EventPolling:
+		case EventOutage, EventDeadLettered, EventDiscarded, EventLeaseLost, EventPolling, EventPoolShort, EventPanicked:
 			level = slog.LevelWarn
 		case EventRetried, EventRecovered:
 			level = slog.LevelInfo
@@ -123,8 +132,14 @@ func LogObserver(logger *slog.Logger) Observer {
 // tell tells the observers.
 func (c core) tell(ctx context.Context, e Event) {
 	e.Queue = c.bound.Name
-	for _, observe := range c.observers {
-		observe(ctx, e)
+	for i, observe := range c.observers {
+		err := guarded("an Observer", func() error {
+			observe(ctx, e)
+			return nil
+		})
+		if err != nil {
+			c.panicked(ctx, err, i)
+		}
 	}
 }
 
@@ -135,17 +150,20 @@ func (c core) tellSent(ctx context.Context, first int64, count int) {
 	}
 }
 
-// engineEvents returns what tells the observers of an engine's events, those of the
-// queue and those of the consumer. Without observers it logs.
-func (c core) engineEvents(consumers []Observer) func(context.Context, engine.Event) {
+// toldOf returns the core with the observers of a consumer after those of the queue.
+// Without any it logs.
+func (c core) toldOf(consumers []Observer) core {
 	c.observers = slices.Concat(c.observers, consumers)
 	if len(c.observers) == 0 {
 		c.observers = []Observer{LogObserver(slog.Default())}
 	}
-	return func(ctx context.Context, e engine.Event) {
-		c.tell(ctx, Event{
-			Kind: EventKind(e.Kind), ID: e.ID, Count: e.Count, Reads: e.Reads,
-			Wait: e.Wait, Took: e.Took, RetryIn: e.RetryIn, Reason: Reason(e.Reason), Err: e.Err,
-		})
-	}
+	return c
+}
+
+// engineEvents tells the observers of an engine's events.
+func (c core) engineEvents(ctx context.Context, e engine.Event) {
+	c.tell(ctx, Event{
+		Kind: EventKind(e.Kind), ID: e.ID, Count: e.Count, Reads: e.Reads,
+		Wait: e.Wait, Took: e.Took, RetryIn: e.RetryIn, Reason: Reason(e.Reason), Err: e.Err,
+	})
 }

@@ -126,7 +126,11 @@ func (h Headers) encode(added map[string]any) (json.RawMessage, error) {
 	if h == nil {
 		return nil, nil
 	}
-	raw, err := generics.JSON[map[string]any]{}.Encode(h)
+	var raw json.RawMessage
+	err := guarded("MarshalJSON of a header", func() (err error) {
+		raw, err = generics.JSON[map[string]any]{}.Encode(h)
+		return err
+	})
 	if err == nil {
 		err = jsonb.Check(raw)
 	}

@@ -88,7 +88,11 @@ func (q *Queue[T]) outgoing(body T, opts []SendOption, added map[string]any) (ou
 
 // encode returns body as JSON that Postgres can store.
 func (q *Queue[T]) encode(body T) (json.RawMessage, error) {
-	raw, err := q.codec.Encode(body)
+	var raw json.RawMessage
+	err := guarded("MarshalJSON", func() (err error) {
+		raw, err = q.codec.Encode(body)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

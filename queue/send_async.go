@@ -11,8 +11,8 @@ import (
 
 // SendAsync hands a message over and returns. The message is sent with others, as
 // by Send, in the order of the calls. When the id or the error is known, done is
-// called with it, from a goroutine of its own, unless done is nil. Flush waits until
-// all have ended.
+// called with it, from a goroutine of its own, unless done is nil; when it panics,
+// [EventPanicked] tells. Flush waits until all have ended.
 //
 // Up to 10,000 messages or 64 MiB are under way; beyond that SendAsync waits for
 // room. It returns an error, and does not call done, when it cannot hand the message
@@ -65,18 +65,20 @@ func (q *Queue[T]) interceptAsync(
 		}
 	}()
 	op := &Operation{Kind: OpSend, Count: 1}
-	err = q.around(ctx, op, func(ctx context.Context) (err error) {
-		if sent != nil {
-			return errors.New("an interceptor called next twice")
-		}
-		if sent, err = q.begin(ctx, body, opts, op.headers); err != nil {
+	err = guarded("an Interceptor", func() error {
+		return q.around(ctx, op, func(ctx context.Context) (err error) {
+			if sent != nil {
+				return errors.New("an interceptor called next twice")
+			}
+			if sent, err = q.begin(ctx, body, opts, op.headers); err != nil {
+				return err
+			}
+			handedOver <- nil
+			if id, err = sent.wait(); err == nil {
+				op.IDs = []int64{id}
+			}
 			return err
-		}
-		handedOver <- nil
-		if id, err = sent.wait(); err == nil {
-			op.IDs = []int64{id}
-		}
-		return err
+		})
 	})
 	if sent != nil {
 		q.ended(ctx, sent, id, err, done)
@@ -108,12 +110,20 @@ func (q *Queue[T]) ended(ctx context.Context, sent *async, id int64, err error, 
 	}
 	if err != nil {
 		id, err = 0, q.fail("send async", err)
-	} else {
+	}
+	defer q.sender.stream.leave(sent.size, err) // also after Goexit
+	if err == nil {
 		q.tellSent(ctx, id, 1)
 	}
-	defer q.sender.stream.leave(sent.size, err)
-	if done != nil {
+	if done == nil {
+		return
+	}
+	failed := guarded("the done of SendAsync", func() error {
 		done(id, err)
+		return nil
+	})
+	if failed != nil {
+		q.panicked(ctx, failed, -1)
 	}
 }
 

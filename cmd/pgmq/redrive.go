@@ -18,6 +18,7 @@ import (
 // reasons are those that a message can be a dead letter for.
 var reasons = []string{
 	string(queue.ReasonMaxReads), string(queue.ReasonUndecodable), string(queue.ReasonDeadLetter), string(queue.ReasonDiscarded),
+	string(queue.ReasonTxEnded),
 }
 
 // redriving is what the flags of redrive say.

@@ -29,14 +29,15 @@ type deadLetters struct {
 }
 
 // enqueue hands dead letters to the writer. While writing fails only so many can
-// wait for it; the others come back when their leases end.
-func (w *deadLetters) enqueue(dead []*Delivery) {
+// wait for it; it returns the others, which come back when their leases end.
+func (w *deadLetters) enqueue(dead []*Delivery) (refused []*Delivery) {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	room := len(dead)
 	if w.failure != nil {
 		room = min(room, max(maxSettled-len(w.waiting), 0))
 	}
-	refused := dead[room:]
+	refused = dead[room:]
 	for _, d := range refused {
 		d.unsettled = w.failure
 	}
@@ -46,8 +47,7 @@ func (w *deadLetters) enqueue(dead []*Delivery) {
 		w.running.Add(1)
 		go w.write(0)
 	}
-	w.mu.Unlock()
-	w.finish(refused)
+	return refused
 }
 
 // awaitRoom holds fetching back while there are more dead letters than the server
@@ -106,14 +106,17 @@ func (w *deadLetters) next() []*Delivery {
 func (w *deadLetters) recordOnce(to Disposition, dead []*Delivery) (held []bool, err error) {
 	ctx, cancel := context.WithTimeout(w.life, statementTimeout)
 	defer cancel()
+	defer w.awaitPool(ctx, "the writer of dead letters")()
 	leave, err := w.listener.DeadLetters.Enter(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	err = pgx.BeginTxFunc(ctx, w.pool, shortLock, func(tx pgx.Tx) (err error) {
-		held, err = w.attempt(ctx, tx, to, dead)
-		return err
+	err = w.try(func() error {
+		return pgx.BeginTxFunc(ctx, w.pool, shortLock, func(tx pgx.Tx) (err error) {
+			held, err = w.attempt(ctx, tx, to, dead)
+			return err
+		})
 	})
 	return held, attempted(dead, err)
 }
@@ -155,12 +158,4 @@ func (w *deadLetters) noteAttempt(dead []*Delivery, failures int) int {
 	}
 	w.finish(ended)
 	return failures
-}
-
-// finish reports deliveries that are over.
-func (w *deadLetters) finish(ended []*Delivery) {
-	defer w.leases.remove(ended)
-	for _, d := range ended {
-		w.observe(w.life, d.ended(w.leases.whyLost(d)))
-	}
 }

@@ -23,8 +23,13 @@ type Delivery struct {
 	began   time.Time
 	took    time.Duration
 
+	stopped bool // we ended the ctx of its handler before that returned
+	ours    bool // its failure is the transaction's that was to settle it, not the handler's
+	txOver  bool // its handler ended that transaction
+
 	disposition Disposition
 	after       time.Duration // of Retry
+	uncounted   bool          // of Retry: this read does not count
 	reason      string        // of DeadLetter and Discard
 	settled     bool          // its receipt held
 	unsettled   error         // why the settling failed
@@ -53,11 +58,13 @@ func (d *Delivery) delivered() Event {
 func (d *Delivery) ended(lost error) Event {
 	e := Event{Kind: EventSettled, ID: d.Row.MsgID, Count: 1, Reads: int(d.Row.ReadCt), Took: d.took, Err: d.Err}
 	switch {
-	case !d.settled:
+	case !d.settled, lost != nil && d.disposition == Retry:
 		if lost == nil {
 			lost = leaseLost("its result was not recorded")
 		}
 		e.Kind, e.Err = EventLeaseLost, errors.Join(lost, d.unsettled, d.Err)
+	case d.disposition == Retry && d.uncounted:
+		e.Kind, e.RetryIn, e.Reads = EventReturned, d.after, e.Reads-1
 	case d.disposition == Retry:
 		e.Kind, e.RetryIn = EventRetried, d.after
 	case d.disposition == DeadLetter:
@@ -69,7 +76,7 @@ func (d *Delivery) ended(lost error) Event {
 }
 
 // note returns what the header x-pgmq-dead-letter says of the delivery. The server
-// adds where and when it died.
+// adds where and when it died. The handler's error was tried by guard.Call.
 func (d *Delivery) note() json.RawMessage {
 	n := struct {
 		Reason string `json:"reason"`

@@ -26,6 +26,7 @@ const (
 	ReasonUndecodable = "undecodable"
 	ReasonDeadLetter  = "dead letter"
 	ReasonDiscarded   = "discarded"
+	ReasonTxEnded     = "transaction ended"
 )
 
 var errMaxReads = errors.New("the last delivery that MaxReads allows did not end, or its result could not be recorded")
@@ -52,14 +53,19 @@ func (o *Outcome) Error() string {
 func (o *Outcome) Unwrap() error { return o.Err }
 
 // decide sets what becomes of a delivery after its handler: done, a retry with its
-// backoff, or a dead letter. Interrupted says that the grace is over and handlers'
-// contexts have ended.
-func (d *Delivery) decide(o Options, interrupted bool) {
+// backoff, or a dead letter. A failure of our making is not the message's: its read
+// does not count.
+func (d *Delivery) decide(o Options) {
 	reads := int(d.Row.ReadCt)
 	outcome, told := errors.AsType[*Outcome](d.Err)
+	if told && d.stopped && endedByCtx(outcome.Err) {
+		told = false // it says that of every error
+	}
 	switch {
 	case d.settled:
 		d.disposition = None
+	case d.txOver:
+		d.disposition, d.reason, d.Err = DeadLetter, ReasonTxEnded, errors.Join(ErrTxEnded, d.Err)
 	case d.Err == nil:
 		d.disposition = o.Done
 	case d.Undecodable:
@@ -70,13 +76,24 @@ func (d *Delivery) decide(o Options, interrupted bool) {
 		d.disposition, d.reason = DeadLetter, ReasonDeadLetter
 	case told && outcome.Disposition == Discard:
 		d.disposition, d.reason = Discard, ReasonDiscarded
+	case d.stopped:
+		d.disposition, d.uncounted = Retry, true // at once: another consumer may go on
+		if told {
+			d.after = outcome.After
+		}
+	case d.ours:
+		d.disposition, d.uncounted, d.after = Retry, true, max(o.Backoff(reads), 0)
 	case o.MaxReads > 0 && reads >= o.MaxReads:
 		d.disposition, d.reason = DeadLetter, ReasonMaxReads
 	case told:
 		d.disposition, d.after = Retry, outcome.After
-	case interrupted && errors.Is(d.Err, context.Canceled):
-		d.disposition, d.after = Retry, 0 // we ended it: another consumer may go on at once
 	default:
 		d.disposition, d.after = Retry, max(o.Backoff(reads), 0)
 	}
+}
+
+// endedByCtx reports whether an error is that of a ctx that ended.
+func endedByCtx(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, ErrGraceExpired) || errors.Is(err, ErrLeaseLost)
 }

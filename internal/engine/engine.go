@@ -35,6 +35,7 @@ import (
 	"time"
 
 	"github.com/pgmq-go/pgmq/generics"
+	"github.com/pgmq-go/pgmq/internal/guard"
 	"github.com/pgmq-go/pgmq/internal/option"
 	"github.com/pgmq-go/pgmq/internal/pgerr"
 	"github.com/pgmq-go/pgmq/internal/table"
@@ -64,6 +65,7 @@ func New(
 	queue table.Bound, pool table.Pool, o Options,
 	handle func(context.Context, []*Delivery), observe func(context.Context, Event),
 ) *Engine {
+	observe = outlived(observe)
 	e := &Engine{shared: shared{
 		queue: queue, pool: pool, options: o, observe: observe,
 		outages: outages{observe: observe},
@@ -97,15 +99,21 @@ func (e *Engine) Run(ctx context.Context) error {
 		return e.reason(ctx, err)
 	}
 	defer end()
+	if e.options.Tx {
+		if err := e.fitPool(ctx); err != nil {
+			return err
+		}
+	}
 	handlers, stopHandlers := context.WithCancelCause(e.life)
 	defer stopHandlers(nil)
 	e.handlers = handlers
 
 	ended := make(chan error, 1)
 	go func() {
-		err := e.workers.Work(fetching)
+		err := guard.ErrNoReturn
+		defer func() { ended <- err }() // also after Goexit in a hook of the pool
+		err = e.workers.Work(fetching)
 		e.deadLetters.running.Wait()
-		ended <- err
 	}()
 	select {
 	case err := <-ended:

@@ -1,6 +1,11 @@
 package engine
 
-import "time"
+import (
+	"context"
+	"time"
+
+	"github.com/pgmq-go/pgmq/internal/guard"
+)
 
 // Event is what package queue hands to observers; see queue.Event.
 type Event struct {
@@ -28,4 +33,22 @@ const (
 	EventRecovered    = "recovered"
 	EventPolling      = "polling"
 	EventListening    = "listening"
+	EventPoolShort    = "pool short"
 )
+
+// outlived has an observer called so that the engine outlives runtime.Goexit in it.
+// Workers, the settler and the writer of dead letters do so by themselves: their
+// events come one for each message, for which a goroutine each would be dear.
+func outlived(observe func(context.Context, Event)) func(context.Context, Event) {
+	return func(ctx context.Context, e Event) {
+		switch e.Kind {
+		case EventDelivered, EventSettled, EventRetried, EventDeadLettered, EventDiscarded, EventLeaseLost:
+			observe(ctx, e)
+		default:
+			_ = guard.Apart(func() error { // package queue reports a panic
+				observe(ctx, e)
+				return nil
+			})
+		}
+	}
+}

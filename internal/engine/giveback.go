@@ -19,7 +19,11 @@ func (h *heartbeat) giveBack(batches []batch) {
 	defer cancel()
 	h.wait()
 	_, r := receipt.Sorted(deliveries, (*Delivery).receipt)
-	ids, err := table.Run(ctx, h.queue.Indexed, queries.GiveBack, db.GiveBackParams(r))
+	var ids []int64
+	err := h.try(func() (err error) {
+		ids, err = table.Run(ctx, h.queue.Indexed, queries.GiveBack, db.GiveBackParams(r))
+		return err
+	})
 	if err != nil {
 		h.outages.begin(ctx, err) // they come back when their VT ends
 		return

@@ -60,7 +60,11 @@ func (h *heartbeat) extend(ctx context.Context) error {
 	if len(deliveries) == 0 {
 		return nil
 	}
-	kept, err := h.extendOnAny(ctx, deliveries)
+	var kept map[int64]bool
+	err := h.try(func() (err error) {
+		kept, err = h.extendOnAny(ctx, deliveries)
+		return err
+	})
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,9 @@ var ErrLeaseLost = errors.New("lease lost")
 
 func leaseLost(why string) error { return fmt.Errorf("%w: %s", ErrLeaseLost, why) }
 
+// errMaxLease is a lease that is lost because its handler has taken too long.
+var errMaxLease = leaseLost("its MaxLease is over")
+
 // leases are the messages that an engine holds. Every goroutine of the engine uses
 // them; mu guards them and each delivery's lease.
 type leases struct {
@@ -26,9 +29,12 @@ type leases struct {
 // another reader can have the message.
 func (l *leases) until(asked time.Time) time.Time { return asked.Add(l.vt - l.vt/leaseMargin) }
 
-// expired is why a lease was lost that nobody extended.
-func (l *leases) expired() error {
-	return leaseLost(fmt.Sprintf("it was not extended in time, or its MaxLease of %v is over", l.maxLease))
+// expired is why a lease was lost that nobody extended. The caller holds mu.
+func (l *leases) expired(d *Delivery) error {
+	if d.lease.stage == stageHandling && time.Since(d.lease.since) >= l.maxLease {
+		return errMaxLease
+	}
+	return leaseLost("it was not extended in time")
 }
 
 // add begins leases that were asked for at a time.
@@ -62,13 +68,16 @@ func (l *leases) move(deliveries []*Delivery, to stage, cancel context.CancelCau
 	}
 }
 
-// lose notes that a lease no longer holds, and ends its handler's ctx. While a
-// delivery is settled the statement decides instead.
+// lose notes that a lease no longer holds, and ends its handler's ctx. Why is nil
+// when nobody extended it. While a delivery is settled the statement decides instead.
 func (l *leases) lose(d *Delivery, why error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if _, held := l.held[d]; !held || d.lease.stage == stageSettling || d.lease.lost != nil {
 		return
+	}
+	if why == nil {
+		why = l.expired(d)
 	}
 	d.lease.lost = why
 	if d.lease.cancel != nil {
@@ -133,7 +142,7 @@ func (l *leases) expire(now time.Time) time.Duration {
 	}
 	l.mu.Unlock()
 	for _, d := range expired {
-		l.lose(d, l.expired())
+		l.lose(d, nil)
 	}
 	return next
 }

@@ -17,4 +17,5 @@ type Options struct {
 	BatchSize      int         // messages of one call of a handler
 	BatchWait      time.Duration
 	PollInterval   time.Duration
+	Tx             bool // handlers run by InTx
 }

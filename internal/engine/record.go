@@ -26,12 +26,14 @@ func (s *shared) record(ctx context.Context, on table.Conn, to Disposition, deli
 	case Archive:
 		return table.Run(ctx, bound, queries.Archive, db.ArchiveParams(r))
 	case Retry:
-		delays := make([]float64, len(deliveries))
+		delays, uncounted := make([]float64, len(deliveries)), make([]int32, len(deliveries))
 		for i, d := range deliveries {
-			delays[i] = d.after.Seconds()
+			if delays[i] = d.after.Seconds(); d.uncounted {
+				uncounted[i] = 1
+			}
 		}
 		return table.Run(ctx, bound, queries.Postpone, db.PostponeParams{
-			MsgIDs: r.MsgIDs, ReadCts: r.ReadCts, LastReadAts: r.LastReadAts, Delays: delays,
+			MsgIDs: r.MsgIDs, ReadCts: r.ReadCts, LastReadAts: r.LastReadAts, Delays: delays, Uncounted: uncounted,
 		})
 	}
 	notes := make([]json.RawMessage, len(deliveries))
@@ -88,7 +90,7 @@ func attempted(deliveries []*Delivery, err error) error {
 // connections of the pool.
 func (s *shared) onAnyConn(ctx context.Context, f func(context.Context, table.Conn) error) error {
 	soon, cancel := context.WithTimeout(ctx, s.options.VT/6)
-	conn, release, err := s.listener.Acquire(soon)
+	conn, release, err := s.acquire(soon)
 	cancel()
 	if err == nil {
 		defer release()
@@ -104,5 +106,5 @@ func (s *shared) onAnyConn(ctx context.Context, f func(context.Context, table.Co
 // notify has waiting consumers scan again, for messages that came back.
 func (s *shared) notify(ctx context.Context) {
 	s.listener.Wake(s.key)
-	_ = queries.Notify(ctx, s.queue.DB) // only a hint: scans will find them as well
+	_ = s.try(func() error { return queries.Notify(ctx, s.queue.DB) }) // only a hint: scans will find them as well
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/pgmq-go/pgmq/generics"
@@ -22,10 +23,16 @@ type settler struct {
 func (s *settler) settle(batches []batch) {
 	deliveries := slices.Concat(batches...)
 	s.leases.move(deliveries, stageSettling, nil)
+	owed := 0
 	var dead, others []*Delivery
 	for _, d := range deliveries {
-		if s.leases.whyLost(d) == nil {
-			d.decide(s.options, s.handlers.Err() != nil)
+		switch lost := s.leases.whyLost(d); {
+		case lost == nil, d.txOver:
+			d.decide(s.options)
+		case !errors.Is(lost, errMaxLease):
+			// Nobody else may have the message yet: an outage was longer than the VT.
+			d.disposition, d.uncounted = Retry, true
+			owed++
 		}
 		if d.disposition == DeadLetter || d.disposition == Discard {
 			dead = append(dead, d)
@@ -33,17 +40,18 @@ func (s *settler) settle(batches []batch) {
 			others = append(others, d)
 		}
 	}
-	defer s.leases.remove(others)
-	s.deadLetters.enqueue(dead)
+	refused := s.deadLetters.enqueue(dead)
+	pay := s.debts.add(owed)
 	for part := range slices.Chunk(others, maxSettled) {
 		settleEach(part, s.recordAll)
-		for _, d := range part {
-			if d.unsettled != nil && permanent(d.unsettled) {
-				s.fail(d.unsettled)
-			}
-			s.observe(s.life, d.ended(s.leases.whyLost(d)))
+	}
+	pay()
+	for _, d := range others {
+		if d.unsettled != nil && permanent(d.unsettled) {
+			s.fail(d.unsettled)
 		}
 	}
+	s.finish(slices.Concat(others, refused))
 }
 
 // recordAll records deliveries of one disposition, through outages.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/pgmq-go/pgmq/db"
+	"github.com/pgmq-go/pgmq/internal/guard"
 	"github.com/pgmq-go/pgmq/internal/table"
 	"github.com/pgmq-go/pgmq/internal/wake"
 )
@@ -19,7 +20,10 @@ type shared struct {
 	options Options
 	observe func(context.Context, Event)
 	outages outages
-	leases  leases
+
+	debts      debts
+	poolReport poolReport
+	leases     leases
 
 	key      string          // the queue's table, by which it is notified
 	listener *wake.Listener  // of the pool
@@ -29,5 +33,24 @@ type shared struct {
 
 // persist is outages.persist.
 func (s *shared) persist(ctx context.Context, try func(context.Context) error) error {
-	return s.outages.persist(ctx, try)
+	return s.outages.persist(ctx, func(ctx context.Context) error {
+		return s.try(func() error { return try(ctx) })
+	})
+}
+
+// try makes an attempt that uses the pool. The hooks of the pool may panic. After an
+// attempt that met a session which does not write, the next one dials anew.
+func (s *shared) try(attempt func() error) error {
+	err := guard.Call(attempt)
+	table.Renew(s.pool, err)
+	return err
+}
+
+// finish reports deliveries that are over. It comes last, as an observer may end the
+// goroutine.
+func (s *shared) finish(ended []*Delivery) {
+	s.leases.remove(ended)
+	for _, d := range ended {
+		s.observe(s.life, d.ended(s.leases.whyLost(d)))
+	}
 }

@@ -90,7 +90,8 @@ func (s *source) read(
 	ctx context.Context, do func(context.Context, db.DBTX) ([]db.Message, error),
 ) (deliveries []*Delivery, err error) {
 	err = s.persist(ctx, func(attempt context.Context) error {
-		conn, release, err := s.listener.Acquire(attempt)
+		s.debts.await(attempt, answerTimeout)
+		conn, release, err := s.acquire(attempt)
 		if err != nil {
 			return fmt.Errorf("connection of the pool: %w", err)
 		}
@@ -125,7 +126,7 @@ func (s *source) read(
 func (s *source) scan(ctx context.Context, first, before int64) (found db.ScanRow, err error) {
 	took := time.Duration(0)
 	err = s.persist(ctx, func(ctx context.Context) (err error) {
-		conn, release, err := s.listener.Acquire(ctx)
+		conn, release, err := s.acquire(ctx)
 		if err != nil {
 			return err
 		}

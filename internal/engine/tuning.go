@@ -9,6 +9,11 @@ const (
 	// answerTimeout is the time that the server has to answer a small question.
 	answerTimeout = 5 * time.Second
 
+	// poolWait is how long work waits for a connection of the pool before that is
+	// reported, and poolRest the time until it is reported again.
+	poolWait = 3 * time.Second
+	poolRest = time.Minute
+
 	// retryFirst and retryLast bound the pause between attempts in an outage.
 	retryFirst = 100 * time.Millisecond
 	retryLast  = 3 * time.Second

@@ -2,7 +2,10 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"time"
+
+	"github.com/pgmq-go/pgmq/internal/guard"
 )
 
 // worker runs the handler for batches.
@@ -21,26 +24,36 @@ func (w *worker) run(b batch) {
 		defer end()
 		ctx = limited
 	}
+	defer func() { // also after Goexit
+		stopped := stoppedByUs(ctx)
+		for _, d := range b {
+			d.took, d.stopped = time.Since(d.began), stopped
+		}
+	}()
 	var due batch
 	for _, d := range b {
 		d.began = time.Now()
 		switch {
 		case w.leases.over(d):
-			w.leases.lose(d, w.leases.expired())
+			w.leases.lose(d, nil)
 		case w.leases.whyLost(d) != nil:
 		case w.options.MaxReads > 0 && int(d.Row.ReadCt) > w.options.MaxReads:
 			d.Err = errMaxReads
 		default:
+			d.Err = guard.ErrNoReturn // stays if the handler or an observer does not
 			due = append(due, d)
-			w.observe(ctx, d.delivered())
 		}
 	}
-	defer func() {
-		for _, d := range b {
-			d.took = time.Since(d.began)
-		}
-	}()
+	for _, d := range due {
+		w.observe(ctx, d.delivered())
+	}
 	if len(due) > 0 {
 		w.handle(ctx, due)
 	}
+}
+
+// stoppedByUs reports whether a handler's ctx has ended, and not by its
+// HandlerTimeout, which the user set for it: the grace is over, or a lease is lost.
+func stoppedByUs(ctx context.Context) bool {
+	return ctx.Err() != nil && !errors.Is(context.Cause(ctx), context.DeadlineExceeded)
 }

@@ -33,28 +33,15 @@ func NoTable(err error) bool { return code(err) == "42P01" }
 // Forbidden reports whether this role lacks a privilege.
 func Forbidden(err error) bool { return code(err) == "42501" }
 
-// Refused reports whether the server refused the values that it was sent.
-func Refused(err error) bool {
-	switch class(err) {
-	case "22", // data exception
-		"54": // program limit exceeded
-		return true
-	}
-	return false
-}
+// Refused reports whether the server refused the values that it was sent, as it
+// always will.
+func Refused(err error) bool { return of(err) == ofValue }
 
 // Divisible reports whether one row of several may be at fault: its value, a
 // constraint, a trigger or a policy. The others may pass without it.
 func Divisible(err error) bool {
-	switch class(err) {
-	case "21", // cardinality violation
-		"22", // data exception
-		"23", // integrity constraint violation
-		"54", // program limit exceeded
-		"P0": // PL/pgSQL
-		return true
-	}
-	return code(err) == "42501" // insufficient_privilege: a row-level policy's, too
+	k := of(err)
+	return k == ofValue || k == ofRow || k == ofPrivilege
 }
 
 // GaveWay reports whether the server rolled a transaction back for the sake of
@@ -68,37 +55,47 @@ func GaveWay(err error) bool {
 	return false
 }
 
-// Permanent reports whether the next attempt will meet the same error.
+// Permanent reports whether the next attempt will meet the same error, whatever it
+// sends.
 func Permanent(err error) bool {
 	if errors.Is(err, ErrNoQueue) {
 		return true
 	}
 	var pg *pgconn.PgError
-	if !errors.As(err, &pg) || pg.Code == "42P05" { // duplicate prepared statement: another client of a pooler
+	if !errors.As(err, &pg) {
 		return false
 	}
-	switch pg.Code[:min(len(pg.Code), 2)] {
-	case "28", // invalid authorization
-		"3D", // no such database
-		"3F", // no such schema
-		"42": // undefined name, or no permission
-		return true
+	k := kindOf(pg) // of a connection that the server refused, too
+	return k == ofNames || k == ofPrivilege
+}
+
+// ReadOnly reports whether a session does not write: its server is a standby by now,
+// or was told so. Another connection may lead to the server that does.
+func ReadOnly(err error) bool { return code(err) == "25006" }
+
+// of returns the kind of a statement's error; ofServer for any other error, that of
+// a failed connection among them.
+func of(err error) kind {
+	if pg := statement(err); pg != nil {
+		return kindOf(pg)
 	}
-	return false
+	return ofServer
 }
 
-// class returns the first two characters of the code.
-func class(err error) string {
-	code := code(err)
-	return code[:min(len(code), 2)]
-}
-
-// code returns the SQLSTATE of a statement's error; "" for any other error, that
-// of a failed connection among them.
+// code returns the SQLSTATE of a statement's error; "" for any other error.
 func code(err error) string {
+	if pg := statement(err); pg != nil {
+		return pg.Code
+	}
+	return ""
+}
+
+// statement returns a statement's error of the server; nil for any other error,
+// that of a failed connection among them.
+func statement(err error) *pgconn.PgError {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) || errors.As(err, new(*pgconn.ConnectError)) {
-		return ""
+		return nil
 	}
-	return pg.Code
+	return pg
 }

@@ -31,6 +31,7 @@ type Pool interface {
 	Begin(ctx context.Context) (pgx.Tx, error)
 	BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error)
 	Config() *pgxpool.Config
+	Reset()
 }
 
 // Bound is a named queue on a pool, a connection or a transaction.
@@ -67,8 +68,10 @@ func (b Bound) Pool() (Pool, bool) {
 	return pool, ok
 }
 
-// Fail says where err happened, and what it means.
+// Fail says where err happened, and what it means. After one that a new connection
+// may not meet, the next call dials anew.
 func (b Bound) Fail(op string, err error) error {
+	Renew(b.Conn, err)
 	return fmt.Errorf("queue %q: %s: %w", b.Name, op, pgerr.Explain(err))
 }
 

@@ -52,8 +52,25 @@ func connect(ctx context.Context, pool table.Pool) (*pgx.Conn, error) {
 	return conn, nil
 }
 
+// errReadOnly means that nobody notifies on this server: it is a standby by now, or was
+// told not to write.
+var errReadOnly = errors.New("the server of the listening connection is read-only; another connection may lead to the one that writes")
+
+// check returns an error if the connection no longer hears what is sent.
+func check(ctx context.Context, conn *pgx.Conn) error {
+	var readOnly bool
+	err := conn.QueryRow(ctx, "SELECT current_setting('transaction_read_only')::boolean").Scan(&readOnly)
+	if err == nil && readOnly {
+		err = errReadOnly
+	}
+	return err
+}
+
 // listen runs LISTEN, if notifications will arrive on this connection.
 func listen(ctx context.Context, conn *pgx.Conn, pool table.Pool) error {
+	if err := check(ctx, conn); err != nil {
+		return err
+	}
 	var session uint32
 	if err := conn.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&session); err != nil {
 		return err

@@ -18,6 +18,8 @@ import (
 
 	"github.com/pgmq-go/pgmq/db"
 	"github.com/pgmq-go/pgmq/generics"
+	"github.com/pgmq-go/pgmq/internal/guard"
+	"github.com/pgmq-go/pgmq/internal/pgerr"
 	"github.com/pgmq-go/pgmq/internal/table"
 )
 
@@ -41,6 +43,10 @@ type Listener struct {
 	// DeadLetters lets one consumer at a time write dead letters, so that writes
 	// that fail do not drain the pool.
 	DeadLetters Limiter
+	// Transactions lets so many handlers have a transaction at once that some
+	// connections of the pool are left for short statements, the handlers' own among
+	// them. So none waits for ever for one that waits for it.
+	Transactions Limiter
 
 	users int                // guarded by listeners.mu
 	stop  context.CancelFunc // ends run
@@ -80,6 +86,7 @@ func For(pool table.Pool) *Listener {
 			pool:          pool,
 			statements:    make(Limiter, statementSlots),
 			DeadLetters:   make(Limiter, 1),
+			Transactions:  make(Limiter, max(1, int(pool.Config().MaxConns)-spareConns)),
 			done:          make(chan struct{}),
 			subscriptions: map[string]*Subscription{},
 		}
@@ -167,7 +174,11 @@ func (l *Listener) run(ctx context.Context) {
 	defer close(l.done)
 	pause := generics.Exponential(100*time.Millisecond, 30*time.Second)
 	for attempt := 1; ; attempt++ {
-		conn, err := connect(ctx, l.pool)
+		var conn *pgx.Conn
+		err := guard.Apart(func() (err error) { // it calls hooks of the pool
+			conn, err = connect(ctx, l.pool)
+			return err
+		})
 		if err == nil {
 			attempt = 1
 			l.setState(true, nil)
@@ -218,13 +229,15 @@ func (l *Listener) serve(ctx context.Context, conn *pgx.Conn) error {
 		cancel()
 		for _, c := range calls {
 			answer, cancel := context.WithTimeout(ctx, c.limit)
-			err = c.do(answer, conn)
+			err = guard.Call(func() error { return c.do(answer, conn) })
 			cancel()
 			c.done <- err
 		}
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
+		case errors.Is(err, errReadOnly), pgerr.ReadOnly(err):
+			return errReadOnly
 		case conn.IsClosed():
 			return errors.Join(errors.New("the listening connection ended"), err)
 		}
@@ -242,7 +255,7 @@ func (l *Listener) receive(ctx, silence context.Context, conn *pgx.Conn) error {
 	defer cancel()
 	switch {
 	case n == nil && errors.Is(silence.Err(), context.DeadlineExceeded):
-		return conn.Ping(answer)
+		return check(answer, conn)
 	case n == nil:
 		return err
 	case n.Channel != channel:

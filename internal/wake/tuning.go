@@ -31,6 +31,11 @@ const (
 	// Measured by: make bench ARGS="-cells h".
 	statementSlots = 4
 
+	// spareConns is how many connections of a pool the transactions of handlers
+	// leave: one for the consumers' statements, one for what handlers run beside
+	// their transactions.
+	spareConns = 2
+
 	// slotTime is the longest time that a statement keeps its slot: one that waits
 	// for a lock, or reads a slow table, does not hold up the others.
 	slotTime = 100 * time.Millisecond

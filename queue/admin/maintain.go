@@ -37,6 +37,7 @@ func MaintainAll(ctx context.Context, conn queue.DB) error {
 		return fmt.Errorf("maintain queues: %w", errNoDB)
 	}
 	if err := maintain(ctx, conn, pgtype.Text{}); err != nil {
+		table.Renew(conn, err)
 		return fmt.Errorf("maintain queues: %w", pgerr.Explain(err))
 	}
 	return nil

@@ -70,7 +70,7 @@ func TestAReceiptHoldsOnlyWithItsCountAndItsTime(t *testing.T) {
 		},
 		"postpone": func(on db.DBTX, r db.DeleteParams) ([]int64, error) {
 			return db.New().Postpone(t.Context(), on, db.PostponeParams{
-				MsgIDs: r.MsgIDs, ReadCts: r.ReadCts, LastReadAts: r.LastReadAts, Delays: []float64{1},
+				MsgIDs: r.MsgIDs, ReadCts: r.ReadCts, LastReadAts: r.LastReadAts, Delays: []float64{1}, Uncounted: []int32{0},
 			})
 		},
 		"set vt": func(on db.DBTX, r db.DeleteParams) ([]int64, error) {

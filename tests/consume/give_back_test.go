@@ -45,7 +45,7 @@ func TestEachMessageIsPostponedForItsOwnTime(t *testing.T) {
 	p.ReadCts[1]++ // does not hold
 	before := check.ServerTime(t)
 	postponed, err := db.New().Postpone(t.Context(), tab.New(q.Name()).Bind(pgtest.Pool()), db.PostponeParams{
-		MsgIDs: p.MsgIDs, ReadCts: p.ReadCts, LastReadAts: p.LastReadAts, Delays: []float64{0.0005, 1, 100.25},
+		MsgIDs: p.MsgIDs, ReadCts: p.ReadCts, LastReadAts: p.LastReadAts, Delays: []float64{0.0005, 1, 100.25}, Uncounted: []int32{1, 0, 0},
 	})
 	check.OK(t, err)
 	slices.Sort(postponed)
