@@ -24,6 +24,7 @@ const (
 	EventDiscarded    = "discarded"
 	EventLeaseLost    = "lease lost"
 	EventReturned     = "returned"
+	EventFetchFailed  = "fetch failed"
 	EventOutage       = "outage"
 	EventRecovered    = "recovered"
 	EventPolling      = "polling"

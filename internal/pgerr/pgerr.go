@@ -57,6 +57,9 @@ func Divisible(err error) bool {
 	return code(err) == "42501" // insufficient_privilege: a row-level policy's, too
 }
 
+// Damaged reports whether the server could not make sense of what it has stored.
+func Damaged(err error) bool { return class(err) == "XX" }
+
 // Permanent reports whether the next attempt will meet the same error.
 func Permanent(err error) bool {
 	if errors.Is(err, ErrNoQueue) {

@@ -21,7 +21,7 @@ func passes(t *testing.T, s *Schedule, n int, dead func(first, before int64) int
 				t.Fatalf("step %d of pass %d is from %d to %d", steps, i+1, first, before)
 			}
 			took := 200*time.Microsecond + time.Duration(dead(first, before))*500*time.Nanosecond
-			s.Scanned(first, before, db.ScanRow{}, took)
+			s.Scanned(first, before, db.ScanRow{Took: took.Seconds()})
 			if i >= n/2 {
 				slowest = max(slowest, took)
 			}
@@ -70,7 +70,7 @@ func TestASweepGoesThroughAllIdsBelowTheMark(t *testing.T) {
 				t.Fatalf("after %d comes a step from %d to %d", next, first, before)
 			}
 			next = before
-			s.Scanned(first, before, db.ScanRow{}, 10*time.Millisecond)
+			s.Scanned(first, before, db.ScanRow{Took: 0.010})
 		}
 		if next != 20_000 {
 			t.Fatalf("the pass ended at %d", next)
