@@ -80,3 +80,49 @@ func TestASweepGoesThroughAllIdsBelowTheMark(t *testing.T) {
 		}
 	})
 }
+
+func TestASweepSkipsIdsThatWereNeverHandedOut(t *testing.T) {
+	const jump = 1 << 48
+	var s Schedule
+	s.low.mark = 5*jump + 1000
+	steps := 0
+	for s.sweep.slow, s.sweep.wanted = true, true; ; steps++ {
+		first, before, ok := s.Sweep(s.sweep.end.Add(time.Hour), false)
+		if !ok || before <= first || steps > 100 {
+			t.Fatalf("step %d is from %d to %d", steps, first, before)
+		}
+		o := db.ScanRow{Beyond: before, Took: 0.0002}
+		if next := before/jump*jump + jump; Params(first, before).LookBeyond && before%jump > 1000 {
+			o.Beyond = next // where the next server's ids begin
+		}
+		if s.Scanned(first, before, o); s.sweep.from == 0 {
+			break
+		}
+	}
+	if steps > 20 {
+		t.Errorf("a pass through five jumps takes %d steps", steps)
+	}
+}
+
+// The time of a round trip is no reason to look less often.
+func TestARoundTripIsNoCost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s Schedule
+		time.Sleep(50 * time.Millisecond) // the link
+		s.Scanned(0, NoEnd, db.ScanRow{Took: 0.0002})
+		if s.sweep.slow || s.sweep.took != 200*time.Microsecond {
+			t.Errorf("the scan counts as slow, of %v", s.sweep.took)
+		}
+		var r Reader
+		for range 3 {
+			_ = r.Read(1, func(int64, int) (int, time.Duration, error) {
+				time.Sleep(50 * time.Millisecond)
+				return 0, 200 * time.Microsecond, nil
+			})
+		}
+		r.low.mark = 100
+		if first, _ := r.start(time.Now()); first != 0 {
+			t.Errorf("reads begin at %d", first)
+		}
+	})
+}

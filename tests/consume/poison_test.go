@@ -127,7 +127,9 @@ func TestAFetchThatDoesNotArriveDoesNotCount(t *testing.T) {
 	var handled handledIDs
 	q := check.Open[string](t, pool, direct.Name())
 	c := check.Consume(t, q, handled.note, queue.MaxReads(1), queue.VT(time.Minute))
-	check.Eventually(t, "it consumes", func() bool { return slices.Equal(handled.all(), []int64{slow}) })
+	check.Eventually(t, "it consumes", func() bool {
+		return slices.Equal(handled.all(), []int64{slow}) && check.Length(t, direct) == int64(len(sent))
+	})
 	// The server has committed the next fetch, whose answer stays in the proxy.
 	proxy.Throttle(64 << 10)
 	check.Exec(t, pgtest.Pool(), check.Tables(direct.Name(), `UPDATE {Q} SET vt = now()`))
