@@ -87,7 +87,7 @@ func popCommand(t *target) *cobra.Command {
 		Short: "Read messages and delete them at once",
 		Long: `Read the oldest visible messages and delete them. A message that is lost after
 this command has written it is lost for good: where that matters, use read and
-delete.
+delete. One that does not come out goes to the archive.
 ` + jsonHelp,
 		Example: `  pgmq pop orders
   pgmq pop orders -n 100 > orders.jsonl`,
@@ -107,8 +107,11 @@ delete.
 						break
 					}
 					popped++
-					if len(msgs) == 0 {
-						continue // it is in the archive
+					if len(msgs) == 0 { // it is in the archive
+						if err := out.flush(); err != nil {
+							return err
+						}
+						continue
 					}
 					if err := errors.Join(out.print(recordOf(msgs[0]), "deleted"), out.flush()); err != nil {
 						return fmt.Errorf("message %d was deleted and could not be written: %w", msgs[0].ID, err)
