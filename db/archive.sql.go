@@ -7,20 +7,30 @@ package db
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 )
 
 const archived = `-- name: Archived :many
-SELECT msg_id, read_ct, enqueued_at, last_read_at, archived_at, vt, message, headers
-FROM pgmq.template_archive
-WHERE msg_id BETWEEN $1::bigint AND $2::bigint
-    AND coalesce(archived_at >= $3::timestamptz, true)
-    AND coalesce(archived_at < $4::timestamptz, true)
-ORDER BY msg_id
-LIMIT $5::integer
+SELECT
+    a.msg_id, a.read_ct, a.enqueued_at, a.last_read_at, a.archived_at, a.vt,
+    (CASE WHEN s.stored <= $1::integer THEN a.message END)::jsonb AS message,
+    (CASE WHEN s.stored <= $1::integer THEN a.headers END)::jsonb AS headers,
+    s.stored::integer AS stored
+FROM
+    pgmq.template_archive AS a,
+    LATERAL (
+        SELECT coalesce(pg_column_size(a.message), 0) + coalesce(pg_column_size(a.headers), 0) AS stored
+    ) AS s
+WHERE a.msg_id BETWEEN $2::bigint AND $3::bigint
+    AND coalesce(a.archived_at >= $4::timestamptz, true)
+    AND coalesce(a.archived_at < $5::timestamptz, true)
+ORDER BY a.msg_id
+LIMIT $6::integer
 `
 
 type ArchivedParams struct {
+	Apart  int32
 	FromID int64
 	ToID   int64
 	Since  *time.Time
@@ -28,12 +38,25 @@ type ArchivedParams struct {
 	N      int32
 }
 
+type ArchivedRow struct {
+	MsgID      int64
+	ReadCt     int32
+	EnqueuedAt time.Time
+	LastReadAt *time.Time
+	ArchivedAt time.Time
+	VT         time.Time
+	Message    json.RawMessage
+	Headers    json.RawMessage
+	Stored     int32
+}
+
 // Archived returns up to n archived messages between two ids, by id: those that
 // were archived since and before these times, where NULL is no condition. It goes
 // by the index on ids alone, whatever the planner thinks of the times: coalesce
-// hides them from it.
-func (q *Queries) Archived(ctx context.Context, db DBTX, arg ArchivedParams) ([]ArchivedMessage, error) {
+// hides them from it. Apart and stored are as in Read.
+func (q *Queries) Archived(ctx context.Context, db DBTX, arg ArchivedParams) ([]ArchivedRow, error) {
 	rows, err := db.Query(ctx, archived,
+		arg.Apart,
 		arg.FromID,
 		arg.ToID,
 		arg.Since,
@@ -44,9 +67,9 @@ func (q *Queries) Archived(ctx context.Context, db DBTX, arg ArchivedParams) ([]
 		return nil, err
 	}
 	defer rows.Close()
-	var items []ArchivedMessage
+	var items []ArchivedRow
 	for rows.Next() {
-		var i ArchivedMessage
+		var i ArchivedRow
 		if err := rows.Scan(
 			&i.MsgID,
 			&i.ReadCt,
@@ -56,6 +79,7 @@ func (q *Queries) Archived(ctx context.Context, db DBTX, arg ArchivedParams) ([]
 			&i.VT,
 			&i.Message,
 			&i.Headers,
+			&i.Stored,
 		); err != nil {
 			return nil, err
 		}

@@ -7,32 +7,60 @@ package db
 
 import (
 	"context"
+	"encoding/json"
+	"time"
 )
 
 const peek = `-- name: Peek :many
-SELECT msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers
-FROM pgmq.template_queue
-WHERE msg_id >= $1::bigint
-ORDER BY msg_id
-LIMIT $2::integer
+SELECT
+    q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt,
+    (CASE WHEN s.stored <= $1::integer THEN q.message END)::jsonb AS message,
+    (CASE WHEN s.stored <= $1::integer THEN q.headers END)::jsonb AS headers,
+    s.stored::integer AS stored
+FROM
+    pgmq.template_queue AS q,
+    LATERAL (
+        SELECT coalesce(pg_column_size(q.message), 0) + coalesce(pg_column_size(q.headers), 0) AS stored
+    ) AS s
+WHERE q.msg_id BETWEEN $2::bigint AND $3::bigint
+ORDER BY q.msg_id
+LIMIT $4::integer
 `
 
 type PeekParams struct {
+	Apart  int32
 	FromID int64
+	ToID   int64
 	N      int32
 }
 
-// Peek returns up to n messages from an id on, oldest first, hidden or not, and
-// changes nothing.
-func (q *Queries) Peek(ctx context.Context, db DBTX, arg PeekParams) ([]Message, error) {
-	rows, err := db.Query(ctx, peek, arg.FromID, arg.N)
+type PeekRow struct {
+	MsgID      int64
+	ReadCt     int32
+	EnqueuedAt time.Time
+	LastReadAt *time.Time
+	VT         time.Time
+	Message    json.RawMessage
+	Headers    json.RawMessage
+	Stored     int32
+}
+
+// Peek returns up to n messages between two ids, oldest first, hidden or not, and
+// changes nothing. Apart and stored are as in Read.
+func (q *Queries) Peek(ctx context.Context, db DBTX, arg PeekParams) ([]PeekRow, error) {
+	rows, err := db.Query(ctx, peek,
+		arg.Apart,
+		arg.FromID,
+		arg.ToID,
+		arg.N,
+	)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []Message
+	var items []PeekRow
 	for rows.Next() {
-		var i Message
+		var i PeekRow
 		if err := rows.Scan(
 			&i.MsgID,
 			&i.ReadCt,
@@ -41,6 +69,7 @@ func (q *Queries) Peek(ctx context.Context, db DBTX, arg PeekParams) ([]Message,
 			&i.VT,
 			&i.Message,
 			&i.Headers,
+			&i.Stored,
 		); err != nil {
 			return nil, err
 		}

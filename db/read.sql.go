@@ -12,16 +12,31 @@ import (
 )
 
 const pop = `-- name: Pop :many
-DELETE FROM pgmq.template_queue AS q
-WHERE q.msg_id = ANY (ARRAY(
-    SELECT msg_id
-    FROM pgmq.template_queue
-    WHERE msg_id >= $1::bigint AND vt <= statement_timestamp()
-    ORDER BY msg_id
-    LIMIT $2::integer
-    FOR UPDATE SKIP LOCKED
-))
-RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers
+WITH taken AS (
+    DELETE FROM pgmq.template_queue AS q
+    WHERE q.msg_id = ANY (ARRAY(
+        SELECT msg_id
+        FROM pgmq.template_queue
+        WHERE msg_id >= $1::bigint AND vt <= statement_timestamp()
+        ORDER BY msg_id
+        LIMIT $2::integer
+        FOR UPDATE SKIP LOCKED
+    ))
+    RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers
+)
+SELECT
+    (t.msg_id IS NOT NULL)::boolean AS found,
+    coalesce(t.msg_id, 0)::bigint AS msg_id,
+    coalesce(t.read_ct, 0)::integer AS read_ct,
+    coalesce(t.enqueued_at, statement_timestamp())::timestamptz AS enqueued_at,
+    t.last_read_at,
+    coalesce(t.vt, statement_timestamp())::timestamptz AS vt,
+    t.message,
+    t.headers,
+    (SELECT date_part('epoch', clock_timestamp()) - date_part('epoch', statement_timestamp()))::double precision AS took
+FROM
+    (SELECT 1) AS one
+    LEFT JOIN taken AS t ON true
 `
 
 type PopParams struct {
@@ -29,18 +44,31 @@ type PopParams struct {
 	N     int32
 }
 
+type PopRow struct {
+	Found      bool
+	MsgID      int64
+	ReadCt     int32
+	EnqueuedAt time.Time
+	LastReadAt *time.Time
+	VT         time.Time
+	Message    json.RawMessage
+	Headers    json.RawMessage
+	Took       float64
+}
+
 // Pop removes up to n visible messages and returns them: the oldest from the id
-// first on, in no order.
-func (q *Queries) Pop(ctx context.Context, db DBTX, arg PopParams) ([]Message, error) {
+// first on, in no order. There is always a row, with found and took as in Read.
+func (q *Queries) Pop(ctx context.Context, db DBTX, arg PopParams) ([]PopRow, error) {
 	rows, err := db.Query(ctx, pop, arg.First, arg.N)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []Message
+	var items []PopRow
 	for rows.Next() {
-		var i Message
+		var i PopRow
 		if err := rows.Scan(
+			&i.Found,
 			&i.MsgID,
 			&i.ReadCt,
 			&i.EnqueuedAt,
@@ -48,6 +76,7 @@ func (q *Queries) Pop(ctx context.Context, db DBTX, arg PopParams) ([]Message, e
 			&i.VT,
 			&i.Message,
 			&i.Headers,
+			&i.Took,
 		); err != nil {
 			return nil, err
 		}
@@ -63,7 +92,7 @@ const read = `-- name: Read :many
 WITH taken AS (
     UPDATE pgmq.template_queue AS q
     SET
-        vt = statement_timestamp() + $1::interval,
+        vt = statement_timestamp() + $2::interval,
         read_ct = q.read_ct + 1,
         last_read_at = statement_timestamp()
     -- An array and no join: it is made once, and needs no plan that statistics can
@@ -71,40 +100,57 @@ WITH taken AS (
     WHERE q.msg_id = ANY (ARRAY(
         SELECT msg_id
         FROM pgmq.template_queue
-        WHERE msg_id >= $2::bigint AND vt <= statement_timestamp()
+        WHERE msg_id >= $3::bigint AND vt <= statement_timestamp()
         ORDER BY msg_id
-        LIMIT $3::integer
+        LIMIT $4::integer
         FOR UPDATE SKIP LOCKED
     ))
-    RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers
+    RETURNING
+        q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers,
+        coalesce(pg_column_size(q.message), 0) + coalesce(pg_column_size(q.headers), 0) AS stored
 )
 SELECT
-    msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers,
+    (t.msg_id IS NOT NULL)::boolean AS found,
+    coalesce(t.msg_id, 0)::bigint AS msg_id,
+    coalesce(t.read_ct, 0)::integer AS read_ct,
+    coalesce(t.enqueued_at, statement_timestamp())::timestamptz AS enqueued_at,
+    coalesce(t.last_read_at, statement_timestamp())::timestamptz AS last_read_at,
+    coalesce(t.vt, statement_timestamp())::timestamptz AS vt,
+    (CASE WHEN t.stored <= $1::integer THEN t.message END)::jsonb AS message,
+    (CASE WHEN t.stored <= $1::integer THEN t.headers END)::jsonb AS headers,
+    coalesce(t.stored, 0)::integer AS stored,
     (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint)::bigint AS oldest_running,
     -- Not the snapshot's xmax, which is the first that has not ended.
     (
         SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint
             + age(pg_snapshot_xmin(pg_current_snapshot())::xid)
-    )::bigint AS next_id
-FROM taken
+    )::bigint AS next_id,
+    (SELECT date_part('epoch', clock_timestamp()) - date_part('epoch', statement_timestamp()))::double precision AS took
+FROM
+    (SELECT 1) AS one
+    LEFT JOIN taken AS t ON true
 `
 
 type ReadParams struct {
+	Apart int32
 	VT    time.Duration
 	First int64
 	N     int32
 }
 
 type ReadRow struct {
+	Found         bool
 	MsgID         int64
 	ReadCt        int32
 	EnqueuedAt    time.Time
-	LastReadAt    *time.Time
+	LastReadAt    time.Time
 	VT            time.Time
 	Message       json.RawMessage
 	Headers       json.RawMessage
+	Stored        int32
 	OldestRunning int64
 	NextID        int64
+	Took          float64
 }
 
 // The queries of this file and the functions in schema/00005_read.sql keep one
@@ -114,10 +160,21 @@ type ReadRow struct {
 // them: the oldest from the id first on, in no order among themselves. What
 // another reader is taking at this moment is skipped, not waited for.
 //
-// The same in each row: transactions before oldest_running had ended, and what
-// they sent was seen; those from next_id on had not begun to send.
+// Stored is how many bytes body and headers take in the table. A message that has
+// more than apart comes without them: they are to be fetched by themselves, with
+// Peek.
+//
+// There is always a row; found says whether it is a message. The same in each row:
+// transactions before oldest_running had ended, and what they sent was seen; those
+// from next_id on had not begun to send; took is how many seconds the server needed
+// to find the messages.
 func (q *Queries) Read(ctx context.Context, db DBTX, arg ReadParams) ([]ReadRow, error) {
-	rows, err := db.Query(ctx, read, arg.VT, arg.First, arg.N)
+	rows, err := db.Query(ctx, read,
+		arg.Apart,
+		arg.VT,
+		arg.First,
+		arg.N,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -126,6 +183,7 @@ func (q *Queries) Read(ctx context.Context, db DBTX, arg ReadParams) ([]ReadRow,
 	for rows.Next() {
 		var i ReadRow
 		if err := rows.Scan(
+			&i.Found,
 			&i.MsgID,
 			&i.ReadCt,
 			&i.EnqueuedAt,
@@ -133,8 +191,10 @@ func (q *Queries) Read(ctx context.Context, db DBTX, arg ReadParams) ([]ReadRow,
 			&i.VT,
 			&i.Message,
 			&i.Headers,
+			&i.Stored,
 			&i.OldestRunning,
 			&i.NextID,
+			&i.Took,
 		); err != nil {
 			return nil, err
 		}
@@ -159,24 +219,40 @@ WHERE q.msg_id = ANY (ARRAY(
     ORDER BY msg_id
     FOR UPDATE SKIP LOCKED
 ))
-RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers
+RETURNING
+    q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt,
+    (CASE WHEN coalesce(pg_column_size(q.message), 0) + coalesce(pg_column_size(q.headers), 0) <= $3::integer THEN q.message END)::jsonb AS message,
+    (CASE WHEN coalesce(pg_column_size(q.message), 0) + coalesce(pg_column_size(q.headers), 0) <= $3::integer THEN q.headers END)::jsonb AS headers,
+    (coalesce(pg_column_size(q.message), 0) + coalesce(pg_column_size(q.headers), 0))::integer AS stored
 `
 
 type ReadIDParams struct {
 	VT     time.Duration
 	MsgIDs []int64
+	Apart  int32
+}
+
+type ReadIDRow struct {
+	MsgID      int64
+	ReadCt     int32
+	EnqueuedAt time.Time
+	LastReadAt *time.Time
+	VT         time.Time
+	Message    json.RawMessage
+	Headers    json.RawMessage
+	Stored     int32
 }
 
 // ReadID is Read for those of the ids that are visible.
-func (q *Queries) ReadID(ctx context.Context, db DBTX, arg ReadIDParams) ([]Message, error) {
-	rows, err := db.Query(ctx, readID, arg.VT, arg.MsgIDs)
+func (q *Queries) ReadID(ctx context.Context, db DBTX, arg ReadIDParams) ([]ReadIDRow, error) {
+	rows, err := db.Query(ctx, readID, arg.VT, arg.MsgIDs, arg.Apart)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []Message
+	var items []ReadIDRow
 	for rows.Next() {
-		var i Message
+		var i ReadIDRow
 		if err := rows.Scan(
 			&i.MsgID,
 			&i.ReadCt,
@@ -185,6 +261,7 @@ func (q *Queries) ReadID(ctx context.Context, db DBTX, arg ReadIDParams) ([]Mess
 			&i.VT,
 			&i.Message,
 			&i.Headers,
+			&i.Stored,
 		); err != nil {
 			return nil, err
 		}
@@ -212,22 +289,31 @@ SELECT
     (
         SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint
             + age(pg_snapshot_xmin(pg_current_snapshot())::xid)
-    )::bigint AS next_id
+    )::bigint AS next_id,
+    coalesce((
+        SELECT msg_id
+        FROM pgmq.template_queue
+        WHERE $3::boolean AND msg_id >= $2::bigint
+        ORDER BY msg_id
+        LIMIT 1
+    ), $2::bigint)::bigint AS beyond,
+    (date_part('epoch', clock_timestamp()) - date_part('epoch', statement_timestamp()))::double precision AS took
 FROM (
     SELECT msg_id, CASE WHEN vt > statement_timestamp() THEN vt END AS due_at
     FROM pgmq.template_queue
     WHERE msg_id >= $1::bigint AND msg_id < $2::bigint
-        AND vt <= statement_timestamp() + $3::interval
+        AND vt <= statement_timestamp() + $4::interval
     ORDER BY due_at NULLS FIRST, msg_id
-    LIMIT $4::integer
+    LIMIT $5::integer
 ) AS soon
 `
 
 type ScanParams struct {
-	First  int64
-	Before int64
-	Within time.Duration
-	Most   int32
+	First      int64
+	Before     int64
+	LookBeyond bool
+	Within     time.Duration
+	Most       int32
 }
 
 type ScanRow struct {
@@ -236,17 +322,21 @@ type ScanRow struct {
 	Last          int64
 	OldestRunning int64
 	NextID        int64
+	Beyond        int64
+	Took          float64
 }
 
 // Scan returns which messages, from the id first on and below the id before, are
 // visible or fall due within a time: the visible ones by id, then the others by
 // the seconds until they are due; at most as many as asked for. Last is the
-// highest id, 0 for none. Oldest_running and next_id are as in Read. Not for use
-// in a transaction that has run other statements before.
+// highest id, 0 for none; beyond is the lowest from before on, or before itself for
+// none, and is looked for only on request. Oldest_running, next_id and took are as
+// in Read. Not for use in a transaction that has run other statements before.
 func (q *Queries) Scan(ctx context.Context, db DBTX, arg ScanParams) (ScanRow, error) {
 	row := db.QueryRow(ctx, scan,
 		arg.First,
 		arg.Before,
+		arg.LookBeyond,
 		arg.Within,
 		arg.Most,
 	)
@@ -257,6 +347,8 @@ func (q *Queries) Scan(ctx context.Context, db DBTX, arg ScanParams) (ScanRow, e
 		&i.Last,
 		&i.OldestRunning,
 		&i.NextID,
+		&i.Beyond,
+		&i.Took,
 	)
 	return i, err
 }

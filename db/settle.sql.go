@@ -198,6 +198,52 @@ func (q *Queries) GiveBack(ctx context.Context, db DBTX, arg GiveBackParams) ([]
 	return items, nil
 }
 
+const giveBackFetch = `-- name: GiveBackFetch :many
+UPDATE pgmq.template_queue AS q
+SET
+    vt = statement_timestamp(),
+    read_ct = q.read_ct - 1
+WHERE q.msg_id >= $1::bigint
+    AND q.read_ct > 0
+    AND q.last_read_at >= statement_timestamp() - $2::interval
+    AND q.vt = q.last_read_at + $3::interval
+RETURNING q.msg_id, q.read_ct
+`
+
+type GiveBackFetchParams struct {
+	First  int64
+	Within time.Duration
+	VT     time.Duration
+}
+
+type GiveBackFetchRow struct {
+	MsgID  int64
+	ReadCt int32
+}
+
+// GiveBackFetch is GiveBack for what a read hid whose answer was lost: all that was
+// read from the id first on, in the seconds until now, and hidden for exactly this
+// long. A lease that was extended since does not match.
+func (q *Queries) GiveBackFetch(ctx context.Context, db DBTX, arg GiveBackFetchParams) ([]GiveBackFetchRow, error) {
+	rows, err := db.Query(ctx, giveBackFetch, arg.First, arg.Within, arg.VT)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []GiveBackFetchRow
+	for rows.Next() {
+		var i GiveBackFetchRow
+		if err := rows.Scan(&i.MsgID, &i.ReadCt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const postpone = `-- name: Postpone :many
 UPDATE pgmq.template_queue AS q
 SET

@@ -2,13 +2,21 @@
 -- Archived returns up to n archived messages between two ids, by id: those that
 -- were archived since and before these times, where NULL is no condition. It goes
 -- by the index on ids alone, whatever the planner thinks of the times: coalesce
--- hides them from it.
-SELECT msg_id, read_ct, enqueued_at, last_read_at, archived_at, vt, message, headers
-FROM pgmq.template_archive
-WHERE msg_id BETWEEN sqlc.arg('from_id')::bigint AND sqlc.arg('to_id')::bigint
-    AND coalesce(archived_at >= sqlc.narg('since')::timestamptz, true)
-    AND coalesce(archived_at < sqlc.narg('until')::timestamptz, true)
-ORDER BY msg_id
+-- hides them from it. Apart and stored are as in Read.
+SELECT
+    a.msg_id, a.read_ct, a.enqueued_at, a.last_read_at, a.archived_at, a.vt,
+    (CASE WHEN s.stored <= sqlc.arg('apart')::integer THEN a.message END)::jsonb AS message,
+    (CASE WHEN s.stored <= sqlc.arg('apart')::integer THEN a.headers END)::jsonb AS headers,
+    s.stored::integer AS stored
+FROM
+    pgmq.template_archive AS a,
+    LATERAL (
+        SELECT coalesce(pg_column_size(a.message), 0) + coalesce(pg_column_size(a.headers), 0) AS stored
+    ) AS s
+WHERE a.msg_id BETWEEN sqlc.arg('from_id')::bigint AND sqlc.arg('to_id')::bigint
+    AND coalesce(a.archived_at >= sqlc.narg('since')::timestamptz, true)
+    AND coalesce(a.archived_at < sqlc.narg('until')::timestamptz, true)
+ORDER BY a.msg_id
 LIMIT sqlc.arg('n')::integer;
 
 -- name: ArchivedIDs :many

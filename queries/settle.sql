@@ -64,6 +64,20 @@ WHERE q.msg_id = ANY (sqlc.arg('msg_ids')::bigint[])
     AND q.last_read_at = (sqlc.arg('last_read_ats')::timestamptz[])[width_bucket(q.msg_id, sqlc.arg('msg_ids')::bigint[])]
 RETURNING q.msg_id;
 
+-- name: GiveBackFetch :many
+-- GiveBackFetch is GiveBack for what a read hid whose answer was lost: all that was
+-- read from the id first on, in the seconds until now, and hidden for exactly this
+-- long. A lease that was extended since does not match.
+UPDATE pgmq.template_queue AS q
+SET
+    vt = statement_timestamp(),
+    read_ct = q.read_ct - 1
+WHERE q.msg_id >= sqlc.arg('first')::bigint
+    AND q.read_ct > 0
+    AND q.last_read_at >= statement_timestamp() - sqlc.arg('within')::interval
+    AND q.vt = q.last_read_at + sqlc.arg('vt')::interval
+RETURNING q.msg_id, q.read_ct;
+
 -- name: Existing :many
 -- Existing returns those of the ids that are in the queue, hidden or not.
 SELECT msg_id

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pgmq-go/pgmq/db"
+	"github.com/pgmq-go/pgmq/internal/fetch"
 	"github.com/pgmq-go/pgmq/internal/option"
 	"github.com/pgmq-go/pgmq/internal/table"
 )
@@ -60,15 +61,18 @@ func (o *archiveOptions) narrow(ctx context.Context, c core) error {
 // are archived meanwhile may be among them or not. The options are [FromID], [Since]
 // and [Until]. An empty archive has no messages and no error.
 //
-// An error is a [*DecodeError], after which the loop goes on; or [ErrInvalidOption],
-// [ErrNoQueue], ctx's or what pgx returns, which ends the loop.
+// An error is a [*DecodeError] or a [*FetchError], after which the loop goes on; or
+// [ErrInvalidOption], [ErrNoQueue], ctx's or what pgx returns, which ends the loop.
 func (q *Queue[T]) Archived(ctx context.Context, opts ...ArchiveOption) iter.Seq2[*ArchivedMessage[T], error] {
 	return func(yield func(*ArchivedMessage[T], error) bool) {
-		err := q.eachArchived(ctx, opts, func(row db.ArchivedMessage) bool {
-			m, err := q.unread(db.Message{
-				MsgID: row.MsgID, ReadCt: row.ReadCt, EnqueuedAt: row.EnqueuedAt, LastReadAt: row.LastReadAt,
-				VT: row.VT, Message: row.Message, Headers: row.Headers,
-			})
+		err := q.eachArchived(ctx, opts, func(row db.ArchivedRow, err error) bool {
+			var m *Message[T]
+			if err == nil {
+				m, err = q.unread(db.Message{
+					MsgID: row.MsgID, ReadCt: row.ReadCt, EnqueuedAt: row.EnqueuedAt, LastReadAt: row.LastReadAt,
+					VT: row.VT, Message: row.Message, Headers: row.Headers,
+				})
+			}
 			if err != nil {
 				return yield(nil, q.fail("archived", err))
 			}
@@ -80,8 +84,9 @@ func (q *Queue[T]) Archived(ctx context.Context, opts ...ArchiveOption) iter.Seq
 	}
 }
 
-// eachArchived calls do with one row after another until it returns false.
-func (c core) eachArchived(ctx context.Context, opts []ArchiveOption, do func(db.ArchivedMessage) bool) error {
+// eachArchived calls do with one row after another, or an error in place of one that
+// could not be fetched, until it returns false.
+func (c core) eachArchived(ctx context.Context, opts []ArchiveOption, do func(db.ArchivedRow, error) bool) error {
 	var o archiveOptions
 	if err := option.Apply(&o, opts, ArchiveOption.applyArchive); err != nil {
 		return err
@@ -90,12 +95,20 @@ func (c core) eachArchived(ctx context.Context, opts []ArchiveOption, do func(db
 		return err
 	}
 	for {
-		rows, err := table.Run(ctx, c.bound.Indexed, queries.Archived, db.ArchivedParams{FromID: o.from, ToID: o.to, Since: o.since, Until: o.until, N: archivePage})
+		rows, apart, err := narrowed(table.Alone(c.bound.Conn), func(apart int32) ([]db.ArchivedRow, error) {
+			return table.Run(ctx, c.bound.Indexed, queries.Archived, db.ArchivedParams{
+				FromID: o.from, ToID: o.to, Since: o.since, Until: o.until, N: archivePage, Apart: apart,
+			})
+		})
 		if err != nil {
 			return err
 		}
 		for _, row := range rows {
-			if !do(row) {
+			err := error(nil)
+			if row.Stored > apart {
+				row, err = c.archivedApart(ctx, row)
+			}
+			if !do(row, err) {
 				return nil
 			}
 		}
@@ -104,6 +117,20 @@ func (c core) eachArchived(ctx context.Context, opts []ArchiveOption, do func(db
 		}
 		o.from = rows[len(rows)-1].MsgID + 1
 	}
+}
+
+// archivedApart fetches an archived message by itself.
+func (c core) archivedApart(ctx context.Context, row db.ArchivedRow) (db.ArchivedRow, error) {
+	ctx, cancel := fetch.Limited(ctx)
+	defer cancel()
+	whole, err := table.Run(ctx, c.bound.Indexed, queries.Archived, db.ArchivedParams{FromID: row.MsgID, ToID: row.MsgID, N: 1, Apart: fetch.None})
+	if err == nil && len(whole) == 0 {
+		err = fetch.ErrGone
+	}
+	if err != nil {
+		return row, &FetchError{ID: row.MsgID, Err: err}
+	}
+	return whole[0], nil
 }
 
 func (id FromID) applyArchive(o *archiveOptions) error {

@@ -16,6 +16,9 @@ const (
 	ReasonMaxReads Reason = engine.ReasonMaxReads
 	// ReasonUndecodable means that the body does not decode into T.
 	ReasonUndecodable Reason = engine.ReasonUndecodable
+	// ReasonUnfetchable means that the message does not come out of the queue: see
+	// FetchError. It was moved as it is stored.
+	ReasonUnfetchable Reason = engine.ReasonUnfetchable
 	// ReasonDeadLetter means that the handler returned DeadLetter.
 	ReasonDeadLetter Reason = engine.ReasonDeadLetter
 	// ReasonDiscarded means that the handler returned Discard.

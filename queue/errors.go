@@ -9,6 +9,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/generics"
 	"github.com/pgmq-go/pgmq/internal/engine"
+	"github.com/pgmq-go/pgmq/internal/fetch"
 	"github.com/pgmq-go/pgmq/internal/option"
 	"github.com/pgmq-go/pgmq/internal/pgerr"
 	"github.com/pgmq-go/pgmq/internal/receipt"
@@ -49,7 +50,8 @@ var (
 
 // EncodeError is a message that cannot be stored; nothing was sent. Its body or its
 // headers cannot be encoded, or contain something that Postgres cannot store: NUL
-// in a string, invalid UTF-8, half of a surrogate pair, more than 256 MiB.
+// in a string, invalid UTF-8, half of a surrogate pair, more than 256 MiB, also of
+// what numbers such as 1e100000 grow to when they are written out.
 type EncodeError struct {
 	// Index is the message's place in the batch, from 0; 0 for Send. It is -1
 	// when it is not one message: the headers, or what only the server could
@@ -95,23 +97,44 @@ func (e *DecodeError) Error() string {
 func (e *DecodeError) Unwrap() error { return e.Err }
 
 // DecodeErrors returns every [*DecodeError] in err: one Read can meet several.
-func DecodeErrors(err error) []*DecodeError {
+func DecodeErrors(err error) []*DecodeError { return all[*DecodeError](err) }
+
+// all returns every E in the tree of err.
+func all[E error](err error) []E {
 	switch e := err.(type) { //nolint:errorlint // walks the tree itself
 	case nil:
 		return nil
-	case *DecodeError:
-		return []*DecodeError{e}
+	case E:
+		return []E{e}
 	case interface{ Unwrap() error }:
-		return DecodeErrors(e.Unwrap())
+		return all[E](e.Unwrap())
 	case interface{ Unwrap() []error }:
-		var all []*DecodeError
+		var found []E
 		for _, branch := range e.Unwrap() {
-			all = append(all, DecodeErrors(branch)...)
+			found = append(found, all[E](branch)...)
 		}
-		return all
+		return found
 	}
 	return nil
 }
+
+// FetchError is a message that is in the queue, or in the archive, and does not come
+// out: it is too large for the link or for the server to write as text, or damaged.
+// DeleteID removes it; ArchiveID and dead letters keep it as it is.
+type FetchError struct {
+	// ID is the message's id.
+	ID int64
+	// Err is the reason: what the server or pgx said.
+	Err error
+}
+
+func (e *FetchError) Error() string { return (*fetch.Error)(e).Error() }
+
+// Unwrap returns the reason.
+func (e *FetchError) Unwrap() error { return e.Err }
+
+// FetchErrors returns every [*FetchError] in err: one Read can meet several.
+func FetchErrors(err error) []*FetchError { return all[*FetchError](err) }
 
 // LeaseLostError names the messages whose receipts no longer held. It matches
 // [ErrLeaseLost], and [ErrNotFound] when all of them are gone.

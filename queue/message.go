@@ -23,7 +23,9 @@ type Message[T any] struct {
 	Headers map[string]any
 	// Reads counts the deliveries so far, this one included.
 	Reads int
-	// EnqueuedAt is when the sending transaction began, by the server's clock.
+	// EnqueuedAt is when the sending transaction began, by the server's clock. Where
+	// another client stored an infinite time, here and in VisibleAt, it is the first
+	// or the last that Postgres knows: in 4714 BC or at the end of the year 294276.
 	EnqueuedAt time.Time
 	// VisibleAt is the end of the lease, by the server's clock, as the read set it.
 	// SetVT updates it. A consumer extends leases without updating it: the context

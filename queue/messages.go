@@ -2,10 +2,11 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"iter"
 
-	"github.com/pgmq-go/pgmq/db"
 	"github.com/pgmq-go/pgmq/internal/engine"
+	"github.com/pgmq-go/pgmq/internal/fetch"
 )
 
 // Messages loops over the messages of the queue as they come, oldest first, for a
@@ -24,12 +25,18 @@ import (
 //
 // The loop ends when ctx does or, with the option WaitFor, when nothing came for
 // that long. It waits for the end of outages, as Consume does. An error is a
-// [*DecodeError], after which the loop goes on and the message comes back as with
-// Read; or an error that ends Consume, which ends the loop, too.
+// [*DecodeError] or [*FetchError], after which the loop goes on and the message comes
+// back as with Read; or an error that ends Consume, which ends the loop, too.
 func (q *Queue[T]) Messages(ctx context.Context, opts ...ReadOption) iter.Seq2[*Message[T], error] {
 	return func(yield func(*Message[T], error) bool) {
-		err := q.loop(ctx, opts, func(row db.Message) bool {
-			m, err := q.message(row)
+		err := q.loop(ctx, opts, func(d *engine.Delivery) bool {
+			var m *Message[T]
+			err := d.Err
+			if failed := (*fetch.Error)(nil); errors.As(err, &failed) {
+				err = (*FetchError)(failed)
+			} else if err == nil {
+				m, err = q.message(d.Row)
+			}
 			if err != nil {
 				return yield(nil, q.fail("messages", err))
 			}
@@ -41,8 +48,8 @@ func (q *Queue[T]) Messages(ctx context.Context, opts ...ReadOption) iter.Seq2[*
 	}
 }
 
-// loop calls do with one row after another until it returns false.
-func (c core) loop(ctx context.Context, opts []ReadOption, do func(db.Message) bool) error {
+// loop calls do with one delivery after another until it returns false.
+func (c core) loop(ctx context.Context, opts []ReadOption, do func(*engine.Delivery) bool) error {
 	read, err := readOptionsOf(opts)
 	if err != nil {
 		return err
@@ -56,5 +63,5 @@ func (c core) loop(ctx context.Context, opts []ReadOption, do func(db.Message) b
 		return err
 	}
 	e := engine.New(c.bound, pool, o.Options, nil, c.toldOf(nil).engineEvents)
-	return e.Each(ctx, read.wait, func(d *engine.Delivery) bool { return do(d.Row) })
+	return e.Each(ctx, read.wait, do)
 }

@@ -66,6 +66,10 @@ const (
 	// count: no handler had it, or the failure was not the message's. Err says which:
 	// the consumer ended the handler, or could not begin or commit its transaction.
 	EventReturned EventKind = engine.EventReturned
+	// EventFetchFailed means that messages were asked for and did not arrive. They do
+	// not count as read: Consume asks again, for each by itself. A message that does
+	// not come out even so becomes a dead letter; ID names it.
+	EventFetchFailed EventKind = engine.EventFetchFailed
 	// EventOutage means that the database has failed twice in a row. It is told once,
 	// however long it lasts; work goes on when it is over.
 	EventOutage EventKind = engine.EventOutage
@@ -86,14 +90,15 @@ const (
 	EventPanicked EventKind = "panicked"
 )
 
-// LogObserver returns an observer that writes events to a log: outages, dead letters,
-// lost leases, panics and a pool that is too small as warnings, retries at level Info, and the rest at level Debug. It
+// LogObserver returns an observer that writes events to a log: outages, failed
+// fetches, dead letters, lost leases, panics and a pool that is too small as warnings,
+// retries at level Info, and the rest at level Debug. It
 // writes no bodies, but it writes the errors of handlers.
 func LogObserver(logger *slog.Logger) Observer {
 	return func(ctx context.Context, e Event) {
 		level := slog.LevelDebug
 		switch e.Kind {
-		case EventOutage, EventDeadLettered, EventDiscarded, EventLeaseLost, EventPolling, EventPoolShort, EventPanicked:
+		case EventFetchFailed, EventOutage, EventDeadLettered, EventDiscarded, EventLeaseLost, EventPolling, EventPoolShort, EventPanicked:
 			level = slog.LevelWarn
 		case EventRetried, EventRecovered:
 			level = slog.LevelInfo

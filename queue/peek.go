@@ -3,8 +3,10 @@ package queue
 import (
 	"context"
 	"errors"
+	"math"
 
 	"github.com/pgmq-go/pgmq/db"
+	"github.com/pgmq-go/pgmq/internal/fetch"
 	"github.com/pgmq-go/pgmq/internal/option"
 	"github.com/pgmq-go/pgmq/internal/table"
 )
@@ -31,7 +33,7 @@ type peekOptions struct{ from int64 }
 // take it from any holder.
 //
 // Errors: [ErrInvalidOption], also for n below 1; [ErrNoQueue]; what pgx returns; and
-// [*DecodeError]s together with the messages, as with Read.
+// [*DecodeError]s and [*FetchError]s together with the messages, as with Read.
 func (q *Queue[T]) Peek(ctx context.Context, n int, opts ...PeekOption) ([]*Message[T], error) {
 	msgs, err := q.peek(ctx, n, opts)
 	if err != nil {
@@ -49,12 +51,27 @@ func (q *Queue[T]) peek(ctx context.Context, n int, opts []PeekOption) ([]*Messa
 	if err != nil {
 		return nil, err
 	}
-	rows, err := table.Run(ctx, q.bound.Indexed, queries.Peek, db.PeekParams{FromID: o.from, N: limit})
+	rows, unfetched, err := q.peekRows(ctx, o.from, limit)
 	if err != nil {
 		return nil, err
 	}
 	msgs, undecoded := q.messages(rows, q.unread)
-	return msgs, errors.Join(undecoded...)
+	return msgs, errors.Join(append(undecoded, unfetched...)...)
+}
+
+func (c core) peekRows(ctx context.Context, from int64, n int32) (msgs []db.Message, unfetched []error, err error) {
+	rows, apart, err := narrowed(table.Alone(c.bound.Conn), func(apart int32) ([]db.PeekRow, error) {
+		return table.Run(ctx, c.bound.Indexed, queries.Peek, db.PeekParams{FromID: from, ToID: math.MaxInt64, N: n, Apart: apart})
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	msgs, unfetched = c.whole(fetch.Peek(rows, apart), func(r fetch.Row) (db.Message, error) {
+		ctx, cancel := fetch.Limited(ctx)
+		defer cancel()
+		return fetch.Whole(ctx, c.bound.Indexed, r.MsgID)
+	})
+	return msgs, unfetched, nil
 }
 
 func (id FromID) applyPeek(o *peekOptions) error {

@@ -1,12 +1,17 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pgmq-go/pgmq/db"
+	"github.com/pgmq-go/pgmq/internal/fetch"
+	"github.com/pgmq-go/pgmq/internal/receipt"
+	"github.com/pgmq-go/pgmq/internal/scan"
 	"github.com/pgmq-go/pgmq/internal/table"
 )
 
@@ -16,8 +21,9 @@ import (
 // are not as many. Their Reads count the reads before.
 //
 // Errors: [ErrInvalidOption] for n below 1, [ErrNoQueue], what pgx returns, and a
-// [*DecodeError] for each message whose body does not decode into T, which Pop puts
-// into the archive. With decode errors Pop returns both, as Read does.
+// [*DecodeError] for each message whose body does not decode into T and a
+// [*FetchError] for each that the server cannot write out, which Pop puts into the
+// archive. With these Pop returns both, as Read does.
 func (q *Queue[T]) Pop(ctx context.Context, n int) ([]*Message[T], error) {
 	var msgs []*Message[T]
 	op := &Operation{Kind: OpPop}
@@ -37,11 +43,11 @@ func (q *Queue[T]) pop(ctx context.Context, n int) ([]*Message[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	rows, err := q.popRows(ctx, limit)
+	rows, unfetched, err := q.popRows(ctx, limit)
 	if err != nil {
 		return nil, err
 	}
-	var unarchived []error
+	unarchived := unfetched
 	msgs, undecoded := q.messages(rows, func(row db.Message) (*Message[T], error) {
 		m, err := q.unread(row)
 		if err != nil {
@@ -52,24 +58,69 @@ func (q *Queue[T]) pop(ctx context.Context, n int) ([]*Message[T], error) {
 	return msgs, errors.Join(errors.Join(undecoded...), errors.Join(unarchived...))
 }
 
-// popRows removes up to n visible messages, oldest first.
-func (c core) popRows(ctx context.Context, n int32) ([]db.Message, error) {
+// popRows removes up to n visible messages, oldest first, and returns an error for
+// each that could not be fetched.
+func (c core) popRows(ctx context.Context, n int32) (msgs []db.Message, unfetched []error, err error) {
 	on, release, err := c.reserve(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer release()
-	var msgs []db.Message
-	err = c.reader.Read(int(n), func(first int64, n int) (int, error) {
+	alone := table.Alone(on)
+	err = c.reader.Read(int(n), func(first int64, n int) (int, time.Duration, error) {
 		rows, err := table.Run(ctx, c.bound.Table.Indexed(on), queries.Pop, db.PopParams{First: first, N: int32(n)})
-		msgs = append(msgs, rows...)
-		return len(rows), err
+		if err != nil && alone && fetch.OfRow(err) {
+			popped, failed, err := c.popEach(ctx, on, first, int32(n))
+			msgs, unfetched = append(msgs, popped...), append(unfetched, failed...)
+			return len(popped) + len(failed), 0, err
+		}
+		if err != nil {
+			return 0, 0, err
+		}
+		found := 0
+		for _, r := range rows {
+			if r.Found {
+				found++
+				msgs = append(msgs, db.Message{
+					MsgID: r.MsgID, ReadCt: r.ReadCt, EnqueuedAt: r.EnqueuedAt, LastReadAt: r.LastReadAt,
+					VT: r.VT, Message: r.Message, Headers: r.Headers,
+				})
+			}
+		}
+		return found, scan.Took(rows[0].Took), nil
 	})
-	if len(msgs) > 0 {
+	if len(msgs)+len(unfetched) > 0 {
 		err = nil // they are gone from the queue, and must be returned
 	}
-	sortByID(msgs)
-	return msgs, err
+	slices.SortFunc(msgs, func(a, b db.Message) int { return cmp.Compare(a.MsgID, b.MsgID) })
+	return msgs, unfetched, err
+}
+
+// popEach pops messages one by one, as the server cannot write one of them out. It
+// puts that one into the archive, as it is stored.
+func (c core) popEach(ctx context.Context, on table.Conn, first int64, n int32) (msgs []db.Message, unfetched []error, err error) {
+	indexed := c.bound.Table.Indexed(on)
+	rows, err := table.Run(ctx, indexed, queries.Read, db.ReadParams{VT: defaultVT, First: first, N: n, Apart: fetch.All})
+	if err != nil {
+		return nil, nil, err
+	}
+	msgs, unfetched = c.whole(fetch.Read(rows, fetch.All), func(r fetch.Row) (db.Message, error) {
+		_, held := receipt.Sorted([]db.Message{r.Message}, func(m db.Message) (int64, receipt.Receipt) { return m.MsgID, receipt.Of(m) })
+		m, err := fetch.Held(ctx, indexed, r.Message)
+		switch {
+		case err == nil:
+			m.ReadCt-- // the reads before
+			var ids []int64
+			if ids, err = table.Run(ctx, indexed, queries.Delete, db.DeleteParams(held)); err == nil && len(ids) == 0 {
+				err = fetch.ErrGone
+			}
+		case fetch.OfRow(err):
+			_, failed := table.Run(ctx, indexed, queries.Archive, db.ArchiveParams(held))
+			err = errors.Join(err, failed)
+		}
+		return m, err
+	})
+	return msgs, unfetched, nil
 }
 
 // archivePopped archives a popped message, even when ctx has just ended: it is

@@ -1,16 +1,15 @@
 package queue
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/pgmq-go/pgmq/db"
 	"github.com/pgmq-go/pgmq/generics"
-	"github.com/pgmq-go/pgmq/internal/engine"
+	"github.com/pgmq-go/pgmq/internal/fetch"
 	"github.com/pgmq-go/pgmq/internal/option"
+	"github.com/pgmq-go/pgmq/internal/scan"
 	"github.com/pgmq-go/pgmq/internal/table"
 )
 
@@ -22,10 +21,12 @@ import (
 // A message comes back, with Reads one higher, unless it is deleted or archived in
 // time. In a transaction that rolls back it was never read.
 //
-// Errors: [ErrInvalidOption], also for n below 1; [ErrNoQueue]; what pgx returns; and
-// a [*DecodeError] for each message whose body does not decode into T. With decode
-// errors Read returns both, the other messages and the error. A message that does
-// not decode comes back as well; DeleteID or ArchiveID removes it.
+// Errors: [ErrInvalidOption], also for n below 1; [ErrNoQueue]; what pgx returns; a
+// [*DecodeError] for each message whose body does not decode into T; and a
+// [*FetchError] for each that could not be fetched. With these two Read returns both,
+// the other messages and the error. Such a message comes back as well; DeleteID or
+// ArchiveID removes it. In a transaction a message that the server cannot write out
+// fails the whole Read.
 func (q *Queue[T]) Read(ctx context.Context, n int, opts ...ReadOption) ([]*Message[T], error) {
 	var msgs []*Message[T]
 	op := &Operation{Kind: OpRead}
@@ -50,39 +51,72 @@ func (q *Queue[T]) read(ctx context.Context, n int, opts []ReadOption) ([]*Messa
 		return nil, err
 	}
 	var rows []db.Message
+	var unfetched []error
 	err = generics.Poll(ctx, o.wait, func(ctx context.Context) (bool, error) {
-		rows, err = q.readRows(ctx, limit, o.vt)
-		return len(rows) > 0, err
+		rows, unfetched, err = q.readRows(ctx, limit, o.vt)
+		return len(rows)+len(unfetched) > 0, err
 	})
 	if err != nil {
 		return nil, err
 	}
 	msgs, undecoded := q.messages(rows, q.message)
-	return msgs, errors.Join(undecoded...)
+	return msgs, errors.Join(append(undecoded, unfetched...)...)
 }
 
-// readRows reads up to n messages, oldest first.
-func (c core) readRows(ctx context.Context, n int32, vt time.Duration) ([]db.Message, error) {
-	var msgs []db.Message
+// readRows reads up to n messages, oldest first, with an error for each that could
+// not be fetched.
+func (c core) readRows(ctx context.Context, n int32, vt time.Duration) (msgs []db.Message, unfetched []error, err error) {
 	on, release, err := c.reserve(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer release()
-	lasting := vt > 0 && table.Alone(on) // otherwise what was read may still become visible
-	err = c.reader.Read(int(n), func(first int64, n int) (int, error) {
-		rows, err := table.Run(ctx, c.bound.Table.Indexed(on), queries.Read, db.ReadParams{VT: vt, First: first, N: int32(n)})
-		if lasting {
-			c.reader.Note(rows, len(rows) < n)
+	alone := table.Alone(on)
+	lasting := vt > 0 && alone // otherwise what was read may still become visible
+	var found []fetch.Row
+	err = c.reader.Read(int(n), func(first int64, n int) (int, time.Duration, error) {
+		rows, apart, err := narrowed(alone, func(apart int32) ([]db.ReadRow, error) {
+			return table.Run(ctx, c.bound.Table.Indexed(on), queries.Read, db.ReadParams{VT: vt, First: first, N: int32(n), Apart: apart})
+		})
+		if err != nil {
+			return 0, 0, err
 		}
-		msgs = append(msgs, engine.Messages(rows)...)
-		return len(rows), err
+		now := fetch.Read(rows, apart)
+		if lasting {
+			c.reader.Note(rows, len(now) < n)
+		}
+		found = append(found, now...)
+		return len(now), scan.Took(rows[0].Took), nil
 	})
-	if len(msgs) > 0 {
+	if len(found) > 0 {
 		err = nil // they are hidden now, and must be returned
 	}
-	sortByID(msgs)
-	return msgs, err
+	msgs, unfetched = c.whole(found, func(r fetch.Row) (db.Message, error) {
+		ctx, cancel := fetch.Limited(ctx)
+		defer cancel()
+		return fetch.Held(ctx, c.bound.Table.Indexed(on), r.Message)
+	})
+	return msgs, unfetched, err
+}
+
+// narrowed is fetch.Narrowed where a statement that failed can be repeated: in a
+// transaction it cannot.
+func narrowed[R any](alone bool, find func(apart int32) ([]R, error)) (found []R, apart int32, err error) {
+	if alone {
+		return fetch.Narrowed(find)
+	}
+	found, err = find(fetch.Large)
+	return found, fetch.Large, err
+}
+
+// whole returns the messages of rows, with an error for each that could not be
+// fetched.
+func (c core) whole(rows []fetch.Row, body func(fetch.Row) (db.Message, error)) (msgs []db.Message, unfetched []error) {
+	msgs, failed := fetch.Each(rows, body)
+	for _, f := range failed {
+		unfetched = append(unfetched, (*FetchError)(f))
+	}
+	return msgs, unfetched
 }
 
 // reserve returns the connection to read on; of a pool one connection, so that the
@@ -97,10 +131,6 @@ func (c core) reserve(ctx context.Context) (on table.Conn, release func(), err e
 		return nil, nil, err
 	}
 	return conn, conn.Release, nil
-}
-
-func sortByID(msgs []db.Message) {
-	slices.SortFunc(msgs, func(a, b db.Message) int { return cmp.Compare(a.MsgID, b.MsgID) })
 }
 
 func limitOf(n int) (int32, error) {

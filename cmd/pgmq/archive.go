@@ -55,12 +55,16 @@ func archiveList(t *target) *cobra.Command {
 				out, all := newPrinter(cmd, asJSON), 0
 				for m, err := range q.Archived(cmd.Context(), queue.FromID(from), queue.Since(since), queue.Until(until)) {
 					if err != nil {
-						return err
-					}
-					r := recordOf(&m.Message)
-					r.ArchivedAt = &m.ArchivedAt
-					if err := out.print(r, "archived "+timeText(m.ArchivedAt)); err != nil {
-						return err
+						if _, err := out.unfetched(err); err != nil {
+							return err
+						}
+					} else {
+						at := stamp(m.ArchivedAt)
+						r := recordOf(&m.Message)
+						r.ArchivedAt = &at
+						if err := out.print(r, "archived "+at.String()); err != nil {
+							return err
+						}
 					}
 					if all++; all == n {
 						break

@@ -13,6 +13,8 @@ import (
 	"github.com/charmbracelet/colorprofile"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"github.com/pgmq-go/pgmq/queue"
 )
 
 // printer writes messages: each as a line of JSON, or for somebody at a terminal
@@ -44,6 +46,27 @@ func (p *printer) print(r record, state string) error {
 	return p.line(r)
 }
 
+// unfetched writes which messages do not come out, among the errors of a read, and
+// how many. Any other error it returns.
+func (p *printer) unfetched(err error) (ids []int64, other error) {
+	failed := queue.FetchErrors(err)
+	if err == nil || len(failed) == 0 {
+		return nil, err
+	}
+	for _, f := range failed {
+		ids = append(ids, f.ID)
+		if p.lines {
+			err = p.line(unfetched{ID: f.ID, Error: f.Error()})
+		} else {
+			_, err = fmt.Fprintf(p.out, "%s\n", visible(json.RawMessage(f.Error())))
+		}
+		if err != nil {
+			return ids, err
+		}
+	}
+	return ids, nil
+}
+
 func (p *printer) line(v any) error {
 	out := json.NewEncoder(p.out)
 	out.SetEscapeHTML(false)
@@ -67,7 +90,7 @@ const cardLines = 10
 
 func (p *printer) card(r record, state string) error {
 	bold, faint := lipgloss.NewStyle().Bold(true), lipgloss.NewStyle().Faint(true)
-	about := []string{"sent " + timeText(r.EnqueuedAt), "read " + count(int64(r.Reads), "time")}
+	about := []string{"sent " + r.EnqueuedAt.String(), "read " + count(int64(r.Reads), "time")}
 	if state != "" {
 		about = append(about, state)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -16,7 +17,9 @@ import (
 const jsonHelp = `
 The output is a line of JSON for each message, with the names of PGMQ's columns.
 At a terminal it is text, unless --json is given. The exit code is 3 when there
-was no message.`
+was no message. In place of a message that does not come out, because it is damaged
+or too large, there is a line with its msg_id and the error: delete and archive
+take it as it is.`
 
 // inMemory is how many messages a command holds at once.
 const inMemory = 100
@@ -44,6 +47,7 @@ come back unless they are deleted or archived by then.
 				out, all := newPrinter(cmd, asJSON), 0
 				for all < n {
 					msgs, err := q.Read(cmd.Context(), min(n-all, inMemory), queue.VT(vt), queue.WaitFor(wait))
+					failed, err := out.unfetched(err)
 					if err != nil {
 						return err
 					}
@@ -55,7 +59,8 @@ come back unless they are deleted or archived by then.
 					if err := out.flush(); err != nil {
 						return err
 					}
-					if all += len(msgs); len(msgs) < inMemory {
+					read := len(msgs) + len(failed)
+					if all += read; read < inMemory {
 						break
 					}
 					wait = 0
@@ -82,7 +87,7 @@ func popCommand(t *target) *cobra.Command {
 		Short: "Read messages and delete them at once",
 		Long: `Read the oldest visible messages and delete them. A message that is lost after
 this command has written it is lost for good: where that matters, use read and
-delete.
+delete. One that does not come out goes to the archive.
 ` + jsonHelp,
 		Example: `  pgmq pop orders
   pgmq pop orders -n 100 > orders.jsonl`,
@@ -94,13 +99,20 @@ delete.
 				// One by one: no more are deleted than were written.
 				for popped < n && cmd.Context().Err() == nil {
 					msgs, err := popOne(cmd.Context(), q)
+					failed, err := out.unfetched(err)
 					if err != nil {
 						return err
 					}
-					if len(msgs) == 0 {
+					if len(msgs)+len(failed) == 0 {
 						break
 					}
 					popped++
+					if len(msgs) == 0 { // it is in the archive
+						if err := out.flush(); err != nil {
+							return err
+						}
+						continue
+					}
 					if err := errors.Join(out.print(recordOf(msgs[0]), "deleted"), out.flush()); err != nil {
 						return fmt.Errorf("message %d was deleted and could not be written: %w", msgs[0].ID, err)
 					}
@@ -152,19 +164,24 @@ hides no message and counts no read.
 						return err
 					}
 					msgs, err := q.Peek(cmd.Context(), min(n-all, inMemory), queue.FromID(from))
+					failed, err := out.unfetched(err)
 					if err != nil {
 						return err
+					}
+					for _, id := range failed {
+						from = max(from, id+1)
 					}
 					for _, m := range msgs {
 						if err := out.print(recordOf(m), visibility(m.VisibleAt.Sub(now))); err != nil {
 							return err
 						}
-						from = m.ID + 1
+						from = max(from, m.ID+1)
 					}
 					if err := out.flush(); err != nil {
 						return err
 					}
-					if all += len(msgs); len(msgs) < inMemory {
+					shown := len(msgs) + len(failed)
+					if all += shown; shown < inMemory {
 						break
 					}
 				}
@@ -183,8 +200,11 @@ hides no message and counts no read.
 
 // visibility says whether a message is hidden that becomes visible in that time.
 func visibility(in time.Duration) string {
-	if in <= 0 {
+	switch {
+	case in <= 0:
 		return "visible"
+	case in == math.MaxInt64: // or longer
+		return "hidden for good"
 	}
 	return "hidden for " + in.Round(time.Second).String()
 }

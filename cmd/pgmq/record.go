@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pgmq-go/pgmq/internal/table"
 	"github.com/pgmq-go/pgmq/queue"
 )
 
@@ -18,15 +19,48 @@ type body = json.RawMessage
 type record struct {
 	ID         int64           `json:"msg_id"`
 	Reads      int             `json:"read_ct"`
-	EnqueuedAt time.Time       `json:"enqueued_at"`
-	ArchivedAt *time.Time      `json:"archived_at,omitempty"`
-	VisibleAt  time.Time       `json:"vt"`
+	EnqueuedAt stamp           `json:"enqueued_at"`
+	ArchivedAt *stamp          `json:"archived_at,omitempty"`
+	VisibleAt  stamp           `json:"vt"`
 	Message    body            `json:"message"`
 	Headers    json.RawMessage `json:"headers"`
 }
 
 func recordOf(m *queue.Message[body]) record {
-	return record{ID: m.ID, Reads: m.Reads, EnqueuedAt: m.EnqueuedAt, VisibleAt: m.VisibleAt, Message: m.Body, Headers: m.RawHeaders()}
+	return record{
+		ID: m.ID, Reads: m.Reads, EnqueuedAt: stamp(m.EnqueuedAt), VisibleAt: stamp(m.VisibleAt),
+		Message: m.Body, Headers: m.RawHeaders(),
+	}
+}
+
+// unfetched is the line in place of a message that does not come out.
+type unfetched struct {
+	ID    int64  `json:"msg_id"`
+	Error string `json:"error"`
+}
+
+// stamp is a time of the server, which may be infinite, or in a year that JSON's
+// times do not have.
+type stamp time.Time
+
+// String writes it for people, and infinite ones as Postgres does.
+func (s stamp) String() string {
+	switch t := time.Time(s); {
+	case t.Equal(table.LastTime):
+		return "infinity"
+	case t.Equal(table.FirstTime):
+		return "-infinity"
+	default:
+		return timeText(t)
+	}
+}
+
+func (s stamp) MarshalJSON() ([]byte, error) {
+	text := s.String()
+	if !strings.HasSuffix(text, "infinity") {
+		text = time.Time(s).Format(time.RFC3339Nano)
+	}
+	return json.Marshal(text)
 }
 
 // envelope is a line for send --envelope. It takes a record, too, so that what

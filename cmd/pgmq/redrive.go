@@ -17,7 +17,7 @@ import (
 
 // reasons are those that a message can be a dead letter for.
 var reasons = []string{
-	string(queue.ReasonMaxReads), string(queue.ReasonUndecodable), string(queue.ReasonDeadLetter), string(queue.ReasonDiscarded),
+	string(queue.ReasonMaxReads), string(queue.ReasonUndecodable), string(queue.ReasonUnfetchable), string(queue.ReasonDeadLetter), string(queue.ReasonDiscarded),
 	string(queue.ReasonTxEnded),
 }
 
@@ -45,7 +45,7 @@ is interrupted no message is lost or doubled, and running it again goes on.
 Without TO a message stays when it names no other queue that it died in, or when
 that queue is gone. The command moves the others, says so, and exits with 3.
 
-The reasons are max reads, undecodable, dead letter and discarded.`),
+The reasons are max reads, undecodable, unfetchable, dead letter and discarded.`),
 		Example: `  pgmq peek orders_dead
   pgmq redrive orders_dead --id 41,42
   pgmq redrive orders_dead orders --containing '{"customer": "ada"}'

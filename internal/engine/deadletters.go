@@ -7,7 +7,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pgmq-go/pgmq/generics"
-	"github.com/pgmq-go/pgmq/internal/pgerr"
 )
 
 // shortLock makes a transaction fail that waits long for a lock, as it holds a
@@ -132,7 +131,7 @@ func (w *deadLetters) noteAttempt(dead []*Delivery, failures int) int {
 		case err == nil:
 			written = true
 			ended = append(ended, d)
-		case permanent(err), pgerr.Divisible(err), w.leases.over(d), w.life.Err() != nil:
+		case permanent(err), divisible(err), w.leases.over(d), w.life.Err() != nil:
 			ended = append(ended, d)
 		default:
 			again = append(again, d)

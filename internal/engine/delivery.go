@@ -15,6 +15,8 @@ import (
 type Delivery struct {
 	Row db.Message
 
+	apart bool // its body and headers are to be fetched: see apart.go
+
 	// The result, set by the worker.
 	Undecodable bool // Err says why
 	Err         error
@@ -48,7 +50,7 @@ func (d *Delivery) receipt() (id int64, r receipt.Receipt) { return d.Row.MsgID,
 func (d *Delivery) delivered() Event {
 	e := Event{Kind: EventDelivered, ID: d.Row.MsgID, Count: 1, Reads: int(d.Row.ReadCt)}
 	if at := d.Row.LastReadAt; at != nil {
-		e.Wait = at.Sub(d.Row.EnqueuedAt) + d.began.Sub(d.fetched)
+		e.Wait = max(at.Sub(d.Row.EnqueuedAt), 0) + d.began.Sub(d.fetched)
 	}
 	return e
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/pgmq-go/pgmq/internal/fetch"
 )
 
 // Disposition is what becomes of a message after its handler.
@@ -24,6 +26,7 @@ const (
 const (
 	ReasonMaxReads    = "max reads"
 	ReasonUndecodable = "undecodable"
+	ReasonUnfetchable = "unfetchable"
 	ReasonDeadLetter  = "dead letter"
 	ReasonDiscarded   = "discarded"
 	ReasonTxEnded     = "transaction ended"
@@ -70,6 +73,8 @@ func (d *Delivery) decide(o Options) {
 		d.disposition = o.Done
 	case d.Undecodable:
 		d.disposition, d.reason = DeadLetter, ReasonUndecodable
+	case errors.As(d.Err, new(*fetch.Error)):
+		d.disposition, d.reason = DeadLetter, ReasonUnfetchable
 	case errors.Is(d.Err, errMaxReads):
 		d.disposition, d.reason = DeadLetter, ReasonMaxReads
 	case told && outcome.Disposition == DeadLetter:

@@ -29,6 +29,7 @@ const (
 	EventDiscarded    = "discarded"
 	EventLeaseLost    = "lease lost"
 	EventReturned     = "returned"
+	EventFetchFailed  = "fetch failed"
 	EventOutage       = "outage"
 	EventRecovered    = "recovered"
 	EventPolling      = "polling"

@@ -141,7 +141,7 @@ func (l *loop) facts(p pace) facts {
 		sinceRead:    now.Sub(l.readAt),
 		sendersEnded: l.listener.MayHaveEnded(p.senders, p.pause),
 		visible:      l.schedule.Visible(now),
-		due:          l.schedule.Next(now),
+		due:          min(l.schedule.Next(now), l.nextLost(now)),
 		jitter:       rand.Float64(),
 		quietPause:   quietPause(l.options.VT),
 		pollInterval: l.options.PollInterval,

@@ -2,7 +2,10 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"time"
+
+	"github.com/pgmq-go/pgmq/internal/fetch"
 )
 
 // Each is Run for a loop in place of a handler: it calls do with one message after
@@ -47,6 +50,16 @@ func (e *Engine) handOut(ctx context.Context, b batch, do func(*Delivery) bool) 
 		done++
 		if e.leases.whyLost(d) != nil {
 			continue // another has it
+		}
+		if d.apart {
+			d.Err = e.bring(ctx, d)
+		}
+		switch {
+		case ctx.Err() != nil:
+			done--
+			return false
+		case errors.Is(d.Err, fetch.ErrGone):
+			continue
 		}
 		goOn := do(d)
 		e.leases.remove(batch{d})

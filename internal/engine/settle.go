@@ -70,6 +70,9 @@ func (s *settler) recordAll(to Disposition, deliveries []*Delivery) (held []bool
 	return held, err
 }
 
+// divisible reports whether one of several deliveries may be at fault.
+func divisible(err error) bool { return pgerr.Divisible(err) || pgerr.Damaged(err) }
+
 // settleEach records deliveries with one statement for each disposition, and notes
 // the result of each delivery. One that makes the statement fail is found by
 // bisection, and fails alone.
@@ -80,7 +83,7 @@ func settleEach(deliveries []*Delivery, record func(Disposition, []*Delivery) (h
 	}
 	delete(byDisposition, None)
 	for to, same := range byDisposition {
-		results := generics.Bisect(same, func(part []*Delivery) ([]bool, error) { return record(to, part) }, pgerr.Divisible)
+		results := generics.Bisect(same, func(part []*Delivery) ([]bool, error) { return record(to, part) }, divisible)
 		for i, d := range same {
 			d.settled, d.unsettled = results[i].Value, results[i].Err
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/pgmq-go/pgmq/db"
+	"github.com/pgmq-go/pgmq/internal/fetch"
 	"github.com/pgmq-go/pgmq/internal/scan"
 	"github.com/pgmq-go/pgmq/internal/table"
 	"github.com/pgmq-go/pgmq/internal/wake"
@@ -18,9 +19,10 @@ type source struct {
 	*shared
 	schedule scan.Schedule
 	setAhead func(batches int) // tells the workers how many batches to fetch ahead
-	bodySize int               // bytes, of the latest messages on average
-	took     time.Duration     // by the server, for the last read
+	bodySize int               // bytes, of the latest messages that came whole, on average
+	took     time.Duration     // by the server, for the last read from the mark on
 	snapshot snapshot          // of the last read
+	lost     []lostFetch       // not given back yet
 }
 
 // snapshot is what a read saw besides its messages.
@@ -51,10 +53,12 @@ func (s *source) claim(ctx context.Context, n int) ([]*Delivery, error) {
 	if err := s.sweep(ctx, true); err != nil {
 		return nil, err
 	}
+	s.recoverLost(ctx)
 	s.snapshot = snapshot{}
 	if ids := s.schedule.Take(time.Now(), n); len(ids) > 0 {
-		deliveries, err := s.read(ctx, func(ctx context.Context, on db.DBTX) ([]db.Message, error) {
-			return table.Run(ctx, on, queries.ReadID, db.ReadIDParams{VT: s.options.VT, MsgIDs: ids})
+		deliveries, err := s.read(ctx, slices.Min(ids), func(ctx context.Context, on db.DBTX, vt time.Duration, apart int32) ([]fetch.Row, error) {
+			rows, err := table.Run(ctx, on, queries.ReadID, db.ReadIDParams{VT: vt, MsgIDs: ids, Apart: apart})
+			return fetch.ReadID(rows, apart), err
 		})
 		if len(deliveries) > 0 || err != nil {
 			return deliveries, err
@@ -62,33 +66,29 @@ func (s *source) claim(ctx context.Context, n int) ([]*Delivery, error) {
 	}
 	s.schedule.Reads()
 	s.snapshot.subscription = s.listener.Subscription(s.key)
-	return s.read(ctx, func(ctx context.Context, on db.DBTX) ([]db.Message, error) {
-		rows, err := table.Run(ctx, on, queries.Read, db.ReadParams{VT: s.options.VT, First: s.schedule.Mark(), N: int32(n)})
-		s.schedule.Found(rows, len(rows) < n)
-		if len(rows) > 0 {
-			s.listener.Ended(rows[0].OldestRunning)
+	return s.read(ctx, s.schedule.Mark(), func(ctx context.Context, on db.DBTX, vt time.Duration, apart int32) ([]fetch.Row, error) {
+		rows, err := table.Run(ctx, on, queries.Read, db.ReadParams{VT: vt, First: s.schedule.Mark(), N: int32(n), Apart: apart})
+		if err != nil {
+			return nil, err
+		}
+		found := fetch.Read(rows, apart)
+		s.schedule.Found(rows, len(found) < n)
+		s.took = scan.Took(rows[0].Took)
+		s.listener.Ended(rows[0].OldestRunning)
+		if len(found) > 0 {
 			s.snapshot.nextID = rows[0].NextID
 		}
-		return Messages(rows), err
+		return found, nil
 	})
 }
 
-// Messages returns the messages of rows.
-func Messages(rows []db.ReadRow) []db.Message {
-	msgs := make([]db.Message, len(rows))
-	for i, row := range rows {
-		msgs[i] = db.Message{
-			MsgID: row.MsgID, ReadCt: row.ReadCt, EnqueuedAt: row.EnqueuedAt, LastReadAt: row.LastReadAt,
-			VT: row.VT, Message: row.Message, Headers: row.Headers,
-		}
-	}
-	return msgs
-}
-
-// read begins leases of the messages that do reads.
+// read begins leases of the messages that do reads, from an id on. After a failure
+// it reads again with all messages apart: a single one may be at fault.
 func (s *source) read(
-	ctx context.Context, do func(context.Context, db.DBTX) ([]db.Message, error),
+	ctx context.Context, first int64,
+	do func(ctx context.Context, on db.DBTX, vt time.Duration, apart int32) ([]fetch.Row, error),
 ) (deliveries []*Delivery, err error) {
+	apart := int32(fetch.Large)
 	err = s.persist(ctx, func(attempt context.Context) error {
 		s.debts.await(attempt, answerTimeout)
 		conn, release, err := s.acquire(attempt)
@@ -96,49 +96,66 @@ func (s *source) read(
 			return fmt.Errorf("connection of the pool: %w", err)
 		}
 		defer release()
-		// A read that has begun goes on after ctx: the messages that it hides must
-		// be known.
-		reading, cancel := outlast(ctx, statementTimeout, answerTimeout)
-		defer cancel()
-		asked := time.Now()
-		rows, err := do(reading, s.queue.Table.Indexed(conn))
-		if err != nil {
-			return err
+		for {
+			// A read that has begun goes on after ctx: the messages that it hides must
+			// be known.
+			reading, cancel := outlast(ctx, statementTimeout, answerTimeout)
+			defer cancel()
+			asked, vt := time.Now(), s.markedVT()
+			rows, err := do(reading, s.queue.Table.Indexed(conn), vt, apart)
+			if err == nil {
+				deliveries = s.begin(rows, asked)
+				return nil
+			}
+			s.failed(ctx, lostFetch{first: first, vt: vt, asked: asked}, err)
+			again := apart != fetch.All && fetch.OfRow(err)
+			apart = fetch.All
+			if !again {
+				return err
+			}
 		}
-		s.took = time.Since(asked) // without the wait for a connection
-		slices.SortFunc(rows, func(a, b db.Message) int { return cmp.Compare(a.MsgID, b.MsgID) })
-		size := 0
-		for _, row := range rows {
-			size += len(row.Message) + len(row.Headers)
-			deliveries = append(deliveries, &Delivery{Row: row, fetched: time.Now()})
-		}
-		if len(rows) > 0 {
-			s.bodySize = size / len(rows)
-			s.setAhead(min(s.options.Prefetch, maxAheadBytes/max(s.bodySize, minBodySize)) / s.options.BatchSize)
-		}
-		s.leases.add(deliveries, asked)
-		return nil
 	})
 	return deliveries, err
 }
 
+// begin begins the leases of rows that were asked for at a time.
+func (s *source) begin(rows []fetch.Row, asked time.Time) []*Delivery {
+	slices.SortFunc(rows, func(a, b fetch.Row) int {
+		// Those that are apart keep a worker busy: the small ones go first.
+		return cmp.Or(cmp.Compare(apartSize(a), apartSize(b)), cmp.Compare(a.MsgID, b.MsgID))
+	})
+	var deliveries []*Delivery
+	size, whole := 0, 0
+	for _, row := range rows {
+		deliveries = append(deliveries, &Delivery{Row: row.Message, apart: row.Apart, fetched: time.Now()})
+		if !row.Apart {
+			whole++
+			size += len(row.Message.Message) + len(row.Headers)
+		}
+	}
+	if whole > 0 {
+		s.bodySize = size / whole
+		s.setAhead(min(s.options.Prefetch, maxAheadBytes/max(s.bodySize, minBodySize)) / s.options.BatchSize)
+	}
+	s.leases.add(deliveries, asked)
+	return deliveries
+}
+
 // scan looks at the messages from first on and below before, through outages.
 func (s *source) scan(ctx context.Context, first, before int64) (found db.ScanRow, err error) {
-	took := time.Duration(0)
+	s.recoverLost(ctx)
 	err = s.persist(ctx, func(ctx context.Context) (err error) {
 		conn, release, err := s.acquire(ctx)
 		if err != nil {
 			return err
 		}
 		defer release()
-		start := time.Now()
 		found, err = table.Run(ctx, s.queue.Table.Indexed(conn), queries.Scan, scan.Params(first, before))
-		took = time.Since(start)
 		return err
 	})
 	if err == nil {
 		s.listener.Ended(found.OldestRunning)
-		s.schedule.Scanned(first, before, found, took)
+		s.schedule.Scanned(first, before, found)
 	}
 	return found, err
 }

@@ -14,6 +14,22 @@ const (
 	poolWait = 3 * time.Second
 	poolRest = time.Minute
 
+	// bodyTime is the time for a message that is fetched by itself and did not come
+	// in the time for a statement.
+	bodyTime = time.Minute
+
+	// fetchPatience is how often a connection may be cut under such a message before
+	// it is put aside. A time that is over counts twice.
+	fetchPatience = 4
+
+	// maxMark is the longest time by which a read's VT is longer than the option, so
+	// that it is told from others.
+	maxMark = time.Second
+
+	// maxLostTries bounds the doubling of the pause between two looks for what a lost
+	// fetch has hidden: 12.8 s.
+	maxLostTries = 7
+
 	// retryFirst and retryLast bound the pause between attempts in an outage.
 	retryFirst = 100 * time.Millisecond
 	retryLast  = 3 * time.Second

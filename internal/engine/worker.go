@@ -19,18 +19,33 @@ func (w *worker) run(b batch) {
 	ctx, cancel := context.WithCancelCause(w.handlers)
 	defer cancel(nil)
 	w.leases.move(b, stageHandling, cancel)
-	if w.options.HandlerTimeout > 0 {
-		limited, end := context.WithTimeout(ctx, w.options.HandlerTimeout)
-		defer end()
-		ctx = limited
-	}
 	defer func() { // also after Goexit
 		stopped := stoppedByUs(ctx)
 		for _, d := range b {
 			d.took, d.stopped = time.Since(d.began), stopped
 		}
 	}()
-	var due batch
+	due := w.due(ctx, b)
+	if w.options.HandlerTimeout > 0 {
+		limited, end := context.WithTimeout(ctx, w.options.HandlerTimeout)
+		defer end()
+		ctx = limited
+	}
+	for _, d := range due {
+		d.began = time.Now()
+		d.Err = guard.ErrNoReturn // stays if the handler or an observer does not
+	}
+	for _, d := range due {
+		w.observe(ctx, d.delivered())
+	}
+	if len(due) > 0 {
+		w.handle(ctx, due)
+	}
+}
+
+// due returns those of a batch that a handler may have, and sets the results of the
+// others.
+func (w *worker) due(ctx context.Context, b batch) (due batch) {
 	for _, d := range b {
 		d.began = time.Now()
 		switch {
@@ -40,16 +55,15 @@ func (w *worker) run(b batch) {
 		case w.options.MaxReads > 0 && int(d.Row.ReadCt) > w.options.MaxReads:
 			d.Err = errMaxReads
 		default:
-			d.Err = guard.ErrNoReturn // stays if the handler or an observer does not
-			due = append(due, d)
+			if d.apart {
+				d.Err = w.bring(ctx, d)
+			}
+			if d.Err == nil {
+				due = append(due, d)
+			}
 		}
 	}
-	for _, d := range due {
-		w.observe(ctx, d.delivered())
-	}
-	if len(due) > 0 {
-		w.handle(ctx, due)
-	}
+	return due
 }
 
 // stoppedByUs reports whether a handler's ctx has ended, and not by its

@@ -24,6 +24,9 @@ func Check(raw json.RawMessage) error {
 	if !utf8.Valid(raw) {
 		return errors.New("not valid UTF-8")
 	}
+	if grows(raw) {
+		return errors.New("over 256 MiB of JSON, when its numbers are written out without exponents")
+	}
 	for rest := []byte(raw); ; {
 		i := bytes.IndexByte(rest, '\\')
 		if i < 0 {
@@ -48,6 +51,61 @@ func Check(raw json.RawMessage) error {
 		}
 		rest = rest[6:]
 	}
+}
+
+// maxExponent is about the largest exponent that a numeric of Postgres has.
+const maxExponent = 131_072 + 16_383
+
+// grows reports whether raw, which is valid, is too long when it is written out:
+// jsonb keeps 1e131071 in a few bytes, and writes it with all its digits. Neither
+// the server nor a client could read it then.
+func grows(raw []byte) bool {
+	room := MaxBytes - len(raw)
+	// What looks like an exponent, in strings too, is found faster.
+	upper := 0
+	for _, letter := range []byte("eE") {
+		for rest := raw; upper <= room; {
+			i := bytes.IndexByte(rest, letter)
+			if i < 0 {
+				break
+			}
+			if i > 0 && isDigit(rest[i-1]) {
+				upper += exponent(rest[i+1:])
+			}
+			rest = rest[i+1:]
+		}
+	}
+	if upper <= room {
+		return false
+	}
+	inString := false
+	for i := 0; i < len(raw) && room >= 0; i++ {
+		switch c := raw[i]; {
+		case c == '"':
+			inString = !inString
+		case inString && c == '\\':
+			i++
+		case !inString && (c == 'e' || c == 'E') && i > 0 && isDigit(raw[i-1]):
+			room -= exponent(raw[i+1:])
+		}
+	}
+	return room < 0
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+// exponent returns the absolute exponent that s begins with, up to the largest.
+func exponent(s []byte) (n int) {
+	for i, c := range s {
+		switch {
+		case i == 0 && (c == '+' || c == '-'):
+		case isDigit(c):
+			n = min(10*n+int(c-'0'), maxExponent)
+		default:
+			return n
+		}
+	}
+	return n
 }
 
 // escapedUnit returns the UTF-16 code unit if s begins with \uXXXX.

@@ -19,13 +19,20 @@ func TestCheckKnowsWhatJsonbCannotHold(t *testing.T) {
 		`"\ud83d\ude00"`:        "",
 		`"\ude00"`:              "surrogate",
 		`"\ud83d\ud83d"`:        "surrogate",
-		"\"\xff\"":              "UTF-8",
+		"[" + strings.Repeat("1e131071,", 2100) + "0]":        "256 MiB",
+		"[" + strings.Repeat("-1.5E-16383, ", 20_000) + "0]":  "256 MiB",
+		"[" + strings.Repeat("1e+131071,", 9000) + "0]":       "256 MiB",
+		"[" + strings.Repeat("1e131071,", 1000) + "0]":        "",
+		`["` + strings.Repeat(`\"1e131071,`, 9000) + `"]`:     "", // text
+		"[" + strings.Repeat("1.5e10,", 9000) + "0]":          "",
+		`{"` + strings.Repeat("1e131071", 9000) + `": "1e5"}`: "",
+		"\"\xff\"": "UTF-8",
 	} {
 		switch err := jsonb.Check(json.RawMessage(text)); {
 		case err == nil && want != "":
-			t.Errorf("%q passes", text)
+			t.Errorf("%.100q passes", text)
 		case err != nil && (want == "" || !strings.Contains(err.Error(), want)):
-			t.Errorf("%q: %v, not %q", text, err, want)
+			t.Errorf("%.100q: %v, not %q", text, err, want)
 		}
 	}
 }

@@ -5,6 +5,7 @@ package pgerr
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -54,6 +55,9 @@ func GaveWay(err error) bool {
 	}
 	return false
 }
+
+// Damaged reports whether the server could not make sense of what it has stored.
+func Damaged(err error) bool { return strings.HasPrefix(code(err), "XX") }
 
 // Permanent reports whether the next attempt will meet the same error, whatever it
 // sends.

@@ -27,6 +27,9 @@ func Of(row db.Message) Receipt {
 	return r
 }
 
+// Same reports whether two receipts are of the same read.
+func (r Receipt) Same(other Receipt) bool { return r.reads == other.reads && r.at.Equal(other.at) }
+
 // List holds the receipts of several messages in the order that the queries ask
 // for: by id; several of one id with the latest last, which is the one that counts.
 type List struct {

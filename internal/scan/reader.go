@@ -14,7 +14,7 @@ type Reader struct {
 	mu      sync.Mutex
 	low     LowWater
 	readAt  time.Time        // of the last read from the first id
-	tookTwo [2]time.Duration // what such reads took, the latest first
+	tookTwo [2]time.Duration // what such reads took the server, the latest first
 }
 
 // start returns where a read begins, and whether one that finds less than it asks
@@ -31,19 +31,19 @@ func (r *Reader) start(now time.Time) (first int64, goOn bool) {
 	return r.low.mark, goOn
 }
 
-// Read calls do with the id to start at. When do finds less than n, Read may call
-// it again from the first id.
-func (r *Reader) Read(n int, do func(first int64, n int) (found int, err error)) error {
-	now := time.Now()
-	first, goOn := r.start(now)
-	found, err := do(first, n)
+// Read calls do with the id to start at. It returns how many messages it found and
+// how long the server took. When it finds less than n, Read may call it again from
+// the first id.
+func (r *Reader) Read(n int, do func(first int64, n int) (found int, took time.Duration, err error)) error {
+	first, goOn := r.start(time.Now())
+	found, took, err := do(first, n)
 	if err == nil && found < n && first > 0 && goOn {
-		first, now = 0, time.Now()
-		_, err = do(first, n-found)
+		first = 0
+		_, took, err = do(first, n-found)
 	}
 	if first == 0 && err == nil {
 		r.mu.Lock()
-		r.readAt, r.tookTwo[1], r.tookTwo[0] = time.Now(), r.tookTwo[0], time.Since(now)
+		r.readAt, r.tookTwo[1], r.tookTwo[0] = time.Now(), r.tookTwo[0], took
 		r.mu.Unlock()
 	}
 	return err

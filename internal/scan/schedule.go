@@ -61,6 +61,15 @@ func (s *Schedule) Visible(now time.Time) bool {
 // MayComeBack notes that messages may have become visible below the mark.
 func (s *Schedule) MayComeBack() { s.sweep.wanted = true }
 
+// CameBack notes messages that are visible again.
+func (s *Schedule) CameBack(ids []int64) {
+	back := make([]due, len(ids))
+	for i, id := range ids {
+		back[i] = due{id, time.Now()}
+	}
+	s.known = append(back, s.known...)
+}
+
 // Next returns the time until there is something to do: a message falls due, or
 // the sweep's next step is to be made.
 func (s *Schedule) Next(now time.Time) time.Duration {
@@ -86,16 +95,16 @@ func (s *Schedule) Sweep(now time.Time, busy bool) (first, before int64, ok bool
 	return s.sweep.step(now, s.low.mark, busy)
 }
 
-// Scanned notes what a scan of the ids from first on and below before found, and
-// how long it took.
-func (s *Schedule) Scanned(first, before int64, o db.ScanRow, took time.Duration) {
+// Scanned notes what a scan of the ids from first on and below before found.
+func (s *Schedule) Scanned(first, before int64, o db.ScanRow) {
+	took := Took(o.Took)
 	s.sweep.stale = false
 	if first < s.low.mark {
 		s.sweep.end = time.Now()
 	}
 	s.learn(first, before, o)
 	if before != NoEnd {
-		s.sweep.stepped(first, before, s.low.mark, took)
+		s.sweep.stepped(first, before, max(before, o.Beyond), s.low.mark, took)
 		return
 	}
 	id := max(o.Last+1, s.low.passed)
@@ -132,7 +141,10 @@ func (s *Schedule) learn(first, before int64, o db.ScanRow) {
 	s.known = s.known[:min(len(s.known), maxKnown)]
 }
 
-// Params returns the parameters of a scan from first on and below before.
+// Params returns the parameters of a scan from first on and below before. A wide
+// step also looks where the next ids are: they may have jumped, as those do that
+// several servers hand out.
 func Params(first, before int64) db.ScanParams {
-	return db.ScanParams{First: first, Before: before, Within: horizon, Most: maxNamed}
+	jump := before != NoEnd && before-first >= jumpWidth
+	return db.ScanParams{First: first, Before: before, Within: horizon, Most: maxNamed, LookBeyond: jump}
 }

@@ -43,14 +43,15 @@ func (s *sweep) step(now time.Time, mark int64, busy bool) (first, before int64,
 	return s.from, min(before, mark), ok
 }
 
-// stepped notes how long a step took. At the mark the pass ends.
-func (s *sweep) stepped(first, before, mark int64, took time.Duration) {
+// stepped notes how long a step took, and where the next ids are. At the mark the
+// pass ends.
+func (s *sweep) stepped(first, before, beyond, mark int64, took time.Duration) {
 	if first == 0 {
 		s.wanted = false
 	}
 	s.adapt(first, before, took)
-	s.from, s.took = before, took
-	if before >= mark {
+	s.from, s.took = beyond, took
+	if beyond >= mark {
 		s.from, s.slow = 0, first > 0 || took > cheap
 		s.dense, s.met = s.met, 0
 	}

@@ -21,7 +21,7 @@ func passes(t *testing.T, s *Schedule, n int, dead func(first, before int64) int
 				t.Fatalf("step %d of pass %d is from %d to %d", steps, i+1, first, before)
 			}
 			took := 200*time.Microsecond + time.Duration(dead(first, before))*500*time.Nanosecond
-			s.Scanned(first, before, db.ScanRow{}, took)
+			s.Scanned(first, before, db.ScanRow{Took: took.Seconds()})
 			if i >= n/2 {
 				slowest = max(slowest, took)
 			}
@@ -70,13 +70,59 @@ func TestASweepGoesThroughAllIdsBelowTheMark(t *testing.T) {
 				t.Fatalf("after %d comes a step from %d to %d", next, first, before)
 			}
 			next = before
-			s.Scanned(first, before, db.ScanRow{}, 10*time.Millisecond)
+			s.Scanned(first, before, db.ScanRow{Took: 0.010})
 		}
 		if next != 20_000 {
 			t.Fatalf("the pass ended at %d", next)
 		}
 		if took := time.Since(began); took < 99*RestAfter(10*time.Millisecond) {
 			t.Errorf("a hundred steps of 10 ms took %v, with hardly a rest", took)
+		}
+	})
+}
+
+func TestASweepSkipsIdsThatWereNeverHandedOut(t *testing.T) {
+	const jump = 1 << 48
+	var s Schedule
+	s.low.mark = 5*jump + 1000
+	steps := 0
+	for s.sweep.slow, s.sweep.wanted = true, true; ; steps++ {
+		first, before, ok := s.Sweep(s.sweep.end.Add(time.Hour), false)
+		if !ok || before <= first || steps > 100 {
+			t.Fatalf("step %d is from %d to %d", steps, first, before)
+		}
+		o := db.ScanRow{Beyond: before, Took: 0.0002}
+		if next := before/jump*jump + jump; Params(first, before).LookBeyond && before%jump > 1000 {
+			o.Beyond = next // where the next server's ids begin
+		}
+		if s.Scanned(first, before, o); s.sweep.from == 0 {
+			break
+		}
+	}
+	if steps > 20 {
+		t.Errorf("a pass through five jumps takes %d steps", steps)
+	}
+}
+
+// The time of a round trip is no reason to look less often.
+func TestARoundTripIsNoCost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var s Schedule
+		time.Sleep(50 * time.Millisecond) // the link
+		s.Scanned(0, NoEnd, db.ScanRow{Took: 0.0002})
+		if s.sweep.slow || s.sweep.took != 200*time.Microsecond {
+			t.Errorf("the scan counts as slow, of %v", s.sweep.took)
+		}
+		var r Reader
+		for range 3 {
+			_ = r.Read(1, func(int64, int) (int, time.Duration, error) {
+				time.Sleep(50 * time.Millisecond)
+				return 0, 200 * time.Microsecond, nil
+			})
+		}
+		r.low.mark = 100
+		if first, _ := r.start(time.Now()); first != 0 {
+			t.Errorf("reads begin at %d", first)
 		}
 	})
 }

@@ -9,6 +9,7 @@
 package scan
 
 import (
+	"slices"
 	"time"
 
 	"github.com/pgmq-go/pgmq/db"
@@ -49,7 +50,7 @@ func (w *LowWater) Pass(id, oldestRunning, nextID int64) {
 // Note notes the rows of a read from the mark on. After a read that found less
 // than it asked for, nothing else was visible.
 func (w *LowWater) Note(rows []db.ReadRow, foundLess bool) {
-	if len(rows) == 0 {
+	if !slices.ContainsFunc(rows, func(row db.ReadRow) bool { return row.Found }) {
 		return
 	}
 	id := int64(0)

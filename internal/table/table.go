@@ -110,7 +110,7 @@ func (b bound) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	if err != nil {
 		return failedRow{err}
 	}
-	return b.conn.QueryRow(ctx, text, args...)
+	return rawRow{b.conn.QueryRow(ctx, text, args...)}
 }
 
 // failedRow is a row that could not be asked for.

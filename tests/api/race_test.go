@@ -107,12 +107,6 @@ func TestWhoClaimsPassesOverWhatAnotherIsTaking(t *testing.T) {
 			return pgx.CollectRows(rows, pgx.RowTo[int64])
 		}
 	}
-	idsOf := func(rows []db.Message, err error) (ids []int64, _ error) {
-		for _, row := range rows {
-			ids = append(ids, row.MsgID)
-		}
-		return ids, err
-	}
 	for what, c := range map[string]struct {
 		claim func(ctx context.Context, on check.Querier, name string) ([]int64, error)
 		next  []int64 // what another gets of messages 1 and 2 while 1 is being taken
@@ -120,15 +114,27 @@ func TestWhoClaimsPassesOverWhatAnotherIsTaking(t *testing.T) {
 		"Read": {func(ctx context.Context, on check.Querier, name string) (ids []int64, _ error) {
 			rows, err := db.New().Read(ctx, tab.New(name).Bind(on), db.ReadParams{VT: time.Hour, N: 1})
 			for _, row := range rows {
-				ids = append(ids, row.MsgID)
+				if row.Found {
+					ids = append(ids, row.MsgID)
+				}
 			}
 			return ids, err
 		}, []int64{2}},
-		"ReadID": {func(ctx context.Context, on check.Querier, name string) ([]int64, error) {
-			return idsOf(db.New().ReadID(ctx, tab.New(name).Bind(on), db.ReadIDParams{VT: time.Hour, MsgIDs: []int64{1}}))
+		"ReadID": {func(ctx context.Context, on check.Querier, name string) (ids []int64, _ error) {
+			rows, err := db.New().ReadID(ctx, tab.New(name).Bind(on), db.ReadIDParams{VT: time.Hour, MsgIDs: []int64{1}})
+			for _, row := range rows {
+				ids = append(ids, row.MsgID)
+			}
+			return ids, err
 		}, nil},
-		"Pop": {func(ctx context.Context, on check.Querier, name string) ([]int64, error) {
-			return idsOf(db.New().Pop(ctx, tab.New(name).Bind(on), db.PopParams{N: 1}))
+		"Pop": {func(ctx context.Context, on check.Querier, name string) (ids []int64, _ error) {
+			rows, err := db.New().Pop(ctx, tab.New(name).Bind(on), db.PopParams{N: 1})
+			for _, row := range rows {
+				if row.Found {
+					ids = append(ids, row.MsgID)
+				}
+			}
+			return ids, err
 		}, []int64{2}},
 		"pgmq.read":              {calls("SELECT msg_id FROM pgmq.read($1, 3600, 1)"), []int64{2}},
 		"pgmq.read_with_poll":    {calls("SELECT msg_id FROM pgmq.read_with_poll($1, 3600, 1, 1)"), []int64{2}},

@@ -80,7 +80,7 @@ func DatabaseWith(t testing.TB, apis ...schema.Optional) *pgxpool.Pool {
 }
 
 // Proxied is a pool like the tests', whose connections go through a proxy.
-func Proxied(t *testing.T, change func(*pgxpool.Config)) (*pgxpool.Pool, *netfault.Proxy) {
+func Proxied(t testing.TB, change func(*pgxpool.Config)) (*pgxpool.Pool, *netfault.Proxy) {
 	t.Helper()
 	config := pgtest.Pool().Config().ConnConfig
 	p := netfault.NewProxy(pgconn.NetworkAddress(config.Host, config.Port))

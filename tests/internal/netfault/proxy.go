@@ -14,6 +14,7 @@ import (
 // be slow. The zero Proxy is no proxy: use NewProxy.
 type Proxy struct {
 	delay atomic.Int64
+	rate  atomic.Int64
 
 	mu              sync.Mutex
 	network, server string
@@ -21,6 +22,7 @@ type Proxy struct {
 	listener        net.Listener
 	conns           []net.Conn
 	speaking        chan struct{} // closed while it is not silent
+	deaf            bool          // only the server is not heard
 }
 
 // NewProxy returns a proxy of a server, which it does not dial before clients come
@@ -91,7 +93,14 @@ func (p *Proxy) Close() {
 func (p *Proxy) Silence() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.speaking = make(chan struct{})
+	p.speaking, p.deaf = make(chan struct{}), false
+}
+
+// SilenceServer is Silence for what the server sends: it hears its clients.
+func (p *Proxy) SilenceServer() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.speaking, p.deaf = make(chan struct{}), true
 }
 
 // Speak has everything arrive that was kept, as when a network comes back.
@@ -107,6 +116,10 @@ func (p *Proxy) Speak() {
 
 // Delay holds back whatever is sent for d, in both directions; 0 ends it.
 func (p *Proxy) Delay(d time.Duration) { p.delay.Store(int64(d)) }
+
+// Throttle lets only so many bytes a second through a connection, in each direction;
+// 0 ends it.
+func (p *Proxy) Throttle(bytesPerSecond int64) { p.rate.Store(bytesPerSecond) }
 
 func (p *Proxy) accept(l net.Listener) {
 	for {
@@ -126,8 +139,8 @@ func (p *Proxy) accept(l net.Listener) {
 			server.Close()
 		}
 		p.mu.Unlock()
-		go p.forward(client, server)
-		go p.forward(server, client)
+		go p.forward(client, server, true)
+		go p.forward(server, client, false)
 	}
 }
 
@@ -138,7 +151,7 @@ func (p *Proxy) dial() (net.Conn, error) {
 	return net.Dial(network, server)
 }
 
-func (p *Proxy) forward(to, from net.Conn) {
+func (p *Proxy) forward(to, from net.Conn, fromServer bool) {
 	defer to.Close()
 	defer from.Close()
 	buffer := make([]byte, 32<<10)
@@ -147,19 +160,24 @@ func (p *Proxy) forward(to, from net.Conn) {
 		if err != nil {
 			return
 		}
-		p.hold()
+		p.hold(n, fromServer)
 		if _, err := to.Write(buffer[:n]); err != nil {
 			return
 		}
 	}
 }
 
-func (p *Proxy) hold() {
+func (p *Proxy) hold(n int, fromServer bool) {
+	if rate := p.rate.Load(); rate > 0 {
+		time.Sleep(time.Duration(n) * time.Second / time.Duration(rate))
+	}
 	if d := time.Duration(p.delay.Load()); d > 0 {
 		time.Sleep(d)
 	}
 	p.mu.Lock()
-	speaking := p.speaking
+	speaking, deaf := p.speaking, p.deaf
 	p.mu.Unlock()
-	<-speaking
+	if fromServer || !deaf {
+		<-speaking
+	}
 }
