@@ -224,12 +224,13 @@ sent AS (
     ORDER BY msg_id
     RETURNING msg_id
 )
-SELECT (CASE
-    WHEN count(*) > 0 AND pgmq._notify_consumers((parse_ident('pgmq.template_queue'))[2], $1::boolean) IS NOT NULL
-        THEN count(*)
-    ELSE 0
-END)::bigint AS replayed
+SELECT count(*)::bigint AS replayed
 FROM sent
+HAVING pgmq._all_stored((parse_ident('pgmq.template_queue'))[2], count(*), (SELECT count(*) FROM moved))
+    AND (
+        count(*) = 0
+        OR pgmq._notify_consumers((parse_ident('pgmq.template_queue'))[2], $1::boolean) IS NOT NULL
+    )
 `
 
 type ReplayParams struct {
@@ -238,8 +239,9 @@ type ReplayParams struct {
 }
 
 // Replay moves messages from the archive back to the queue, as new ones in the
-// order of their ids, and tells how many there were. Alone is as in Send.
-// Beside the count, which is known when all are in.
+// order of their ids, all or none, and tells how many there were. Alone is as in
+// Send.
+// Asked of the whole, which is after the INSERT.
 func (q *Queries) Replay(ctx context.Context, db DBTX, arg ReplayParams) (int64, error) {
 	row := db.QueryRow(ctx, replay, arg.Alone, arg.MsgIDs)
 	var replayed int64

@@ -9,6 +9,8 @@ import (
 	"context"
 	"encoding/json"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 const send = `-- name: Send :one
@@ -34,9 +36,9 @@ type SendParams struct {
 	Headers   json.RawMessage
 }
 
-// Send adds one message and returns its id. It is visible at the given time,
-// or else after the delay. Alone says that this statement is a transaction of
-// its own: see pgmq._notify_consumers.
+// Send adds one message and returns its id; no row when a trigger left it out. It
+// is visible at the given time, or else after the delay. Alone says that this
+// statement is a transaction of its own: see pgmq._notify_consumers.
 // Asked of the row that there is, which is after the INSERT.
 func (q *Queries) Send(ctx context.Context, db DBTX, arg SendParams) (int64, error) {
 	row := db.QueryRow(ctx, send,
@@ -51,119 +53,129 @@ func (q *Queries) Send(ctx context.Context, db DBTX, arg SendParams) (int64, err
 	return msg_id, err
 }
 
-const sendBatch = `-- name: SendBatch :many
+const sendBatch = `-- name: SendBatch :one
 WITH sent AS (
     INSERT INTO pgmq.template_queue (vt, message, headers)
     SELECT
-        coalesce($2::timestamptz, statement_timestamp() + $3::interval),
+        CASE WHEN set_config('pgmq.input', body.input::text, true) IS NOT NULL
+            THEN coalesce($3::timestamptz, statement_timestamp() + $4::interval)
+        END,
         body.message,
-        $4::jsonb
-    FROM ROWS FROM (unnest($5::jsonb[])) WITH ORDINALITY AS body (message, ord)
-    ORDER BY body.ord
-    RETURNING msg_id
+        $5::jsonb
+    FROM ROWS FROM (unnest($1::jsonb[])) WITH ORDINALITY AS body (message, input)
+    ORDER BY body.input
+    RETURNING msg_id, current_setting('pgmq.input')::integer AS input
 )
-SELECT (CASE
-    WHEN (SELECT pgmq._notify_consumers((parse_ident('pgmq.template_queue'))[2], $1::boolean)) IS NOT NULL
-        THEN msg_id
-END)::bigint AS msg_id
+SELECT
+    array_agg(input)::integer[] AS inputs,
+    array_agg(msg_id)::bigint[] AS msg_ids
 FROM sent
+HAVING pgmq._all_stored(
+        (parse_ident('pgmq.template_queue'))[2], count(*), cardinality($1::jsonb[]), array_agg(input)
+    )
+    AND pgmq._notify_consumers((parse_ident('pgmq.template_queue'))[2], $2::boolean) IS NOT NULL
 `
 
 type SendBatchParams struct {
+	Messages  []json.RawMessage
 	Alone     bool
 	VisibleAt *time.Time
 	Delay     time.Duration
 	Headers   json.RawMessage
-	Messages  []json.RawMessage
+}
+
+type SendBatchRow struct {
+	Inputs []int32
+	MsgIDs []int64
 }
 
 // SendBatch adds any number of messages in one statement, all or none. Ids are
-// drawn, and returned, in the order of the array. Alone is as in Send.
-// A sub-select of the result, not of a condition: it is asked once, when the
-// first message is in. As a condition it would be asked before.
-func (q *Queries) SendBatch(ctx context.Context, db DBTX, arg SendBatchParams) ([]int64, error) {
-	rows, err := db.Query(ctx, sendBatch,
+// drawn in the order of the array. It returns them in any order, each with its
+// input: the place in the array, from 1. Alone is as in Send.
+//
+// RETURNING sees nothing but the row. So each input leaves its place in the setting
+// pgmq.input, and then its row is stored and returned, before the next input.
+// Asked of the whole, which is after the INSERT.
+func (q *Queries) SendBatch(ctx context.Context, db DBTX, arg SendBatchParams) (SendBatchRow, error) {
+	row := db.QueryRow(ctx, sendBatch,
+		arg.Messages,
 		arg.Alone,
 		arg.VisibleAt,
 		arg.Delay,
 		arg.Headers,
-		arg.Messages,
 	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []int64
-	for rows.Next() {
-		var msg_id int64
-		if err := rows.Scan(&msg_id); err != nil {
-			return nil, err
-		}
-		items = append(items, msg_id)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+	var i SendBatchRow
+	err := row.Scan(&i.Inputs, &i.MsgIDs)
+	return i, err
 }
 
-const sendMany = `-- name: SendMany :many
+const sendMany = `-- name: SendMany :one
 WITH sent AS (
     INSERT INTO pgmq.template_queue (vt, message, headers)
     SELECT
-        coalesce(nullif(body.visible_at, '0001-01-01 00:00:00+00'), statement_timestamp() + body.delay * interval '1 second'),
+        CASE WHEN set_config('pgmq.input', body.input::text, true) IS NOT NULL
+            AND (SELECT set_config('lock_timeout', coalesce($4::text, current_setting('lock_timeout')), true)) IS NOT NULL
+            THEN coalesce(nullif(body.visible_at, '0001-01-01 00:00:00+00'), statement_timestamp() + body.delay * interval '1 second')
+        END,
         body.message,
         nullif(body.headers, 'null')
     FROM ROWS FROM (
         unnest($2::jsonb[]),
-        unnest($3::jsonb[]),
-        unnest($4::timestamptz[]),
-        unnest($5::double precision[])
-    ) WITH ORDINALITY AS body (message, headers, visible_at, delay, ord)
-    ORDER BY body.ord
-    RETURNING msg_id
+        unnest($5::jsonb[]),
+        unnest($6::timestamptz[]),
+        unnest($7::double precision[])
+    ) WITH ORDINALITY AS body (message, headers, visible_at, delay, input)
+    ORDER BY body.input
+    RETURNING msg_id, current_setting('pgmq.input')::integer AS input
 )
-SELECT (CASE
-    WHEN (SELECT pgmq._notify_consumers((parse_ident('pgmq.template_queue'))[2], $1::boolean)) IS NOT NULL
-        THEN msg_id
-END)::bigint AS msg_id
+SELECT
+    coalesce(array_agg(input), '{}')::integer[] AS inputs,
+    coalesce(array_agg(msg_id), '{}')::bigint[] AS msg_ids
 FROM sent
+HAVING (
+        NOT $1::boolean
+        OR pgmq._all_stored(
+            (parse_ident('pgmq.template_queue'))[2], count(*), cardinality($2::jsonb[]), array_agg(input)
+        )
+    )
+    AND (
+        count(*) = 0
+        OR pgmq._notify_consumers((parse_ident('pgmq.template_queue'))[2], $3::boolean) IS NOT NULL
+    )
 `
 
 type SendManyParams struct {
-	Alone      bool
-	Messages   []json.RawMessage
-	Headers    []json.RawMessage
-	VisibleAts []time.Time
-	Delays     []float64
+	Whole       bool
+	Messages    []json.RawMessage
+	Alone       bool
+	LockTimeout pgtype.Text
+	Headers     []json.RawMessage
+	VisibleAts  []time.Time
+	Delays      []float64
+}
+
+type SendManyRow struct {
+	Inputs []int32
+	MsgIDs []int64
 }
 
 // SendMany adds the messages of several callers in one statement, each with its
 // own headers and its own time or delay, in seconds; the JSON null is no headers and
-// the year 1 no time: with array_nulls off an array as text has no NULL. Ids are
-// drawn, and returned, in the order of the arrays. Alone is as in Send.
-func (q *Queries) SendMany(ctx context.Context, db DBTX, arg SendManyParams) ([]int64, error) {
-	rows, err := db.Query(ctx, sendMany,
-		arg.Alone,
+// the year 1 no time: with array_nulls off an array as text has no NULL. It returns
+// which inputs are in, as SendBatch does; unless the whole is asked for, a trigger may
+// leave some out. The statement waits for a lock no longer than the timeout; NULL is
+// the session's own.
+func (q *Queries) SendMany(ctx context.Context, db DBTX, arg SendManyParams) (SendManyRow, error) {
+	row := db.QueryRow(ctx, sendMany,
+		arg.Whole,
 		arg.Messages,
+		arg.Alone,
+		arg.LockTimeout,
 		arg.Headers,
 		arg.VisibleAts,
 		arg.Delays,
 	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []int64
-	for rows.Next() {
-		var msg_id int64
-		if err := rows.Scan(&msg_id); err != nil {
-			return nil, err
-		}
-		items = append(items, msg_id)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+	var i SendManyRow
+	err := row.Scan(&i.Inputs, &i.MsgIDs)
+	return i, err
 }

@@ -18,11 +18,20 @@ WITH moved AS (
         AND q.read_ct = ($2::integer[])[width_bucket(q.msg_id, $1::bigint[])]
         AND q.last_read_at = ($3::timestamptz[])[width_bucket(q.msg_id, $1::bigint[])]
     RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers
+),
+stored AS (
+    INSERT INTO pgmq.template_archive (msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers)
+    SELECT msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers
+    FROM moved
+    RETURNING 1
 )
-INSERT INTO pgmq.template_archive (msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers)
-SELECT msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers
+SELECT msg_id
 FROM moved
-RETURNING msg_id
+WHERE (
+    SELECT pgmq._all_stored(
+        (parse_ident('pgmq.template_archive'))[2], (SELECT count(*) FROM stored), (SELECT count(*) FROM moved)
+    )
+)
 `
 
 type ArchiveParams struct {
@@ -31,8 +40,10 @@ type ArchiveParams struct {
 	LastReadAts []time.Time
 }
 
-// Archive moves the messages whose receipts still hold, and returns their ids.
+// Archive moves the messages whose receipts still hold, all of them or none, and
+// returns their ids.
 // The ids must be in order, each once.
+// A sub-select, so that it is asked once.
 func (q *Queries) Archive(ctx context.Context, db DBTX, arg ArchiveParams) ([]int64, error) {
 	rows, err := db.Query(ctx, archive, arg.MsgIDs, arg.ReadCts, arg.LastReadAts)
 	if err != nil {
@@ -53,7 +64,7 @@ func (q *Queries) Archive(ctx context.Context, db DBTX, arg ArchiveParams) ([]in
 	return items, nil
 }
 
-const archivePopped = `-- name: ArchivePopped :exec
+const archivePopped = `-- name: ArchivePopped :execrows
 INSERT INTO pgmq.template_archive (msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers)
 VALUES (
     $1::bigint,
@@ -77,8 +88,8 @@ type ArchivePoppedParams struct {
 }
 
 // ArchivePopped archives a message that Pop has removed from the queue.
-func (q *Queries) ArchivePopped(ctx context.Context, db DBTX, arg ArchivePoppedParams) error {
-	_, err := db.Exec(ctx, archivePopped,
+func (q *Queries) ArchivePopped(ctx context.Context, db DBTX, arg ArchivePoppedParams) (int64, error) {
+	result, err := db.Exec(ctx, archivePopped,
 		arg.MsgID,
 		arg.ReadCt,
 		arg.EnqueuedAt,
@@ -87,7 +98,10 @@ func (q *Queries) ArchivePopped(ctx context.Context, db DBTX, arg ArchivePoppedP
 		arg.Message,
 		arg.Headers,
 	)
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const delete = `-- name: Delete :many
@@ -132,25 +146,43 @@ func (q *Queries) Delete(ctx context.Context, db DBTX, arg DeleteParams) ([]int6
 }
 
 const existing = `-- name: Existing :many
-SELECT msg_id
-FROM pgmq.template_queue
-WHERE msg_id = ANY ($1::bigint[])
+SELECT
+    q.msg_id,
+    coalesce(
+        q.read_ct = ($1::integer[])[width_bucket(q.msg_id, $2::bigint[])]
+        AND q.last_read_at = ($3::timestamptz[])[width_bucket(q.msg_id, $2::bigint[])],
+        false
+    )::boolean AS held
+FROM pgmq.template_queue AS q
+WHERE q.msg_id = ANY ($2::bigint[])
 `
 
-// Existing returns those of the ids that are in the queue, hidden or not.
-func (q *Queries) Existing(ctx context.Context, db DBTX, msgIds []int64) ([]int64, error) {
-	rows, err := db.Query(ctx, existing, msgIds)
+type ExistingParams struct {
+	ReadCts     []int32
+	MsgIDs      []int64
+	LastReadAts []time.Time
+}
+
+type ExistingRow struct {
+	MsgID int64
+	Held  bool
+}
+
+// Existing returns those of the ids that are in the queue, hidden or not, and
+// whether their receipts hold. The ids must be in order, each once.
+func (q *Queries) Existing(ctx context.Context, db DBTX, arg ExistingParams) ([]ExistingRow, error) {
+	rows, err := db.Query(ctx, existing, arg.ReadCts, arg.MsgIDs, arg.LastReadAts)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []int64
+	var items []ExistingRow
 	for rows.Next() {
-		var msg_id int64
-		if err := rows.Scan(&msg_id); err != nil {
+		var i ExistingRow
+		if err := rows.Scan(&i.MsgID, &i.Held); err != nil {
 			return nil, err
 		}
-		items = append(items, msg_id)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

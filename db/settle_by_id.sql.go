@@ -16,14 +16,25 @@ WITH moved AS (
     DELETE FROM pgmq.template_queue
     WHERE msg_id = ANY ($1::bigint[])
     RETURNING msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers
+),
+stored AS (
+    INSERT INTO pgmq.template_archive (msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers)
+    SELECT msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers
+    FROM moved
+    RETURNING 1
 )
-INSERT INTO pgmq.template_archive (msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers)
-SELECT msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers
+SELECT msg_id
 FROM moved
-RETURNING msg_id
+WHERE (
+    SELECT pgmq._all_stored(
+        (parse_ident('pgmq.template_archive'))[2], (SELECT count(*) FROM stored), (SELECT count(*) FROM moved)
+    )
+)
 `
 
-// ArchiveID moves messages to the archive and returns the ids of those that existed.
+// ArchiveID moves messages to the archive, all of them or none, and returns the ids
+// of those that existed.
+// A sub-select, so that it is asked once.
 func (q *Queries) ArchiveID(ctx context.Context, db DBTX, msgIds []int64) ([]int64, error) {
 	rows, err := db.Query(ctx, archiveID, msgIds)
 	if err != nil {

@@ -14,15 +14,15 @@ var (
 )
 
 // tens multiplies by ten. It refuses a batch that holds a negative number.
-func tens(tries *int) func([]int) ([]int, error) {
-	return func(batch []int) ([]int, error) {
+func tens(tries *int) func([]int) ([]generics.Result[int], error) {
+	return func(batch []int) ([]generics.Result[int], error) {
 		*tries++
-		var outs []int
+		var outs []generics.Result[int]
 		for _, in := range batch {
 			if in < 0 {
 				return nil, errBad
 			}
-			outs = append(outs, 10*in)
+			outs = append(outs, generics.Result[int]{Value: 10 * in})
 		}
 		return outs, nil
 	}
@@ -65,7 +65,7 @@ func TestBisectFailsTheBadItemsAlone(t *testing.T) {
 func TestBisectDoesNotSplitOnOtherErrors(t *testing.T) {
 	t.Parallel()
 	tries := 0
-	got := generics.Bisect([]int{1, 2}, func([]int) ([]int, error) { tries++; return nil, errFatal }, isBad)
+	got := generics.Bisect([]int{1, 2}, func([]int) ([]generics.Result[int], error) { tries++; return nil, errFatal }, isBad)
 	if want := []generics.Result[int]{{Err: errFatal}, {Err: errFatal}}; !slices.Equal(got, want) || tries != 1 {
 		t.Errorf("%v in %d tries", got, tries)
 	}
@@ -76,5 +76,22 @@ func TestBisectDoesNotTryNothing(t *testing.T) {
 	tries := 0
 	if got := generics.Bisect(nil, tens(&tries), isBad); len(got) != 0 || tries != 0 {
 		t.Errorf("%v in %d tries", got, tries)
+	}
+}
+
+func TestAnItemWithoutAResultFailsAndNoOtherDoes(t *testing.T) {
+	t.Parallel()
+	for given := range 5 {
+		got := generics.Bisect([]int{1, 2, 3}, func([]int) ([]generics.Result[int], error) {
+			return make([]generics.Result[int], given), nil
+		}, isBad)
+		for i, r := range got {
+			if known := i < given; known != (r.Err == nil) || !known && !errors.Is(r.Err, generics.ErrOutcomeUnknown) {
+				t.Errorf("%d results: %v", given, got)
+			}
+		}
+		if len(got) != 3 {
+			t.Errorf("%d results: %v", given, got)
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 )
 
 // ErrOutcomeUnknown reports that a call may have taken effect or not: its item
@@ -20,7 +21,7 @@ type Result[Out any] struct {
 
 // Coalescer turns calls that come at the same time into batches. A single call
 // is flushed at once. While a flush is under way, further calls gather; when it
-// ends, the next flush takes them. So there is no timer, the size of a batch
+// ends, the next flush takes them. So there is no timer for a batch, its size
 // follows the load, and nothing runs while there are no calls.
 //
 // Set the exported fields before the first call and do not change them later. It
@@ -35,17 +36,28 @@ type Coalescer[In, Out any] struct {
 	Heaviest int
 	Weigh    func(In) int
 
+	// Alike reports whether a call may share a flush with another, by their
+	// contexts. Without it all may. A batch then ends before the first call that is
+	// not like its first one, so that the order of calls stays.
+	Alike func(a, b context.Context) bool
+
+	// A flush that takes longer than Patience no longer holds the next one back: it
+	// starts beside it, up to Beside of them at once. Without Patience there is one
+	// flush at a time, and the order of calls is that of the flushes.
+	Patience time.Duration
+	Beside   int
+
 	// Flush gets a batch of items in the order of their calls. It returns one
 	// Result for each item, in the same order. The call of an item without a Result
-	// fails with ErrOutcomeUnknown; a Result without an item is a panic. Calls of
-	// Flush do not overlap. The context has the values of the first caller's, and
-	// ends only when all the batch's callers have left, so that no caller can fail
-	// the others.
+	// fails with ErrOutcomeUnknown. The context has the values of the first
+	// caller's, and ends only when all the batch's callers have left, so that no
+	// caller can fail the others.
 	Flush func(ctx context.Context, batch []In) []Result[Out]
 
-	mu      sync.Mutex
-	waiting []*call[In, Out] // not in a flush yet, oldest first
-	busy    bool             // a goroutine runs run, or is about to
+	mu       sync.Mutex
+	waiting  []*call[In, Out] // not in a flush yet, oldest first
+	busy     bool             // the next flush is somebody's turn: it is about to start, or within its patience
+	underWay int              // flushes, also those beyond their patience
 }
 
 // call is one call of Do or Begin.
@@ -61,6 +73,8 @@ type call[In, Out any] struct {
 type flush struct {
 	callers int // the number of callers that wait for it
 	cancel  context.CancelFunc
+	overdue bool // beyond its patience: the turn is another's
+	ended   bool
 }
 
 // Do hands in to a flush, alone or with others, and returns its Result.
@@ -105,10 +119,17 @@ func (c *Coalescer[In, Out]) join(me *call[In, Out]) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.waiting = append(c.waiting, me)
-	if !c.busy {
-		c.busy = true
-		go c.run()
+	c.begin()
+}
+
+// begin starts the next flush if calls wait and it is nobody's turn. The caller
+// holds mu.
+func (c *Coalescer[In, Out]) begin() {
+	if c.busy || len(c.waiting) == 0 || c.underWay > 0 && c.underWay >= c.Beside {
+		return
 	}
+	c.busy = true
+	go c.run()
 }
 
 // leave withdraws a call whose context has ended. It reports whether the call
@@ -131,8 +152,8 @@ func (c *Coalescer[In, Out]) leave(me *call[In, Out]) (waiting bool) {
 // run flushes one batch of the waiting calls and wakes their callers, however
 // the flush ends. It starts itself again until no call waits.
 func (c *Coalescer[In, Out]) run() {
-	ctx, batch := c.take()
-	if len(batch) == 0 {
+	ctx, f, batch := c.take()
+	if f == nil {
 		return
 	}
 	items := make([]In, len(batch))
@@ -140,8 +161,11 @@ func (c *Coalescer[In, Out]) run() {
 		items[i] = call.in
 		call.result.Err = errNoReturn // stays if Flush does not return
 	}
+	if c.Patience > 0 {
+		defer time.AfterFunc(c.Patience, func() { c.pass(f) }).Stop()
+	}
 	defer func() {
-		batch[0].flush.cancel()
+		f.cancel()
 		last := len(batch) - 1
 		for _, call := range batch[:last] {
 			close(call.done)
@@ -150,24 +174,51 @@ func (c *Coalescer[In, Out]) run() {
 		// rest in FIFO order. So the next run comes after these callers, and takes
 		// the calls that they make at once. Callers in a loop then share every flush
 		// instead of splitting into two groups that alternate.
-		go c.run()
+		if c.end(f) {
+			go c.run()
+		}
 		close(batch[last].done)
 	}()
 	for i, result := range c.Flush(ctx, items) {
-		batch[i].result = result
+		if i < len(batch) {
+			batch[i].result = result
+		}
 	}
 }
 
-// take moves the oldest waiting calls into a flush. It returns none, and ends
-// run, when no call waits.
-func (c *Coalescer[In, Out]) take() (context.Context, []*call[In, Out]) {
+// pass gives the turn of a flush that is overdue to the next.
+func (c *Coalescer[In, Out]) pass(f *flush) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !f.ended {
+		f.overdue, c.busy = true, false
+		c.begin()
+	}
+}
+
+// end ends a flush, and reports whether it has the turn still.
+func (c *Coalescer[In, Out]) end(f *flush) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f.ended = true
+	c.underWay--
+	if f.overdue {
+		c.begin() // there may have been too many at once
+	}
+	return !f.overdue
+}
+
+// take moves the oldest waiting calls into a flush. It returns none, and gives the
+// turn up, when no call waits.
+func (c *Coalescer[In, Out]) take() (context.Context, *flush, []*call[In, Out]) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n := c.next()
 	if n == 0 {
 		c.busy = false
-		return nil, nil
+		return nil, nil, nil
 	}
+	c.underWay++
 	batch := slices.Clone(c.waiting[:n])
 	c.waiting = slices.Delete(c.waiting, 0, n)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(batch[0].ctx))
@@ -175,19 +226,19 @@ func (c *Coalescer[In, Out]) take() (context.Context, []*call[In, Out]) {
 	for _, call := range batch {
 		call.flush = f
 	}
-	return ctx, batch
+	return ctx, f, batch
 }
 
 // next returns how many of the waiting calls make the next batch. The caller
 // holds mu.
 func (c *Coalescer[In, Out]) next() int {
 	n := min(len(c.waiting), max(c.Most, 1))
-	if c.Weigh == nil {
-		return n
-	}
 	weight := 0
 	for i, call := range c.waiting[:n] {
-		if weight += c.Weigh(call.in); weight > c.Heaviest && i > 0 {
+		if c.Weigh != nil {
+			weight += c.Weigh(call.in)
+		}
+		if i > 0 && (weight > c.Heaviest || c.Alike != nil && !c.Alike(c.waiting[0].ctx, call.ctx)) {
 			return i
 		}
 	}

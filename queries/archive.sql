@@ -46,7 +46,8 @@ FROM (
 
 -- name: Replay :one
 -- Replay moves messages from the archive back to the queue, as new ones in the
--- order of their ids, and tells how many there were. Alone is as in Send.
+-- order of their ids, all or none, and tells how many there were. Alone is as in
+-- Send.
 WITH moved AS (
     DELETE FROM pgmq.template_archive
     WHERE msg_id = ANY (sqlc.arg('msg_ids')::bigint[])
@@ -59,13 +60,14 @@ sent AS (
     ORDER BY msg_id
     RETURNING msg_id
 )
--- Beside the count, which is known when all are in.
-SELECT (CASE
-    WHEN count(*) > 0 AND pgmq._notify_consumers((parse_ident('pgmq.template_queue'))[2], sqlc.arg('alone')::boolean) IS NOT NULL
-        THEN count(*)
-    ELSE 0
-END)::bigint AS replayed
-FROM sent;
+SELECT count(*)::bigint AS replayed
+FROM sent
+-- Asked of the whole, which is after the INSERT.
+HAVING pgmq._all_stored((parse_ident('pgmq.template_queue'))[2], count(*), (SELECT count(*) FROM moved))
+    AND (
+        count(*) = 0
+        OR pgmq._notify_consumers((parse_ident('pgmq.template_queue'))[2], sqlc.arg('alone')::boolean) IS NOT NULL
+    );
 
 -- name: PruneArchive :one
 -- PruneArchive removes up to n messages that were archived since and before these

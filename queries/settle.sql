@@ -13,7 +13,8 @@ WHERE q.msg_id = ANY (sqlc.arg('msg_ids')::bigint[])
 RETURNING q.msg_id;
 
 -- name: Archive :many
--- Archive moves the messages whose receipts still hold, and returns their ids.
+-- Archive moves the messages whose receipts still hold, all of them or none, and
+-- returns their ids.
 -- The ids must be in order, each once.
 WITH moved AS (
     DELETE FROM pgmq.template_queue AS q
@@ -21,11 +22,21 @@ WITH moved AS (
         AND q.read_ct = (sqlc.arg('read_cts')::integer[])[width_bucket(q.msg_id, sqlc.arg('msg_ids')::bigint[])]
         AND q.last_read_at = (sqlc.arg('last_read_ats')::timestamptz[])[width_bucket(q.msg_id, sqlc.arg('msg_ids')::bigint[])]
     RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers
+),
+stored AS (
+    INSERT INTO pgmq.template_archive (msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers)
+    SELECT msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers
+    FROM moved
+    RETURNING 1
 )
-INSERT INTO pgmq.template_archive (msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers)
-SELECT msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers
+SELECT msg_id
 FROM moved
-RETURNING msg_id;
+-- A sub-select, so that it is asked once.
+WHERE (
+    SELECT pgmq._all_stored(
+        (parse_ident('pgmq.template_archive'))[2], (SELECT count(*) FROM stored), (SELECT count(*) FROM moved)
+    )
+);
 
 -- name: SetVT :many
 -- SetVT hides the messages whose receipts still hold for another while, from
@@ -79,12 +90,19 @@ WHERE q.msg_id >= sqlc.arg('first')::bigint
 RETURNING q.msg_id, q.read_ct;
 
 -- name: Existing :many
--- Existing returns those of the ids that are in the queue, hidden or not.
-SELECT msg_id
-FROM pgmq.template_queue
-WHERE msg_id = ANY (sqlc.arg('msg_ids')::bigint[]);
+-- Existing returns those of the ids that are in the queue, hidden or not, and
+-- whether their receipts hold. The ids must be in order, each once.
+SELECT
+    q.msg_id,
+    coalesce(
+        q.read_ct = (sqlc.arg('read_cts')::integer[])[width_bucket(q.msg_id, sqlc.arg('msg_ids')::bigint[])]
+        AND q.last_read_at = (sqlc.arg('last_read_ats')::timestamptz[])[width_bucket(q.msg_id, sqlc.arg('msg_ids')::bigint[])],
+        false
+    )::boolean AS held
+FROM pgmq.template_queue AS q
+WHERE q.msg_id = ANY (sqlc.arg('msg_ids')::bigint[]);
 
--- name: ArchivePopped :exec
+-- name: ArchivePopped :execrows
 -- ArchivePopped archives a message that Pop has removed from the queue.
 INSERT INTO pgmq.template_archive (msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers)
 VALUES (

@@ -9,15 +9,17 @@ import (
 )
 
 // DeleteID removes messages by id, as PGMQ does, and returns the ids of those that
-// existed, in no order. It ignores receipts: it takes a message from any holder.
-// Errors: [ErrNoQueue] and what pgx returns.
+// existed, in no order; not those that a trigger or a policy of the table kept. It
+// ignores receipts: it takes a message from any holder. Errors: [ErrNoQueue] and what
+// pgx returns.
 func (q *Queue[T]) DeleteID(ctx context.Context, ids ...int64) ([]int64, error) {
 	return q.byID(ctx, OpDelete, ids, func(ctx context.Context) ([]int64, error) {
 		return table.Run(ctx, q.bound.Indexed, queries.DeleteID, ids)
 	})
 }
 
-// ArchiveID moves messages to the archive by id. Like DeleteID, it ignores receipts,
+// ArchiveID moves messages to the archive by id, all of them or, with an error that
+// matches [ErrNotStored], none. Like DeleteID, it ignores receipts,
 // returns the ids of those that existed, and has the same errors.
 func (q *Queue[T]) ArchiveID(ctx context.Context, ids ...int64) ([]int64, error) {
 	return q.byID(ctx, OpArchive, ids, func(ctx context.Context) ([]int64, error) {

@@ -15,17 +15,32 @@ type core struct {
 	bound        table.Bound
 	reader       *scan.Reader
 	sender       *sender // on a pool; nil on a connection or a transaction
+	perCaller    *bool   // SessionPerCaller; nil: what the pool looks like
 	observers    []Observer
 	interceptors []Interceptor
 }
 
 // on returns the core on a pool, a connection or a transaction.
 func (c core) on(bound table.Bound) core {
-	c.bound, c.sender = bound, nil
-	if _, ok := bound.Pool(); ok {
-		c.sender = newSender(bound.DB)
+	if pool, ok := bound.Pool(); ok {
+		if c.perCaller != nil {
+			bound.PerCaller = *c.perCaller
+		}
+		c.sender = newSender(bound, pool)
+	} else {
+		c.sender = nil
 	}
+	c.bound = bound
 	return c
+}
+
+// lowWater returns where reads start. What one caller sees says nothing about
+// another's messages where the session depends on the caller.
+func (c core) lowWater() *scan.Reader {
+	if c.bound.PerCaller {
+		return &scan.Reader{}
+	}
+	return c.reader
 }
 
 // fail says where err happened, and what it means.

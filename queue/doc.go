@@ -50,10 +50,10 @@
 // # Errors
 //
 // Every error names the queue and the operation. errors.Is finds [ErrNotFound],
-// [ErrLeaseLost], [ErrNoQueue], [ErrNoSchema], [ErrInvalidName], [ErrInvalidOption],
-// [ErrOutcomeUnknown] and [ErrGraceExpired]. errors.As finds [*EncodeError],
-// [*DecodeError], [*LeaseLostError], [*PanicError], [Failures], and a
-// [*pgconn.PgError] of the server.
+// [ErrLeaseLost], [ErrNotStored], [ErrNoQueue], [ErrNoSchema], [ErrInvalidName],
+// [ErrInvalidOption], [ErrOutcomeUnknown] and [ErrGraceExpired]. errors.As finds
+// [*EncodeError], [*NotStoredError], [*DecodeError], [*LeaseLostError], [*PanicError],
+// [Failures], and a [*pgconn.PgError] of the server.
 //
 // [*pgconn.PgError]: https://pkg.go.dev/github.com/jackc/pgx/v5/pgconn#PgError
 package queue

@@ -28,6 +28,9 @@ var (
 	ErrNoQueue = pgerr.ErrNoQueue
 	// ErrNoSchema is returned when this database was not migrated.
 	ErrNoSchema = pgerr.ErrNoSchema
+	// ErrNotStored is returned when a message is not there though nothing refused it: a
+	// trigger returned NULL, or a rule or a policy left it out. See [NotStoredError].
+	ErrNotStored = pgerr.ErrNotStored
 	// ErrInvalidName is returned for a name that no queue can have.
 	ErrInvalidName = table.ErrName
 	// ErrInvalidOption is returned for an option or argument that is out of its
@@ -71,6 +74,33 @@ func (e *EncodeError) Error() string {
 
 // Unwrap returns the reason.
 func (e *EncodeError) Unwrap() error { return e.Err }
+
+// NotStoredError names the messages that a trigger, a rule or a policy of the queue's
+// table left out, without an error of its own. It matches [ErrNotStored]. Of a send
+// nothing was sent; a batch can be sent again without those messages.
+type NotStoredError struct {
+	// Indexes are the places of those messages in the batch, from 0 and rising, up to
+	// 1,000 of them; 0 for Send. They are empty when the server did not say.
+	Indexes []int
+	// IDs are the messages that were to be settled, and are in the queue as before, in
+	// rising order.
+	IDs []int64
+	// Err is ErrNotStored or has it in its chain.
+	Err error
+}
+
+func (e *NotStoredError) Error() string {
+	switch {
+	case len(e.IDs) > 0:
+		return fmt.Sprintf("message(s) %s stay: %v", list(e.IDs), e.Err)
+	case len(e.Indexes) > 0:
+		return fmt.Sprintf("message(s) %s of the batch: %v", list(e.Indexes), e.Err)
+	}
+	return e.Err.Error()
+}
+
+// Unwrap returns the reason.
+func (e *NotStoredError) Unwrap() error { return e.Err }
 
 // DecodeError is a message that was read and whose body does not decode into T.
 type DecodeError struct {
@@ -169,7 +199,7 @@ func (e *LeaseLostError) Is(target error) bool {
 }
 
 // list names the first few ids.
-func list(ids []int64) string {
+func list[N int | int64](ids []N) string {
 	const most = 10
 	text := strings.Trim(fmt.Sprint(ids[:min(len(ids), most)]), "[]")
 	if len(ids) > most {

@@ -67,7 +67,7 @@ func (c core) popRows(ctx context.Context, n int32) (msgs []db.Message, unfetche
 	}
 	defer release()
 	alone := table.Alone(on)
-	err = c.reader.Read(int(n), func(first int64, n int) (int, time.Duration, error) {
+	err = c.lowWater().Read(int(n), func(first int64, n int) (int, time.Duration, error) {
 		rows, err := table.Run(ctx, c.bound.Table.Indexed(on), queries.Pop, db.PopParams{First: first, N: int32(n)})
 		if err != nil && alone && fetch.OfRow(err) {
 			popped, failed, err := c.popEach(ctx, on, first, int32(n))
@@ -128,9 +128,10 @@ func (c core) popEach(ctx context.Context, on table.Conn, first int64, n int32) 
 func (c core) archivePopped(ctx context.Context, row db.Message) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	err := table.Repeat(ctx, c.bound.DB, func() error {
-		return queries.ArchivePopped(ctx, c.bound.DB, db.ArchivePoppedParams(row))
-	})
+	n, err := table.Run(ctx, c.bound.DB, queries.ArchivePopped, db.ArchivePoppedParams(row))
+	if err == nil && n == 0 {
+		err = ErrNotStored
+	}
 	if err != nil {
 		return fmt.Errorf("and message %d could not be archived: %w", row.MsgID, err)
 	}

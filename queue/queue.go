@@ -32,11 +32,13 @@ type Queue[T any] struct {
 
 // New returns the queue of that name. It does not touch the database: on a queue
 // that was never created, the first call returns [ErrNoQueue]. The options are
-// [Observe] and [Intercept].
+// [Observe], [Intercept] and [SessionPerCaller].
 //
 // Make one Queue for a name and a pool, and share it. Concurrent Sends share
 // statements only through the same Queue, and so do Reads share what they know of
-// a long queue. Consumers share one listening connection for a pool in any case.
+// a long queue. Consumers share one listening connection for a pool in any case. Where
+// a session of the pool depends on its caller, they share none of this: see
+// [SessionPerCaller].
 //
 // A name has 1 to 47 characters and at most 61 bytes. It must not contain $, ;, ',
 // -- or NUL; capitals, spaces, quotes and Unicode are fine. Capitals do not count:

@@ -74,7 +74,8 @@ func (c core) readRows(ctx context.Context, n int32, vt time.Duration) (msgs []d
 	alone := table.Alone(on)
 	lasting := vt > 0 && alone // otherwise what was read may still become visible
 	var found []fetch.Row
-	err = c.reader.Read(int(n), func(first int64, n int) (int, time.Duration, error) {
+	reader := c.lowWater()
+	err = reader.Read(int(n), func(first int64, n int) (int, time.Duration, error) {
 		rows, apart, err := narrowed(alone, func(apart int32) ([]db.ReadRow, error) {
 			return table.Run(ctx, c.bound.Table.Indexed(on), queries.Read, db.ReadParams{VT: vt, First: first, N: int32(n), Apart: apart})
 		})
@@ -83,7 +84,7 @@ func (c core) readRows(ctx context.Context, n int32, vt time.Duration) (msgs []d
 		}
 		now := fetch.Read(rows, apart)
 		if lasting {
-			c.reader.Note(rows, len(now) < n)
+			reader.Note(rows, len(now) < n)
 		}
 		found = append(found, now...)
 		return len(now), scan.Took(rows[0].Took), nil

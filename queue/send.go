@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -18,13 +19,14 @@ import (
 //
 // On a pool, concurrent Sends share statements and commits: those that come while a
 // statement is under way go with the next, up to 1,000 messages or 16 MiB. Each
-// returns its own id or its own error, and a single Send does not wait. In a
-// transaction, on a connection, and from 8 KiB on, a message has a statement of its
-// own.
+// returns its own id or its own error, and a single Send does not wait. A statement
+// that waits for a lock or takes long holds up no other Send for more than about
+// 50 ms. In a transaction, on a connection, from 8 KiB on, and on a pool whose sessions
+// depend on the caller ([SessionPerCaller]), a message has a statement of its own.
 //
-// Errors: [*EncodeError] for a body or headers that cannot be stored,
-// [ErrInvalidOption], [ErrNoQueue], and what pgx returns. After an error from the
-// connection it is unknown whether the message was sent. After one from ctx it was
+// Errors: [*EncodeError] for a body or headers that cannot be stored, [*NotStoredError]
+// for a message that a trigger left out, [ErrInvalidOption], [ErrNoQueue], and what pgx
+// returns. After an error from the connection it is unknown whether the message was sent. After one from ctx it was
 // not, unless the error matches [ErrOutcomeUnknown] as well.
 func (q *Queue[T]) Send(ctx context.Context, body T, opts ...SendOption) (int64, error) {
 	id, err := q.interceptedSend(ctx, body, opts)
@@ -57,16 +59,26 @@ func (q *Queue[T]) send(ctx context.Context, body T, opts []SendOption, added ma
 		return 0, err
 	}
 	var id int64
-	if q.sender != nil && message.size() < aloneSize {
-		id, err = q.sender.Do(ctx, message)
-	} else {
+	err = errApart
+	if q.sender != nil && q.sender.lone != nil && message.size() < aloneSize {
+		id, err = q.sender.lone.Do(ctx, message)
+	}
+	if errors.Is(err, errApart) {
 		id, err = sendOne(ctx, q.bound.DB, table.Alone(q.bound.DB), message)
 		err = q.unsure(ctx, err)
 	}
-	if pgerr.Refused(err) {
-		return 0, &EncodeError{Err: err}
+	return id, notSent(err)
+}
+
+// notSent says that an error is about the one message that was sent.
+func notSent(err error) error {
+	switch {
+	case pgerr.Refused(err):
+		return &EncodeError{Err: err}
+	case pgerr.NotStored(err), errors.Is(err, ErrNotStored):
+		return &NotStoredError{Indexes: []int{0}, Err: pgerr.Explain(err)}
 	}
-	return id, err
+	return err
 }
 
 // outgoing encodes a message.

@@ -5,14 +5,15 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/pgmq-go/pgmq/generics"
 	"github.com/pgmq-go/pgmq/internal/intercept"
-	"github.com/pgmq-go/pgmq/internal/pgerr"
 )
 
 // SendAsync hands a message over and returns. The message is sent with others, as
 // by Send, in the order of the calls. When the id or the error is known, done is
 // called with it, from a goroutine of its own, unless done is nil; when it panics,
-// [EventPanicked] tells. Flush waits until all have ended.
+// [EventPanicked] tells. Flush waits until all have ended. As there is an order, a
+// message that waits for a lock holds up those behind it.
 //
 // Up to 10,000 messages or 64 MiB are under way; beyond that SendAsync waits for
 // room. It returns an error, and does not call done, when it cannot hand the message
@@ -100,16 +101,13 @@ func (q *Queue[T]) begin(ctx context.Context, body T, opts []SendOption, added m
 	if err := q.sender.stream.enter(ctx, message.size()); err != nil {
 		return nil, err
 	}
-	return &async{size: message.size(), wait: q.sender.Begin(ctx, message)}, nil
+	return &async{size: message.size(), wait: q.sender.stream.Begin(ctx, message)}, nil
 }
 
 // ended tells how the sending of a message ended.
 func (q *Queue[T]) ended(ctx context.Context, sent *async, id int64, err error, done func(id int64, err error)) {
-	if pgerr.Refused(err) {
-		err = &EncodeError{Err: err}
-	}
 	if err != nil {
-		id, err = 0, q.fail("send async", err)
+		id, err = 0, q.fail("send async", notSent(err))
 	}
 	defer q.sender.stream.leave(sent.size, err) // also after Goexit
 	if err == nil {
@@ -143,8 +141,11 @@ func (q *Queue[T]) Flush(ctx context.Context) error {
 	return first
 }
 
-// stream counts the messages that were handed to SendAsync and have not ended.
+// stream sends the messages that were handed to SendAsync, and counts those that have
+// not ended.
 type stream struct {
+	generics.Coalescer[outgoing, int64]
+
 	mu     sync.Mutex
 	n      int
 	bytes  int

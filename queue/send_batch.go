@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"github.com/pgmq-go/pgmq/db"
+	"github.com/pgmq-go/pgmq/generics"
 	"github.com/pgmq-go/pgmq/internal/pgerr"
 	"github.com/pgmq-go/pgmq/internal/table"
 )
@@ -17,7 +18,8 @@ var errBatchTooLarge = errors.New("the batch is over 512 MiB with it: send fewer
 // each message. No bodies are no message and no error.
 //
 // A batch may have any number of messages, with up to 512 MiB of JSON in all.
-// Errors are those of Send; an [*EncodeError] says which message it was.
+// Errors are those of Send; an [*EncodeError] says which message it was, and a
+// [*NotStoredError] which ones a trigger left out.
 func (q *Queue[T]) SendBatch(ctx context.Context, bodies []T, opts ...SendOption) ([]int64, error) {
 	return q.sendAll(ctx, "send batch", len(bodies), func(ctx context.Context, added map[string]any) ([]int64, error) {
 		return q.sendBatch(ctx, bodies, opts, added)
@@ -80,14 +82,14 @@ func (q *Queue[T]) sendBatch(ctx context.Context, bodies []T, opts []SendOption,
 		}
 		raws[i] = raw
 	}
-	ids, err := table.Run(ctx, q.bound.DB, queries.SendBatch, db.SendBatchParams{
+	row, err := table.Run(ctx, q.bound.DB, queries.SendBatch, db.SendBatchParams{
 		Alone:     table.Alone(q.bound.DB),
 		VisibleAt: o.at,
 		Delay:     o.delay,
 		Messages:  raws,
 		Headers:   headers,
 	})
-	return q.batchSent(ctx, ids, err)
+	return q.batchSent(ctx, placed(len(raws), row.Inputs, row.MsgIDs), err)
 }
 
 func (q *Queue[T]) sendMessages(ctx context.Context, msgs []Outgoing[T], added map[string]any) ([]int64, error) {
@@ -109,14 +111,28 @@ func (q *Queue[T]) sendMessages(ctx context.Context, msgs []Outgoing[T], added m
 		}
 		batch[i] = one
 	}
-	ids, err := sendMany(ctx, q.bound.DB, table.Alone(q.bound.DB), batch)
-	return q.batchSent(ctx, ids, err)
+	many := manyOf(batch)
+	many.Alone, many.Whole = table.Alone(q.bound.DB), true
+	sent, err := sendMany(ctx, q.bound.DB, many)
+	return q.batchSent(ctx, sent, err)
 }
 
 // batchSent returns the result of a statement that sent several messages.
-func (c core) batchSent(ctx context.Context, ids []int64, err error) ([]int64, error) {
-	if pgerr.Refused(err) {
+func (c core) batchSent(ctx context.Context, sent []generics.Result[int64], err error) ([]int64, error) {
+	switch {
+	case pgerr.Refused(err):
 		return nil, &EncodeError{Index: -1, Err: err}
+	case pgerr.NotStored(err):
+		return nil, &NotStoredError{Indexes: pgerr.LeftOut(err), Err: pgerr.Explain(err)}
+	case err != nil:
+		return nil, c.unsure(ctx, err)
 	}
-	return ids, c.unsure(ctx, err)
+	ids := make([]int64, len(sent))
+	for i, one := range sent {
+		if one.Err != nil {
+			return nil, one.Err // of a server that counts otherwise: it stored the others
+		}
+		ids[i] = one.Value
+	}
+	return ids, nil
 }

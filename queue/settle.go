@@ -2,6 +2,8 @@ package queue
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/pgmq-go/pgmq/db"
@@ -16,8 +18,10 @@ import (
 // It checks each message's receipt. A message that another reader has taken since,
 // or that is gone, stays as it is and is named by a [*LeaseLostError], which matches
 // [ErrLeaseLost]; the others are removed all the same. A lease that has ended is
-// still good while nobody else has read the message. Other errors are [ErrNoQueue]
-// and what pgx returns. No messages are no error.
+// still good while nobody else has read the message. A message that stays though its
+// receipt holds, because of a trigger or a policy of the table, is named by a
+// [*NotStoredError]. Other errors are [ErrNoQueue] and what pgx returns. No messages are
+// no error.
 func (q *Queue[T]) Delete(ctx context.Context, msgs ...*Message[T]) error {
 	return q.settle(ctx, OpDelete, msgs, func(ctx context.Context, r receipt.List) ([]int64, error) {
 		return table.Run(ctx, q.bound.Indexed, queries.Delete, db.DeleteParams(r))
@@ -25,7 +29,8 @@ func (q *Queue[T]) Delete(ctx context.Context, msgs ...*Message[T]) error {
 }
 
 // Archive moves messages that were read to the archive, where they keep their ids.
-// Like Delete, it checks each message's receipt and returns the same errors.
+// When the archive does not store one of them, all stay, and the error matches
+// [ErrNotStored]. Like Delete, it checks each message's receipt and returns the same errors.
 func (q *Queue[T]) Archive(ctx context.Context, msgs ...*Message[T]) error {
 	return q.settle(ctx, OpArchive, msgs, func(ctx context.Context, r receipt.List) ([]int64, error) {
 		return table.Run(ctx, q.bound.Indexed, queries.Archive, db.ArchiveParams(r))
@@ -106,7 +111,7 @@ func (q *Queue[T]) settle(
 			return err
 		}
 		if lost := receipt.Without(r.MsgIDs, held); len(lost) > 0 {
-			return q.leaseLost(ctx, lost, receipt.Without(unread, held))
+			return q.notSettled(ctx, lost, receipt.Without(unread, held), r)
 		}
 		return nil
 	})
@@ -116,12 +121,29 @@ func (q *Queue[T]) settle(
 	return nil
 }
 
-// leaseLost finds out which of the lost messages, of which some were never read, are
-// still in the queue.
-func (c core) leaseLost(ctx context.Context, lost, unread []int64) error {
-	there, err := table.Run(ctx, c.bound.Indexed, queries.Existing, lost)
+// notSettled finds out why messages, of which some were never read, were not settled:
+// they are gone, they were read again, or they are as they were.
+func (c core) notSettled(ctx context.Context, lost, unread []int64, r receipt.List) error {
+	rows, err := table.Run(ctx, c.bound.Indexed, queries.Existing, db.ExistingParams{MsgIDs: r.MsgIDs, ReadCts: r.ReadCts, LastReadAts: r.LastReadAts})
 	if err != nil {
 		return &LeaseLostError{IDs: lost, Unread: unread} // all that is known
 	}
-	return &LeaseLostError{IDs: lost, Gone: receipt.Without(lost, there), Unread: unread}
+	var there, kept []int64
+	for _, row := range rows {
+		there = append(there, row.MsgID)
+		if row.Held && slices.Contains(lost, row.MsgID) {
+			kept = append(kept, row.MsgID)
+		}
+	}
+	var errs []error
+	if len(kept) > 0 {
+		errs = append(errs, &NotStoredError{IDs: kept, Err: ErrNotStored})
+	}
+	if lost := receipt.Without(lost, kept); len(lost) > 0 {
+		errs = append(errs, &LeaseLostError{IDs: lost, Gone: receipt.Without(lost, there), Unread: unread})
+	}
+	if len(errs) == 1 {
+		return errs[0]
+	}
+	return errors.Join(errs...)
 }

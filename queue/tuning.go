@@ -1,10 +1,16 @@
 package queue
 
+import "time"
+
 const (
 	// maxFlush and maxFlushBytes bound the messages of one statement of Sends.
 	// Measured by: make bench ARGS="-cells a".
 	maxFlush      = 1000
 	maxFlushBytes = 16 << 20
+
+	// flushPatience is how long a shared statement of Sends waits for a lock, and holds
+	// back the next. It is many times what a commit takes.
+	flushPatience = 50 * time.Millisecond
 
 	// aloneSize is the size from which on a message has a statement of its own: its
 	// cost for the server is its bytes, for which several connections are faster.

@@ -70,6 +70,29 @@ COMMENT ON FUNCTION pgmq._notify_consumers IS
     'Notifies the subscribed consumers of a queue on the channel pgmq.wake, at commit. The payload is the queue''s table, such as q_orders. False when no consumer is subscribed, or when another transaction of one statement is about to notify. alone says that this statement is the whole transaction; others rely on its commit. By default that is so for a statement without parameters.';
 
 -- +goose StatementBegin
+CREATE OR REPLACE FUNCTION pgmq._all_stored(relation text, stored bigint, asked bigint, inputs integer[] DEFAULT NULL)
+RETURNS boolean
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF $2 = $3 THEN
+        RETURN true;
+    END IF;
+    RAISE EXCEPTION '% of % messages were not stored in pgmq.%', $3 - $2, $3, quote_ident($1) USING
+        ERRCODE = 'triggered_data_change_violation',
+        TABLE = $1,
+        DETAIL = CASE WHEN $4 IS NOT NULL OR $2 = 0 THEN 'Left out: ' || array_to_string(ARRAY(
+            SELECT generate_series(1, $3::integer) EXCEPT SELECT unnest($4) ORDER BY 1 LIMIT 1000
+        ), ', ') || '.' ELSE $2 || ' of them were let through.' END,
+        HINT = 'A trigger, a rule or a policy of that table left them out, so the statement did nothing. Have the trigger raise an exception of its own, or take one message at a time.';
+END;
+$$;
+-- +goose StatementEnd
+COMMENT ON FUNCTION pgmq._all_stored IS
+    'True when as many messages were stored as were asked for; else an exception with SQLSTATE 27000, which undoes the statement. inputs are those that were stored, counted from 1; NULL if that is not known.';
+
+-- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq._seconds_from_now(delay integer)
 RETURNS timestamptz
 LANGUAGE sql
@@ -250,25 +273,32 @@ SET enable_seqscan = off
 SET enable_bitmapscan = off
 SET seq_page_cost = 0
 AS $$
+DECLARE
+    a_table CONSTANT text := pgmq.format_table_name($1, 'a');
 BEGIN
     RETURN QUERY EXECUTE format(
         'WITH moved AS (
             DELETE FROM pgmq.%I
             WHERE msg_id = ANY ($1)
             RETURNING msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers
+        ),
+        stored AS (
+            INSERT INTO pgmq.%I (msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers)
+            SELECT msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers
+            FROM moved
+            RETURNING 1
         )
-        INSERT INTO pgmq.%I (msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers)
-        SELECT msg_id, read_ct, enqueued_at, last_read_at, vt, message, headers
+        SELECT msg_id
         FROM moved
-        RETURNING msg_id',
+        WHERE (SELECT pgmq._all_stored($2, (SELECT count(*) FROM stored), (SELECT count(*) FROM moved)))',
         pgmq.format_table_name($1, 'q'),
-        pgmq.format_table_name($1, 'a')
-    ) USING $2;
+        a_table
+    ) USING $2, a_table;
 END;
 $$;
 -- +goose StatementEnd
 COMMENT ON FUNCTION pgmq.archive(text, bigint[]) IS
-    'Moves messages to the archive and returns the ids of those that existed.';
+    'Moves messages to the archive, all of them or none, and returns the ids of those that existed.';
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq.archive(queue_name text, msg_id bigint)
@@ -371,5 +401,6 @@ DROP FUNCTION pgmq._poll(text, text, integer, integer, integer, integer, jsonb);
 DROP FUNCTION pgmq.pop(text, integer);
 DROP FUNCTION pgmq.read(text, integer, integer, jsonb);
 DROP FUNCTION pgmq._seconds_from_now(integer);
+DROP FUNCTION pgmq._all_stored(text, bigint, bigint, integer[]);
 DROP FUNCTION pgmq._notify_consumers(text, boolean);
 DROP FUNCTION pgmq._subscription_lock_key(text);

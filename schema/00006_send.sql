@@ -17,6 +17,9 @@ BEGIN
         'INSERT INTO pgmq.%I (vt, message, headers) VALUES ($1, $2, $3) RETURNING msg_id',
         q_table
     ) USING $4, $2, $3;
+    IF NOT FOUND THEN
+        PERFORM pgmq._all_stored(q_table, 0, 1);
+    END IF;
     -- For a delayed message, too: a consumer must know when it becomes visible.
     woken := pgmq._notify_consumers(q_table);
 END;
@@ -104,6 +107,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     q_table CONSTANT text := pgmq.format_table_name($1, 'q');
+    sent    bigint;
     woken   boolean;
 BEGIN
     -- ORDER BY: the ids are in the order of the array.
@@ -115,6 +119,10 @@ BEGIN
         RETURNING msg_id',
         q_table
     ) USING $4, $2, $3;
+    GET DIAGNOSTICS sent = ROW_COUNT;
+    IF sent <> cardinality($2) THEN
+        PERFORM pgmq._all_stored(q_table, sent, cardinality($2));
+    END IF;
     woken := pgmq._notify_consumers(q_table);
 END;
 $$;

@@ -57,11 +57,15 @@ BEGIN
             END || '
             FROM dead
             ORDER BY msg_id
+            RETURNING 1
         )
-        SELECT msg_id FROM moved ORDER BY msg_id',
+        SELECT msg_id
+        FROM moved
+        WHERE (SELECT pgmq._all_stored($6, (SELECT count(*) FROM written), (SELECT count(*) FROM moved)))
+        ORDER BY msg_id',
         pgmq.format_table_name($1, 'q'),
         target_table
-    ) USING $1, $3, $4, $5, $6;
+    ) USING $1, $3, $4, $5, $6, target_table;
     IF FOUND AND $2 IS NOT NULL THEN
         woken := pgmq._notify_consumers(target_table);
     END IF;
@@ -106,15 +110,19 @@ BEGIN
             SELECT statement_timestamp(), message, headers
             FROM moved
             ORDER BY msg_id
+            RETURNING 1
         )
-        SELECT msg_id FROM moved ORDER BY msg_id',
+        SELECT msg_id
+        FROM moved
+        WHERE (SELECT pgmq._all_stored($6, (SELECT count(*) FROM redriven), (SELECT count(*) FROM moved)))
+        ORDER BY msg_id',
         pgmq.format_table_name($1, 'q'),
         target_table,
         CASE WHEN $4 IS NOT NULL THEN 'AND msg_id = ANY ($2)' END,
         CASE WHEN $5 IS NOT NULL THEN 'AND message @> $3' END,
         CASE WHEN $6 IS NOT NULL THEN 'AND headers #>> ''{x-pgmq-dead-letter, reason}'' = $4' END,
         CASE WHEN $7 IS NOT NULL THEN 'AND enqueued_at <= $5' END
-    ) USING $3, $4, $5, $6, $7;
+    ) USING $3, $4, $5, $6, $7, target_table;
     IF FOUND THEN
         woken := pgmq._notify_consumers(target_table);
     END IF;

@@ -102,7 +102,7 @@ func (w *deadLetters) next() []*Delivery {
 
 // recordOnce records dead letters, without repeating. All consumers of a pool share
 // one connection for this.
-func (w *deadLetters) recordOnce(to Disposition, dead []*Delivery) (held []bool, err error) {
+func (w *deadLetters) recordOnce(to Disposition, dead []*Delivery) (held []generics.Result[bool], err error) {
 	ctx, cancel := context.WithTimeout(w.life, statementTimeout)
 	defer cancel()
 	defer w.awaitPool(ctx, "the writer of dead letters")()

@@ -34,6 +34,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/pgmq-go/pgmq/db"
 	"github.com/pgmq-go/pgmq/generics"
 	"github.com/pgmq-go/pgmq/internal/guard"
 	"github.com/pgmq-go/pgmq/internal/option"
@@ -142,7 +143,11 @@ func (e *Engine) open(ctx context.Context) (end func(), err error) {
 		endLife()
 		return nil, err
 	}
-	e.listener = wake.For(e.pool)
+	var caller context.Context
+	if e.queue.PerCaller {
+		caller = ctx
+	}
+	e.listener = wake.For(e.pool, caller)
 	var keepers sync.WaitGroup
 	keepers.Go(func() { e.heartbeat.run(life) })
 	keepers.Go(func() { e.heartbeat.expire(life) })
@@ -176,7 +181,7 @@ func (e *Engine) check(ctx context.Context) error {
 			return option.Invalid("DeadLetterTo is the queue itself")
 		}
 	}
-	_, err = table.Run(ctx, e.queue.DB, queries.Existing, nil)
+	_, err = table.Run(ctx, e.queue.DB, queries.Existing, db.ExistingParams{})
 	return err
 }
 

@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/pgmq-go/pgmq/db"
+	"github.com/pgmq-go/pgmq/generics"
 	"github.com/pgmq-go/pgmq/internal/pgerr"
 	"github.com/pgmq-go/pgmq/internal/receipt"
 	"github.com/pgmq-go/pgmq/internal/table"
@@ -50,7 +52,7 @@ func (s *shared) record(ctx context.Context, on table.Conn, to Disposition, deli
 }
 
 // attempt records deliveries once, and returns for each whether its receipt held.
-func (s *shared) attempt(ctx context.Context, on table.Conn, to Disposition, deliveries []*Delivery) (held []bool, err error) {
+func (s *shared) attempt(ctx context.Context, on table.Conn, to Disposition, deliveries []*Delivery) (held []generics.Result[bool], err error) {
 	ids, err := s.record(ctx, on, to, deliveries)
 	if err != nil {
 		return nil, err
@@ -66,13 +68,35 @@ func (s *shared) attempt(ctx context.Context, on table.Conn, to Disposition, del
 			latest[d.Row.MsgID] = d
 		}
 	}
-	held = make([]bool, len(deliveries))
+	kept := s.keptThough(ctx, on, deliveries, recorded)
+	held = make([]generics.Result[bool], len(deliveries))
 	for i, d := range deliveries {
 		// While the lease lasts nobody else can have settled the message: if it is
 		// gone, an earlier attempt worked whose answer was lost.
-		held[i] = recorded[d.Row.MsgID] && latest[d.Row.MsgID] == d || d.attempted && !s.leases.over(d)
+		if held[i].Value = recorded[d.Row.MsgID] && latest[d.Row.MsgID] == d || d.attempted && !s.leases.over(d); !held[i].Value && kept[d.Row.MsgID] {
+			held[i].Err = pgerr.ErrNotStored
+		}
 	}
 	return held, nil
+}
+
+// keptThough returns the messages that were not recorded though their receipts hold: a
+// trigger, a rule or a policy left them as they are.
+func (s *shared) keptThough(ctx context.Context, on table.Conn, deliveries []*Delivery, recorded map[int64]bool) map[int64]bool {
+	left := slices.DeleteFunc(slices.Clone(deliveries), func(d *Delivery) bool { return recorded[d.Row.MsgID] })
+	if len(left) == 0 {
+		return nil
+	}
+	_, r := receipt.Sorted(left, (*Delivery).receipt)
+	rows, err := queries.Existing(ctx, s.queue.Table.Indexed(on), db.ExistingParams{MsgIDs: r.MsgIDs, ReadCts: r.ReadCts, LastReadAts: r.LastReadAts})
+	if err != nil {
+		return nil // only the reason is not known
+	}
+	kept := map[int64]bool{}
+	for _, row := range rows {
+		kept[row.MsgID] = row.Held
+	}
+	return kept
 }
 
 // attempted notes an attempt that failed and may have worked.

@@ -55,7 +55,7 @@ func (s *settler) settle(batches []batch) {
 }
 
 // recordAll records deliveries of one disposition, through outages.
-func (s *settler) recordAll(to Disposition, deliveries []*Delivery) (held []bool, err error) {
+func (s *settler) recordAll(to Disposition, deliveries []*Delivery) (held []generics.Result[bool], err error) {
 	s.heartbeat.wait()
 	err = s.persist(s.life, func(ctx context.Context) error {
 		err := s.onAnyConn(ctx, func(ctx context.Context, on table.Conn) (err error) {
@@ -76,14 +76,14 @@ func divisible(err error) bool { return pgerr.Divisible(err) || pgerr.Damaged(er
 // settleEach records deliveries with one statement for each disposition, and notes
 // the result of each delivery. One that makes the statement fail is found by
 // bisection, and fails alone.
-func settleEach(deliveries []*Delivery, record func(Disposition, []*Delivery) (held []bool, err error)) {
+func settleEach(deliveries []*Delivery, record func(Disposition, []*Delivery) (held []generics.Result[bool], err error)) {
 	byDisposition := map[Disposition][]*Delivery{}
 	for _, d := range deliveries {
 		byDisposition[d.disposition] = append(byDisposition[d.disposition], d)
 	}
 	delete(byDisposition, None)
 	for to, same := range byDisposition {
-		results := generics.Bisect(same, func(part []*Delivery) ([]bool, error) { return record(to, part) }, divisible)
+		results := generics.Bisect(same, func(part []*Delivery) ([]generics.Result[bool], error) { return record(to, part) }, divisible)
 		for i, d := range same {
 			d.settled, d.unsettled = results[i].Value, results[i].Err
 		}

@@ -34,10 +34,19 @@ func (s Sender[B]) Deliver(ctx context.Context, batch []Item[B]) error {
 	}
 	ids, err := s.Send(ctx, bodies)
 	var bad *queue.EncodeError
+	var out *queue.NotStoredError
 	switch {
 	case err == nil:
 		s.Sent(batch, ids)
 		return nil
+	case errors.As(err, &out) && len(out.Indexes) > 0:
+		for _, i := range out.Indexes {
+			s.LeftOut(batch[i].Number, queue.ErrNotStored)
+		}
+		for _, i := range slices.Backward(out.Indexes) {
+			batch = slices.Delete(batch, i, i+1)
+		}
+		return s.Deliver(ctx, batch)
 	case !errors.As(err, &bad):
 		return err
 	case bad.Index >= 0:

@@ -5,6 +5,7 @@ package pgerr
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -16,9 +17,16 @@ var (
 	ErrNoSchema = errors.New(`schema pgmq is not installed: run "pgmq migrate up" or schema.Migrate`)
 )
 
-// Explain puts ErrNoQueue or ErrNoSchema in front of an error that means it. Other
-// errors stay as they are.
+// ErrNotStored is what a row means that no error refused, and that is not there all
+// the same.
+var ErrNotStored = errors.New("not stored: a trigger, a rule or a policy of the table left it out")
+
+// Explain puts ErrNoQueue, ErrNoSchema or ErrNotStored in front of an error that means
+// it. Other errors stay as they are.
 func Explain(err error) error {
+	if NotStored(err) && !errors.Is(err, ErrNotStored) {
+		return fmt.Errorf("%w: %w", ErrNotStored, err)
+	}
 	switch code(err) {
 	case "42P01": // undefined_table
 		return fmt.Errorf(`%w: create it with admin.Create or "pgmq queue create": %w`, ErrNoQueue, err)
@@ -30,6 +38,38 @@ func Explain(err error) error {
 
 // NoTable reports whether a table is missing.
 func NoTable(err error) bool { return code(err) == "42P01" }
+
+// NotStored reports whether a statement did nothing because a row would have been
+// left out: pgmq._all_stored found it, or there is a rule that Postgres cannot combine
+// with our statements.
+func NotStored(err error) bool {
+	var pg *pgconn.PgError
+	switch code(err) {
+	case "27000": // triggered_data_change_violation
+		return true
+	case "0A000": // feature_not_supported
+		return errors.As(err, &pg) && pg.Routine == "RewriteQuery"
+	}
+	return false
+}
+
+// LeftOut returns the inputs that an error of pgmq._all_stored names, from 0.
+func LeftOut(err error) (inputs []int) {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return nil
+	}
+	list, ok := strings.CutPrefix(strings.TrimSuffix(pg.Detail, "."), "Left out: ")
+	if !ok {
+		return nil
+	}
+	for one := range strings.SplitSeq(list, ", ") {
+		if n, err := strconv.Atoi(one); err == nil {
+			inputs = append(inputs, n-1)
+		}
+	}
+	return inputs
+}
 
 // Forbidden reports whether this role lacks a privilege.
 func Forbidden(err error) bool { return code(err) == "42501" }
@@ -59,6 +99,32 @@ func GaveWay(err error) bool {
 // Damaged reports whether the server could not make sense of what it has stored.
 func Damaged(err error) bool { return strings.HasPrefix(code(err), "XX") }
 
+// Attributable reports whether one row of several may be at fault in any way: also by
+// an error that a trigger raises under a code of its own. Only what every statement
+// would meet is nobody's.
+func Attributable(err error) bool {
+	switch class(err) {
+	case "", "08", "25", "26", "28", "3D", "3F", "53", "57", "58":
+		return false
+	}
+	switch code(err) {
+	case "42P01", "42883", "42P05":
+		return false
+	}
+	return true
+}
+
+// Contended reports whether a statement gave way: to a lock, to another transaction,
+// or to the time that it was allowed.
+func Contended(err error) bool {
+	switch code(err) {
+	case "55P03", // lock_not_available
+		"57014": // query_canceled
+		return true
+	}
+	return class(err) == "40" // transaction rollback
+}
+
 // Permanent reports whether the next attempt will meet the same error, whatever it
 // sends.
 func Permanent(err error) bool {
@@ -84,6 +150,13 @@ func of(err error) kind {
 		return kindOf(pg)
 	}
 	return ofServer
+}
+
+// class returns the first two characters of a statement's SQLSTATE; "" for any other
+// error.
+func class(err error) string {
+	c := code(err)
+	return c[:min(len(c), 2)]
 }
 
 // code returns the SQLSTATE of a statement's error; "" for any other error.

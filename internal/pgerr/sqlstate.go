@@ -30,6 +30,7 @@ const (
 var kinds = map[string]kind{
 	"21": ofRow,   // cardinality violation: a trigger's or a policy's subquery
 	"23": ofRow,   // integrity constraint violation
+	"27": ofRow,   // triggered data change violation: a row was left out
 	"28": ofNames, // invalid authorization
 	"3D": ofNames, // no such database
 	"3F": ofNames, // no such schema

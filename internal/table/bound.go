@@ -42,6 +42,9 @@ type Bound struct {
 	DB      db.DBTX // runs generated queries on it, against the queue's own tables
 	Indexed db.DBTX // the same for queries that find messages: see Table.Indexed
 	Printed db.DBTX // the same for other queries that depend on a style: see Table.Printed
+	// PerCaller says that what a session may see and do can depend on the ctx of
+	// who uses it.
+	PerCaller bool
 }
 
 // Open returns the named queue on conn, without touching the database.
@@ -59,7 +62,27 @@ func Open(conn Conn, name string) (Bound, error) {
 // On returns the same queue on another pool, connection or transaction.
 func (b Bound) On(conn Conn) Bound {
 	b.Conn, b.DB, b.Indexed, b.Printed = conn, b.Table.Bind(conn), b.Table.Indexed(conn), b.Table.Printed(conn)
+	b.PerCaller = perCaller(conn)
 	return b
+}
+
+// perCaller reports whether a pool may give its sessions the identity of the caller:
+// by a hook that gets the caller's ctx, or in the methods of a type that embeds the
+// pool.
+func perCaller(conn Conn) bool {
+	pool, ok := conn.(Pool)
+	if !ok {
+		return false
+	}
+	plain, ok := pool.(*pgxpool.Pool)
+	if !ok {
+		return true
+	}
+	if plain == nil {
+		return false
+	}
+	config := plain.Config()
+	return config.PrepareConn != nil || config.BeforeAcquire != nil
 }
 
 // Pool returns what the queue is on, if that is a pool.

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/generics"
 	"github.com/pgmq-go/pgmq/internal/table"
@@ -43,6 +44,9 @@ func connect(ctx context.Context, pool table.Pool) (*pgx.Conn, error) {
 		err = config.AfterConnect(ctx, conn)
 	}
 	if err == nil {
+		err = prepare(ctx, config, conn)
+	}
+	if err == nil {
 		err = listen(ctx, conn, pool)
 	}
 	if err != nil {
@@ -62,6 +66,22 @@ func check(ctx context.Context, conn *pgx.Conn) error {
 	err := conn.QueryRow(ctx, "SELECT current_setting('transaction_read_only')::boolean").Scan(&readOnly)
 	if err == nil && readOnly {
 		err = errReadOnly
+	}
+	return err
+}
+
+// prepare runs the hook by which a pool prepares a connection for who acquires it.
+func prepare(ctx context.Context, config *pgxpool.Config, conn *pgx.Conn) error {
+	usable := true
+	var err error
+	switch {
+	case config.PrepareConn != nil:
+		usable, err = config.PrepareConn(ctx, conn)
+	case config.BeforeAcquire != nil:
+		usable = config.BeforeAcquire(ctx, conn)
+	}
+	if err == nil && !usable {
+		err = errors.New("the pool's hook refused the listening connection")
 	}
 	return err
 }

@@ -1,7 +1,7 @@
 // Package wake lets the consumers of a pool sleep until a sender notifies them.
 //
 // All consumers of a pool share one [Listener]: a connection beside the pool that
-// runs LISTEN. While a consumer waits for a queue, that connection holds a shared
+// runs LISTEN. Where a session depends on its caller, only those of one ctx do. While a consumer waits for a queue, that connection holds a shared
 // advisory lock of the queue, a [Subscription]. Senders look at the lock and call
 // NOTIFY only when it is held. The lock ends with the connection, so nothing stays
 // behind when the process dies. docs/inside.md has the protocol step by step.
@@ -10,6 +10,7 @@ package wake
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -33,9 +34,9 @@ var ErrNotListening = errors.New("there is no listening connection")
 // queries are the generated queries; they carry no state.
 var queries = db.New()
 
-// Listener is the listening connection of a pool, with all that the consumers of
-// the pool share. It exists from the first For to the last Release.
+// Listener is the listening connection of a pool, with all that its users share. It exists from the first For to the last Release.
 type Listener struct {
+	use    use
 	pool   table.Pool
 	wakers generics.Wakers[string] // by table; one notification wakes one consumer
 
@@ -72,17 +73,30 @@ type call struct {
 // listeners are those in use. They are package state, so that any number of
 // consumers of a pool share one connection; empty while nobody consumes.
 var listeners = struct {
-	mu     sync.Mutex
-	byPool map[table.Pool]*Listener
-}{byPool: map[table.Pool]*Listener{}}
+	mu    sync.Mutex
+	byUse map[use]*Listener
+}{byUse: map[use]*Listener{}}
 
-// For returns the listener of a pool. The caller calls Release.
-func For(pool table.Pool) *Listener {
+// use is what the users of a listener have in common: the pool and, where a session
+// depends on the caller, the ctx.
+type use struct {
+	pool   table.Pool
+	caller context.Context //nolint:containedctx // it is compared
+}
+
+// For returns the listener of a pool; with a ctx that of the callers with the same
+// ctx, whose connection is made theirs by the pool's hooks. The caller calls Release.
+func For(pool table.Pool, caller context.Context) *Listener {
+	if caller != nil && !reflect.ValueOf(caller).Comparable() {
+		caller = &struct{ context.Context }{caller} // equal to nothing else
+	}
+	u := use{pool, caller}
 	listeners.mu.Lock()
 	defer listeners.mu.Unlock()
-	l := listeners.byPool[pool]
+	l := listeners.byUse[u]
 	if l == nil {
 		l = &Listener{
+			use:           u,
 			pool:          pool,
 			statements:    make(Limiter, statementSlots),
 			DeadLetters:   make(Limiter, 1),
@@ -90,9 +104,12 @@ func For(pool table.Pool) *Listener {
 			done:          make(chan struct{}),
 			subscriptions: map[string]*Subscription{},
 		}
-		var ctx context.Context
-		ctx, l.stop = context.WithCancel(context.Background())
-		listeners.byPool[pool] = l
+		ctx := context.Background()
+		if caller != nil {
+			ctx = context.WithoutCancel(caller)
+		}
+		ctx, l.stop = context.WithCancel(ctx)
+		listeners.byUse[u] = l
 		go l.run(ctx)
 	}
 	l.users++
@@ -106,7 +123,7 @@ func (l *Listener) Release() {
 	l.users--
 	last := l.users == 0
 	if last {
-		delete(listeners.byPool, l.pool)
+		delete(listeners.byUse, l.use)
 	}
 	listeners.mu.Unlock()
 	if last {

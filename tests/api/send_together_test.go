@@ -158,7 +158,9 @@ func TestABadMessageAmongOthersFailsAlone(t *testing.T) {
 
 func TestACancelledSendLearnsWhetherItsOutcomeIsKnownAndFailsNoOther(t *testing.T) {
 	check.Parallel(t)
-	q := pgtest.Queue[check.Order](t)
+	direct := pgtest.Queue[check.Order](t)
+	// One connection: no statement runs beside another.
+	q := check.Open[check.Order](t, check.NewPool(t, func(c *pgxpool.Config) { c.MaxConns = 1 }), direct.Name())
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `ALTER TABLE {Q} ADD CHECK (pg_sleep(2)::text = '')`)) // for each row
 	cancelled, cancel := context.WithCancel(t.Context())
 	first := sending(t.Context(), q, check.Order{ID: 1}) // goes alone
