@@ -6,6 +6,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/db"
 	"github.com/pgmq-go/pgmq/internal/receipt"
+	"github.com/pgmq-go/pgmq/internal/table"
 )
 
 // Message is a message that was read.
@@ -24,8 +25,8 @@ type Message[T any] struct {
 	// Reads counts the deliveries so far, this one included.
 	Reads int
 	// EnqueuedAt is when the sending transaction began, by the server's clock. Where
-	// another client stored an infinite time, here and in VisibleAt, it is the first
-	// or the last that Postgres knows: in 4714 BC or at the end of the year 294276.
+	// another client stored an infinite time, here and in VisibleAt, it is [FirstTime]
+	// or [LastTime].
 	EnqueuedAt time.Time
 	// VisibleAt is the end of the lease, by the server's clock, as the read set it.
 	// SetVT updates it. A consumer extends leases without updating it: the context
@@ -35,6 +36,14 @@ type Message[T any] struct {
 	receipt    receipt.Receipt
 	rawHeaders json.RawMessage
 }
+
+// FirstTime and LastTime stand for the times -infinity and infinity of Postgres, which
+// Go's times do not have. They are the first and the last time that Postgres knows: in
+// 4714 BC, and at the end of the year 294276.
+var (
+	FirstTime = table.FirstTime
+	LastTime  = table.LastTime
+)
 
 // RawHeaders returns the headers as they are stored, whatever kind of JSON they
 // are; nil when there are none.

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/pgmq-go/pgmq/internal/table"
 	"github.com/pgmq-go/pgmq/queue"
 )
 
@@ -46,9 +45,9 @@ type stamp time.Time
 // String writes it for people, and infinite ones as Postgres does.
 func (s stamp) String() string {
 	switch t := time.Time(s); {
-	case t.Equal(table.LastTime):
+	case t.Equal(queue.LastTime):
 		return "infinity"
-	case t.Equal(table.FirstTime):
+	case t.Equal(queue.FirstTime):
 		return "-infinity"
 	default:
 		return timeText(t)

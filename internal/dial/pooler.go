@@ -53,7 +53,7 @@ func PoolerOf(ctx context.Context, pool *pgxpool.Pool) (Pooler, error) {
 		}
 		switch same, err := backend(ctx, other); {
 		case err != nil:
-			return ByConnection, nil //nolint:nilerr // as far as is known
+			return ByConnection, nil // as far as is known
 		case same == session:
 			return ByTransaction, nil
 		}

@@ -147,7 +147,7 @@ func (e *Engine) open(ctx context.Context) (end func(), err error) {
 	if e.queue.PerCaller {
 		caller = ctx
 	}
-	e.listener = wake.For(e.pool, caller)
+	e.listener = wake.For(caller, e.pool)
 	var keepers sync.WaitGroup
 	keepers.Go(func() { e.heartbeat.run(life) })
 	keepers.Go(func() { e.heartbeat.expire(life) })

@@ -88,7 +88,7 @@ func (s *shared) keptThough(ctx context.Context, on table.Conn, deliveries []*De
 		return nil
 	}
 	_, r := receipt.Sorted(left, (*Delivery).receipt)
-	rows, err := queries.Existing(ctx, s.queue.Table.Indexed(on), db.ExistingParams{MsgIDs: r.MsgIDs, ReadCts: r.ReadCts, LastReadAts: r.LastReadAts})
+	rows, err := table.Run(ctx, s.queue.Table.Indexed(on), queries.Existing, db.ExistingParams{MsgIDs: r.MsgIDs, ReadCts: r.ReadCts, LastReadAts: r.LastReadAts})
 	if err != nil {
 		return nil // only the reason is not known
 	}

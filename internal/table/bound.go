@@ -82,7 +82,7 @@ func perCaller(conn Conn) bool {
 		return false
 	}
 	config := plain.Config()
-	return config.PrepareConn != nil || config.BeforeAcquire != nil
+	return config.PrepareConn != nil || config.BeforeAcquire != nil //nolint:staticcheck // applications still set it
 }
 
 // Pool returns what the queue is on, if that is a pool.

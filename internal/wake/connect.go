@@ -77,8 +77,8 @@ func prepare(ctx context.Context, config *pgxpool.Config, conn *pgx.Conn) error 
 	switch {
 	case config.PrepareConn != nil:
 		usable, err = config.PrepareConn(ctx, conn)
-	case config.BeforeAcquire != nil:
-		usable = config.BeforeAcquire(ctx, conn)
+	case config.BeforeAcquire != nil: //nolint:staticcheck // applications still set it
+		usable = config.BeforeAcquire(ctx, conn) //nolint:staticcheck // the same
 	}
 	if err == nil && !usable {
 		err = errors.New("the pool's hook refused the listening connection")

@@ -86,7 +86,7 @@ type use struct {
 
 // For returns the listener of a pool; with a ctx that of the callers with the same
 // ctx, whose connection is made theirs by the pool's hooks. The caller calls Release.
-func For(pool table.Pool, caller context.Context) *Listener {
+func For(caller context.Context, pool table.Pool) *Listener {
 	if caller != nil && !reflect.ValueOf(caller).Comparable() {
 		caller = &struct{ context.Context }{caller} // equal to nothing else
 	}

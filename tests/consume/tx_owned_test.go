@@ -134,7 +134,7 @@ func TestAHandlerThatSwallowsAnErrorHasFailed(t *testing.T) {
 		"it is aborted": func(ctx context.Context, tx pgx.Tx) error { _, _ = tx.Exec(ctx, `SELECT 1/0`); return nil },
 		"it is closed":  func(ctx context.Context, tx pgx.Tx) error { return tx.Conn().Close(ctx) },
 		"it is busy": func(ctx context.Context, tx pgx.Tx) error {
-			_, err := tx.Query(ctx, `SELECT generate_series(1, 100000)`) //nolint:sqlclosecheck,rowserrcheck // that is the case
+			_, err := tx.Query(ctx, `SELECT generate_series(1, 100000)`) //nolint:sqlclosecheck // that is the case
 			return err
 		},
 	} {
