@@ -89,6 +89,9 @@ type Event struct {
 	ID    int64     `json:"id,omitempty"`
 	Reads int       `json:"reads,omitempty"`
 	Lease time.Time `json:"lease,omitzero"`
+	// Spread is by how much the lease may have begun before: a consumer's leases are
+	// a little longer than its VT.
+	Spread time.Duration `json:"spread,omitempty"`
 	// Until is when the lease ends, by the server's clock.
 	Until time.Time `json:"until,omitzero"`
 	// VT is for how long the message was asked to be hidden, in nanoseconds.

@@ -31,7 +31,7 @@ func (c *checker) checkLeases(m *message) {
 func held(delivery *Event, m *message) time.Time {
 	until := delivery.Until
 	earliest := func(vt time.Duration) { // it changed at an unknown time within the lease
-		if at := delivery.Lease.Add(vt); at.Before(until) {
+		if at := delivery.Lease.Add(vt - delivery.Spread); at.Before(until) {
 			until = at
 		}
 	}

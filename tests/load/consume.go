@@ -71,7 +71,7 @@ var errPlanned = errors.New("the handler fails, as planned")
 func (k *consumer) work(ctx context.Context, m *queue.Message[Task], how string, effect func() error) (err error) {
 	e := history.Event{
 		Op: history.Deliver, Queue: k.queue, ID: m.ID, Reads: m.Reads, Key: m.Body.Key, How: how,
-		Lease: m.VisibleAt.Add(-k.VT), Until: m.VisibleAt, VT: k.VT,
+		Lease: m.VisibleAt.Add(-k.VT), Until: m.VisibleAt, VT: k.VT, Spread: k.VT / 20,
 	}
 	if k.queue == Poison {
 		e.Max = MaxReads

@@ -112,7 +112,8 @@ func (m *model) there(ids []int64) []int64 {
 func (m *model) held(of []delivery) []int64 {
 	var held []int64
 	for _, d := range of {
-		if d.lease > 0 && m.queue[d.id].lease == d.lease {
+		latest := !slices.ContainsFunc(of, func(other delivery) bool { return other.id == d.id && other.reads > d.reads })
+		if latest && d.lease > 0 && m.queue[d.id].lease == d.lease {
 			held = append(held, d.id)
 		}
 	}
