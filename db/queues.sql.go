@@ -106,7 +106,7 @@ func (q *Queries) Lock(ctx context.Context, db DBTX) error {
 }
 
 const lower = `-- name: Lower :one
-SELECT lower($1::text)::text AS name
+SELECT pg_catalog.lower($1::text)::text AS name
 `
 
 // Lower folds the capitals of a name as this database does: its locale decides.

@@ -105,9 +105,7 @@ WITH taken AS (
         LIMIT $4::integer
         FOR UPDATE SKIP LOCKED
     ))
-    RETURNING
-        q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers,
-        coalesce(pg_column_size(q.message), 0) + coalesce(pg_column_size(q.headers), 0) AS stored
+    RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers
 )
 SELECT
     (t.msg_id IS NOT NULL)::boolean AS found,
@@ -116,9 +114,9 @@ SELECT
     coalesce(t.enqueued_at, statement_timestamp())::timestamptz AS enqueued_at,
     coalesce(t.last_read_at, statement_timestamp())::timestamptz AS last_read_at,
     coalesce(t.vt, statement_timestamp())::timestamptz AS vt,
-    (CASE WHEN t.stored <= $1::integer THEN t.message END)::jsonb AS message,
-    (CASE WHEN t.stored <= $1::integer THEN t.headers END)::jsonb AS headers,
-    coalesce(t.stored, 0)::integer AS stored,
+    (CASE WHEN size.stored <= $1::integer THEN t.message END)::jsonb AS message,
+    (CASE WHEN size.stored <= $1::integer THEN t.headers END)::jsonb AS headers,
+    size.stored::integer AS stored,
     (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint)::bigint AS oldest_running,
     -- Not the snapshot's xmax, which is the first that has not ended.
     (
@@ -128,7 +126,8 @@ SELECT
     (SELECT date_part('epoch', clock_timestamp()) - date_part('epoch', statement_timestamp()))::double precision AS took
 FROM
     (SELECT 1) AS one
-    LEFT JOIN taken AS t ON true
+    LEFT JOIN taken AS t ON true,
+    LATERAL (SELECT coalesce(pg_column_size(t.message), 0) + coalesce(pg_column_size(t.headers), 0) AS stored) AS size
 `
 
 type ReadParams struct {
@@ -207,29 +206,35 @@ func (q *Queries) Read(ctx context.Context, db DBTX, arg ReadParams) ([]ReadRow,
 }
 
 const readID = `-- name: ReadID :many
-UPDATE pgmq.template_queue AS q
-SET
-    vt = statement_timestamp() + $1::interval,
-    read_ct = q.read_ct + 1,
-    last_read_at = statement_timestamp()
-WHERE q.msg_id = ANY (ARRAY(
-    SELECT msg_id
-    FROM pgmq.template_queue
-    WHERE msg_id = ANY ($2::bigint[]) AND vt <= statement_timestamp()
-    ORDER BY msg_id
-    FOR UPDATE SKIP LOCKED
-))
-RETURNING
-    q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt,
-    (CASE WHEN coalesce(pg_column_size(q.message), 0) + coalesce(pg_column_size(q.headers), 0) <= $3::integer THEN q.message END)::jsonb AS message,
-    (CASE WHEN coalesce(pg_column_size(q.message), 0) + coalesce(pg_column_size(q.headers), 0) <= $3::integer THEN q.headers END)::jsonb AS headers,
-    (coalesce(pg_column_size(q.message), 0) + coalesce(pg_column_size(q.headers), 0))::integer AS stored
+WITH taken AS (
+    UPDATE pgmq.template_queue AS q
+    SET
+        vt = statement_timestamp() + $2::interval,
+        read_ct = q.read_ct + 1,
+        last_read_at = statement_timestamp()
+    WHERE q.msg_id = ANY (ARRAY(
+        SELECT msg_id
+        FROM pgmq.template_queue
+        WHERE msg_id = ANY ($3::bigint[]) AND vt <= statement_timestamp()
+        ORDER BY msg_id
+        FOR UPDATE SKIP LOCKED
+    ))
+    RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers
+)
+SELECT
+    t.msg_id, t.read_ct, t.enqueued_at, t.last_read_at, t.vt,
+    (CASE WHEN size.stored <= $1::integer THEN t.message END)::jsonb AS message,
+    (CASE WHEN size.stored <= $1::integer THEN t.headers END)::jsonb AS headers,
+    size.stored::integer AS stored
+FROM
+    taken AS t,
+    LATERAL (SELECT coalesce(pg_column_size(t.message), 0) + coalesce(pg_column_size(t.headers), 0) AS stored) AS size
 `
 
 type ReadIDParams struct {
+	Apart  int32
 	VT     time.Duration
 	MsgIDs []int64
-	Apart  int32
 }
 
 type ReadIDRow struct {
@@ -245,7 +250,7 @@ type ReadIDRow struct {
 
 // ReadID is Read for those of the ids that are visible.
 func (q *Queries) ReadID(ctx context.Context, db DBTX, arg ReadIDParams) ([]ReadIDRow, error) {
-	rows, err := db.Query(ctx, readID, arg.VT, arg.MsgIDs, arg.Apart)
+	rows, err := db.Query(ctx, readID, arg.Apart, arg.VT, arg.MsgIDs)
 	if err != nil {
 		return nil, err
 	}

@@ -235,10 +235,16 @@ UPDATE pgmq.template_queue AS q
 SET
     vt = statement_timestamp(),
     read_ct = q.read_ct - 1
-WHERE q.msg_id >= $1::bigint
-    AND q.read_ct > 0
-    AND q.last_read_at >= statement_timestamp() - $2::interval
-    AND q.vt = q.last_read_at + $3::interval
+WHERE q.msg_id = ANY (ARRAY(
+    SELECT msg_id
+    FROM pgmq.template_queue
+    WHERE msg_id >= $1::bigint
+        AND read_ct > 0
+        AND last_read_at >= statement_timestamp() - $2::interval
+        AND vt = last_read_at + $3::interval
+    ORDER BY msg_id
+    FOR UPDATE SKIP LOCKED
+))
 RETURNING q.msg_id, q.read_ct
 `
 

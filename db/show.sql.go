@@ -17,7 +17,7 @@ SELECT
     g.privileges::text AS privileges
 FROM
     unnest('{q, a}'::text[]) AS prefix,
-    LATERAL (SELECT format('pgmq.%I', lower(prefix || '_' || $1::text)) AS root) AS r
+    LATERAL (SELECT format('pgmq.%I', pg_catalog.lower(prefix || '_' || $1::text)) AS root) AS r
     JOIN pg_catalog.pg_class AS c ON c.oid = to_regclass(root),
     LATERAL (
         SELECT p.grantee, string_agg(p.privilege_type || coalesce(' (' || p.columns || ')', ''), ', ' ORDER BY p.columns IS NOT NULL, p.privilege_type) AS privileges
@@ -74,7 +74,7 @@ SELECT
     (pg_relation_size(x.oid) + coalesce((SELECT sum(pg_relation_size(inhrelid)) FROM pg_catalog.pg_inherits WHERE inhparent = x.oid), 0))::bigint AS size
 FROM
     unnest('{q, a}'::text[]) AS prefix,
-    LATERAL (SELECT format('pgmq.%I', lower(prefix || '_' || $1::text)) AS root) AS r
+    LATERAL (SELECT format('pgmq.%I', pg_catalog.lower(prefix || '_' || $1::text)) AS root) AS r
     JOIN pg_catalog.pg_index AS i ON i.indrelid = to_regclass(root)
     JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
 ORDER BY prefix DESC, i.indisprimary DESC, x.relname
@@ -118,7 +118,7 @@ func (q *Queries) Indexes(ctx context.Context, db DBTX, queueName string) ([]Ind
 const listed = `-- name: Listed :one
 SELECT queue_name, is_partitioned, is_unlogged, created_at
 FROM pgmq.meta
-WHERE lower(queue_name) = lower($1::text)
+WHERE pg_catalog.lower(queue_name) = pg_catalog.lower($1::text)
 ORDER BY queue_name <> $1::text
 LIMIT 1
 `
@@ -267,7 +267,7 @@ SELECT
     s.analyzed_at::timestamptz AS analyzed_at
 FROM
     unnest('{q, a}'::text[]) AS prefix,
-    LATERAL lower(prefix || '_' || $1::text) AS table_name,
+    LATERAL pg_catalog.lower(prefix || '_' || $1::text) AS table_name,
     LATERAL (SELECT format('pgmq.%I', table_name) AS root) AS r
     JOIN pg_catalog.pg_class AS c ON c.oid = to_regclass(root),
     LATERAL (

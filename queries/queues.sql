@@ -33,7 +33,7 @@ FROM pgmq.template_queue;
 
 -- name: Lower :one
 -- Lower folds the capitals of a name as this database does: its locale decides.
-SELECT lower(sqlc.arg('name')::text)::text AS name;
+SELECT pg_catalog.lower(sqlc.arg('name')::text)::text AS name;
 
 -- name: Lock :exec
 -- Lock holds off everybody else from a queue until the transaction ends.

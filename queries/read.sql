@@ -30,9 +30,7 @@ WITH taken AS (
         LIMIT sqlc.arg('n')::integer
         FOR UPDATE SKIP LOCKED
     ))
-    RETURNING
-        q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers,
-        coalesce(pg_column_size(q.message), 0) + coalesce(pg_column_size(q.headers), 0) AS stored
+    RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers
 )
 SELECT
     (t.msg_id IS NOT NULL)::boolean AS found,
@@ -41,9 +39,9 @@ SELECT
     coalesce(t.enqueued_at, statement_timestamp())::timestamptz AS enqueued_at,
     coalesce(t.last_read_at, statement_timestamp())::timestamptz AS last_read_at,
     coalesce(t.vt, statement_timestamp())::timestamptz AS vt,
-    (CASE WHEN t.stored <= sqlc.arg('apart')::integer THEN t.message END)::jsonb AS message,
-    (CASE WHEN t.stored <= sqlc.arg('apart')::integer THEN t.headers END)::jsonb AS headers,
-    coalesce(t.stored, 0)::integer AS stored,
+    (CASE WHEN size.stored <= sqlc.arg('apart')::integer THEN t.message END)::jsonb AS message,
+    (CASE WHEN size.stored <= sqlc.arg('apart')::integer THEN t.headers END)::jsonb AS headers,
+    size.stored::integer AS stored,
     (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint)::bigint AS oldest_running,
     -- Not the snapshot's xmax, which is the first that has not ended.
     (
@@ -53,27 +51,34 @@ SELECT
     (SELECT date_part('epoch', clock_timestamp()) - date_part('epoch', statement_timestamp()))::double precision AS took
 FROM
     (SELECT 1) AS one
-    LEFT JOIN taken AS t ON true;
+    LEFT JOIN taken AS t ON true,
+    LATERAL (SELECT coalesce(pg_column_size(t.message), 0) + coalesce(pg_column_size(t.headers), 0) AS stored) AS size;
 
 -- name: ReadID :many
 -- ReadID is Read for those of the ids that are visible.
-UPDATE pgmq.template_queue AS q
-SET
-    vt = statement_timestamp() + sqlc.arg('vt')::interval,
-    read_ct = q.read_ct + 1,
-    last_read_at = statement_timestamp()
-WHERE q.msg_id = ANY (ARRAY(
-    SELECT msg_id
-    FROM pgmq.template_queue
-    WHERE msg_id = ANY (sqlc.arg('msg_ids')::bigint[]) AND vt <= statement_timestamp()
-    ORDER BY msg_id
-    FOR UPDATE SKIP LOCKED
-))
-RETURNING
-    q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt,
-    (CASE WHEN coalesce(pg_column_size(q.message), 0) + coalesce(pg_column_size(q.headers), 0) <= sqlc.arg('apart')::integer THEN q.message END)::jsonb AS message,
-    (CASE WHEN coalesce(pg_column_size(q.message), 0) + coalesce(pg_column_size(q.headers), 0) <= sqlc.arg('apart')::integer THEN q.headers END)::jsonb AS headers,
-    (coalesce(pg_column_size(q.message), 0) + coalesce(pg_column_size(q.headers), 0))::integer AS stored;
+WITH taken AS (
+    UPDATE pgmq.template_queue AS q
+    SET
+        vt = statement_timestamp() + sqlc.arg('vt')::interval,
+        read_ct = q.read_ct + 1,
+        last_read_at = statement_timestamp()
+    WHERE q.msg_id = ANY (ARRAY(
+        SELECT msg_id
+        FROM pgmq.template_queue
+        WHERE msg_id = ANY (sqlc.arg('msg_ids')::bigint[]) AND vt <= statement_timestamp()
+        ORDER BY msg_id
+        FOR UPDATE SKIP LOCKED
+    ))
+    RETURNING q.msg_id, q.read_ct, q.enqueued_at, q.last_read_at, q.vt, q.message, q.headers
+)
+SELECT
+    t.msg_id, t.read_ct, t.enqueued_at, t.last_read_at, t.vt,
+    (CASE WHEN size.stored <= sqlc.arg('apart')::integer THEN t.message END)::jsonb AS message,
+    (CASE WHEN size.stored <= sqlc.arg('apart')::integer THEN t.headers END)::jsonb AS headers,
+    size.stored::integer AS stored
+FROM
+    taken AS t,
+    LATERAL (SELECT coalesce(pg_column_size(t.message), 0) + coalesce(pg_column_size(t.headers), 0) AS stored) AS size;
 
 -- name: Pop :many
 -- Pop removes up to n visible messages and returns them: the oldest from the id

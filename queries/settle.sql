@@ -83,10 +83,16 @@ UPDATE pgmq.template_queue AS q
 SET
     vt = statement_timestamp(),
     read_ct = q.read_ct - 1
-WHERE q.msg_id >= sqlc.arg('first')::bigint
-    AND q.read_ct > 0
-    AND q.last_read_at >= statement_timestamp() - sqlc.arg('within')::interval
-    AND q.vt = q.last_read_at + sqlc.arg('vt')::interval
+WHERE q.msg_id = ANY (ARRAY(
+    SELECT msg_id
+    FROM pgmq.template_queue
+    WHERE msg_id >= sqlc.arg('first')::bigint
+        AND read_ct > 0
+        AND last_read_at >= statement_timestamp() - sqlc.arg('within')::interval
+        AND vt = last_read_at + sqlc.arg('vt')::interval
+    ORDER BY msg_id
+    FOR UPDATE SKIP LOCKED
+))
 RETURNING q.msg_id, q.read_ct;
 
 -- name: Existing :many

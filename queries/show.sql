@@ -2,7 +2,7 @@
 -- Listed is the entry of a queue in the list of them.
 SELECT queue_name, is_partitioned, is_unlogged, created_at
 FROM pgmq.meta
-WHERE lower(queue_name) = lower(sqlc.arg('queue_name')::text)
+WHERE pg_catalog.lower(queue_name) = pg_catalog.lower(sqlc.arg('queue_name')::text)
 ORDER BY queue_name <> sqlc.arg('queue_name')::text
 LIMIT 1;
 
@@ -27,7 +27,7 @@ SELECT
     s.analyzed_at::timestamptz AS analyzed_at
 FROM
     unnest('{q, a}'::text[]) AS prefix,
-    LATERAL lower(prefix || '_' || sqlc.arg('queue_name')::text) AS table_name,
+    LATERAL pg_catalog.lower(prefix || '_' || sqlc.arg('queue_name')::text) AS table_name,
     LATERAL (SELECT format('pgmq.%I', table_name) AS root) AS r
     JOIN pg_catalog.pg_class AS c ON c.oid = to_regclass(root),
     LATERAL (
@@ -59,7 +59,7 @@ SELECT
     (pg_relation_size(x.oid) + coalesce((SELECT sum(pg_relation_size(inhrelid)) FROM pg_catalog.pg_inherits WHERE inhparent = x.oid), 0))::bigint AS size
 FROM
     unnest('{q, a}'::text[]) AS prefix,
-    LATERAL (SELECT format('pgmq.%I', lower(prefix || '_' || sqlc.arg('queue_name')::text)) AS root) AS r
+    LATERAL (SELECT format('pgmq.%I', pg_catalog.lower(prefix || '_' || sqlc.arg('queue_name')::text)) AS root) AS r
     JOIN pg_catalog.pg_index AS i ON i.indrelid = to_regclass(root)
     JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
 ORDER BY prefix DESC, i.indisprimary DESC, x.relname;
@@ -73,7 +73,7 @@ SELECT
     g.privileges::text AS privileges
 FROM
     unnest('{q, a}'::text[]) AS prefix,
-    LATERAL (SELECT format('pgmq.%I', lower(prefix || '_' || sqlc.arg('queue_name')::text)) AS root) AS r
+    LATERAL (SELECT format('pgmq.%I', pg_catalog.lower(prefix || '_' || sqlc.arg('queue_name')::text)) AS root) AS r
     JOIN pg_catalog.pg_class AS c ON c.oid = to_regclass(root),
     LATERAL (
         SELECT p.grantee, string_agg(p.privilege_type || coalesce(' (' || p.columns || ')', ''), ', ' ORDER BY p.columns IS NOT NULL, p.privilege_type) AS privileges

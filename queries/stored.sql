@@ -18,6 +18,6 @@ SELECT
 FROM pgmq.meta AS m
 LEFT JOIN pgmq.partitioned_tables AS p ON p.queue_name = m.queue_name AND p.prefix = 'q'
 LEFT JOIN pgmq.notify_insert_throttle AS n ON n.queue_name = m.queue_name
-WHERE to_regclass(format('pgmq.%I', lower('q_' || m.queue_name))) IS NOT NULL
-    AND to_regclass(format('pgmq.%I', lower('a_' || m.queue_name))) IS NOT NULL
+WHERE to_regclass(format('pgmq.%I', pg_catalog.lower('q_' || m.queue_name))) IS NOT NULL
+    AND to_regclass(format('pgmq.%I', pg_catalog.lower('a_' || m.queue_name))) IS NOT NULL
 ORDER BY m.queue_name;

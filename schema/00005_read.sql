@@ -72,7 +72,7 @@ COMMENT ON FUNCTION pgmq._notify_consumers IS
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION pgmq._all_stored(relation text, stored bigint, asked bigint, inputs integer[] DEFAULT NULL)
 RETURNS boolean
-LANGUAGE plpgsql
+LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN

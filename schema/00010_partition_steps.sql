@@ -21,7 +21,7 @@ DO $$
 BEGIN
     -- It goes when pgmq.meta is dropped, of which there is a new one now.
     IF NOT EXISTS (SELECT FROM pg_catalog.pg_constraint WHERE conrelid = 'pgmq.partitioned_tables'::regclass AND contype = 'f') THEN
-        UPDATE pgmq.partitioned_tables AS t SET queue_name = m.queue_name FROM pgmq.meta AS m WHERE lower(m.queue_name) = lower(t.queue_name);
+        UPDATE pgmq.partitioned_tables AS t SET queue_name = m.queue_name FROM pgmq.meta AS m WHERE pg_catalog.lower(m.queue_name) = pg_catalog.lower(t.queue_name);
         DELETE FROM pgmq.partitioned_tables AS t WHERE NOT EXISTS (SELECT FROM pgmq.meta AS m WHERE m.queue_name = t.queue_name);
         ALTER TABLE pgmq.partitioned_tables
             ADD CONSTRAINT partitioned_tables_queue_name_fkey FOREIGN KEY (queue_name) REFERENCES pgmq.meta (queue_name) ON DELETE CASCADE;

@@ -17,9 +17,9 @@ import (
 const jsonHelp = `
 The output is a line of JSON for each message, with the names of PGMQ's columns.
 At a terminal it is text, unless --json is given. The exit code is 3 when there
-was no message. In place of a message that does not come out, because it is damaged
-or too large, there is a line with its msg_id and the error: delete and archive
-take it as it is.`
+was no message. In place of a message that does not come out, because it is
+damaged or too large, there is a line with its msg_id and the error: delete and
+archive take it as it is.`
 
 // inMemory is how many messages a command holds at once.
 const inMemory = 100

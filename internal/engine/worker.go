@@ -19,18 +19,18 @@ func (w *worker) run(b batch) {
 	ctx, cancel := context.WithCancelCause(w.handlers)
 	defer cancel(nil)
 	w.leases.move(b, stageHandling, cancel)
-	defer func() { // also after Goexit
-		stopped := stoppedByUs(ctx)
-		for _, d := range b {
-			d.took, d.stopped = time.Since(d.began), stopped
-		}
-	}()
 	due := w.due(ctx, b)
 	if w.options.HandlerTimeout > 0 {
 		limited, end := context.WithTimeout(ctx, w.options.HandlerTimeout)
 		defer end()
 		ctx = limited
 	}
+	defer func() { // also after Goexit, and before ctx ends
+		stopped := stoppedByUs(ctx)
+		for _, d := range b {
+			d.took, d.stopped = time.Since(d.began), stopped
+		}
+	}()
 	for _, d := range due {
 		d.began = time.Now()
 		d.Err = guard.ErrNoReturn // stays if the handler or an observer does not

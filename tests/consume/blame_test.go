@@ -2,6 +2,7 @@ package consume
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -127,5 +128,15 @@ func TestAHandlerTimeoutCounts(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	}, queue.HandlerTimeout(50*time.Millisecond), queue.MaxReads(2), atOnce)
+	check.Equal(t, "reason", archivedDeath(t, q.Name()).Reason, queue.ReasonMaxReads)
+}
+
+func TestAFailureWithinItsHandlerTimeoutCounts(t *testing.T) {
+	check.Parallel(t)
+	q := pgtest.Queue[order](t)
+	check.Send(t, q, order{})
+	check.Consume(t, q, func(context.Context, *queue.Message[order]) error {
+		return errors.New("it failed")
+	}, queue.HandlerTimeout(time.Hour), queue.MaxReads(2), atOnce)
 	check.Equal(t, "reason", archivedDeath(t, q.Name()).Reason, queue.ReasonMaxReads)
 }

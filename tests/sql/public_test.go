@@ -27,7 +27,7 @@ var queueGrants = map[string][]string{
 	"read":       {"GRANT SELECT ON {Q}", "GRANT UPDATE (vt, read_ct, last_read_at) ON {Q}"},
 	"pop":        {"GRANT SELECT ON {Q}", "GRANT UPDATE (vt) ON {Q}", "GRANT DELETE ON {Q}"},
 	"delete":     {"GRANT SELECT (msg_id) ON {Q}", "GRANT DELETE ON {Q}"},
-	"archive":    {"GRANT SELECT ON {Q}", "GRANT DELETE ON {Q}", "GRANT INSERT ON {A}", "GRANT SELECT (msg_id) ON {A}"},
+	"archive":    {"GRANT SELECT ON {Q}", "GRANT DELETE ON {Q}", "GRANT INSERT ON {A}"},
 }
 
 // publicCalls are calls of the functions on queue $1.

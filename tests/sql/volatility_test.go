@@ -31,6 +31,9 @@ func TestWritesReturnColumnsOnly(t *testing.T) {
 		check.OK(t, err)
 		for _, list := range returning.FindAllStringSubmatch(comment.ReplaceAllString(string(text), ""), -1) {
 			found++
+			if strings.HasSuffix(file, "send.sql") && strings.HasPrefix(list[1], " msg_id, current_setting('pgmq.input'") {
+				continue // docs/decisions.md: each input leaves its number in a setting
+			}
 			if !columnList.MatchString(list[1]) {
 				t.Errorf("%s returns more than columns:%s", file, list[1])
 			}

@@ -7,7 +7,7 @@ SELECT
 FROM pg_locks AS l
 JOIN pg_class AS c ON c.oid = l.relation AND c.relnamespace = 'pgmq'::regnamespace
 CROSS JOIN unnest('{q, a}'::text[]) AS prefix
-JOIN pgmq.meta AS m ON c.relname = lower(prefix || '_' || m.queue_name)
+JOIN pgmq.meta AS m ON c.relname = pg_catalog.lower(prefix || '_' || m.queue_name)
 LEFT JOIN pg_stat_activity AS a ON a.pid = l.pid
 WHERE l.locktype = 'relation' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')

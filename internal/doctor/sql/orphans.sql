@@ -1,7 +1,7 @@
 -- Tables that look like a queue's and belong to no listed queue. When an archive is
 -- partitioned, its older messages stay in a_<queue>_old.
 WITH ours AS (
-    SELECT lower(prefix || '_' || queue_name) AS name
+    SELECT pg_catalog.lower(prefix || '_' || queue_name) AS name
     FROM pgmq.meta, unnest('{q, a}'::text[]) AS prefix
 )
 SELECT

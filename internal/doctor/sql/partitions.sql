@@ -14,9 +14,9 @@ SELECT
 FROM pgmq.meta AS m
 CROSS JOIN unnest('{q, a}'::text[]) AS kind
 JOIN pg_class AS c
-    ON c.relnamespace = 'pgmq'::regnamespace AND c.relkind = 'p' AND c.relname = lower(kind || '_' || m.queue_name)::name
+    ON c.relnamespace = 'pgmq'::regnamespace AND c.relkind = 'p' AND c.relname = pg_catalog.lower(kind || '_' || m.queue_name)::name
 JOIN pg_partitioned_table AS p ON p.partrelid = c.oid
-LEFT JOIN pgmq.partitioned_tables AS t ON lower(t.queue_name) = lower(m.queue_name) AND t.prefix = kind
+LEFT JOIN pgmq.partitioned_tables AS t ON pg_catalog.lower(t.queue_name) = pg_catalog.lower(m.queue_name) AND t.prefix = kind
 CROSS JOIN LATERAL pgmq._partition_for(
     c.relname, CASE WHEN t.queue_name IS NOT NULL THEN pgmq._partition_high_water(t.queue_name, t.partition_interval) END,
     t.partition_interval

@@ -1,7 +1,7 @@
 -- Both tables of each listed queue, with facts from the system catalogs and the
 -- statistics. The query waits for no lock on a queue.
 WITH listed AS (
-    SELECT m.queue_name::text AS queue, prefix, m.is_partitioned, m.created_at, lower(prefix || '_' || m.queue_name) AS name
+    SELECT m.queue_name::text AS queue, prefix, m.is_partitioned, m.created_at, pg_catalog.lower(prefix || '_' || m.queue_name) AS name
     FROM pgmq.meta AS m, unnest('{q, a}'::text[]) AS prefix
 ),
 tables AS (
