@@ -81,7 +81,7 @@ func (q *Queue[T]) message(row db.Message) (*Message[T], error) {
 		Reads:      int(row.ReadCt),
 		EnqueuedAt: row.EnqueuedAt,
 		VisibleAt:  row.VT,
-		receipt:    receipt.Of(row),
+		receipt:    receipt.Of(&row),
 		rawHeaders: row.Headers,
 	}
 	if len(row.Headers) > 0 {

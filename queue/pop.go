@@ -10,6 +10,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/db"
 	"github.com/pgmq-go/pgmq/internal/fetch"
+	"github.com/pgmq-go/pgmq/internal/pgerr"
 	"github.com/pgmq-go/pgmq/internal/receipt"
 	"github.com/pgmq-go/pgmq/internal/scan"
 	"github.com/pgmq-go/pgmq/internal/table"
@@ -105,7 +106,7 @@ func (c core) popEach(ctx context.Context, on table.Conn, first int64, n int32) 
 		return nil, nil, err
 	}
 	msgs, unfetched = c.whole(fetch.Read(rows, fetch.All), func(r fetch.Row) (db.Message, error) {
-		_, held := receipt.Sorted([]db.Message{r.Message}, func(m db.Message) (int64, receipt.Receipt) { return m.MsgID, receipt.Of(m) })
+		_, held := receipt.Sorted([]db.Message{r.Message}, func(m db.Message) (int64, receipt.Receipt) { return m.MsgID, receipt.Of(&m) })
 		m, err := fetch.Held(ctx, indexed, r.Message)
 		switch {
 		case err == nil:
@@ -114,7 +115,7 @@ func (c core) popEach(ctx context.Context, on table.Conn, first int64, n int32) 
 			if ids, err = table.Run(ctx, indexed, queries.Delete, db.DeleteParams(held)); err == nil && len(ids) == 0 {
 				err = fetch.ErrGone
 			}
-		case fetch.OfRow(err):
+		case pgerr.Divisible(err), pgerr.Damaged(err):
 			_, failed := table.Run(ctx, indexed, queries.Archive, db.ArchiveParams(held))
 			err = errors.Join(err, failed)
 		}

@@ -15,7 +15,7 @@ import (
 type Delivery struct {
 	Row db.Message
 
-	apart bool // its body and headers are to be fetched: see apart.go
+	apart int32 // the bytes of its body and headers that are to be fetched: see apart.go
 
 	// The result, set by the worker.
 	Undecodable bool // Err says why
@@ -44,7 +44,7 @@ type Delivery struct {
 type batch []*Delivery
 
 // receipt returns the id and the receipt, as receipt.Sorted asks for them.
-func (d *Delivery) receipt() (id int64, r receipt.Receipt) { return d.Row.MsgID, receipt.Of(d.Row) }
+func (d *Delivery) receipt() (id int64, r receipt.Receipt) { return d.Row.MsgID, receipt.Of(&d.Row) }
 
 // delivered returns the event of the delivery's beginning.
 func (d *Delivery) delivered() Event {

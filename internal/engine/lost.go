@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/pgmq-go/pgmq/db"
+	"github.com/pgmq-go/pgmq/internal/pgerr"
 	"github.com/pgmq-go/pgmq/internal/table"
 )
 
@@ -38,7 +39,7 @@ func (s *source) markedVT() time.Duration {
 // failed reports a read that failed. What it may have hidden is to be given back.
 func (s *source) failed(ctx context.Context, lost lostFetch, err error) {
 	s.observe(s.life, Event{Kind: EventFetchFailed, Err: err})
-	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) && pg.SeverityUnlocalized == "ERROR" {
+	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) && !pgerr.EndedSession(err) {
 		return // the server has rolled it back
 	}
 	s.lost = append(s.lost, lost)

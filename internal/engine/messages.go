@@ -51,7 +51,7 @@ func (e *Engine) handOut(ctx context.Context, b batch, do func(*Delivery) bool) 
 		if e.leases.whyLost(d) != nil {
 			continue // another has it
 		}
-		if d.apart {
+		if d.apart > 0 {
 			d.Err = e.bring(ctx, d)
 		}
 		switch {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,6 +22,7 @@ func permanent(err error) bool {
 // outages reports the beginning and the end of times without a database, once each.
 type outages struct {
 	observe func(context.Context, Event)
+	mu      sync.Mutex // orders the reports
 	down    atomic.Bool
 }
 
@@ -49,13 +51,20 @@ func (o *outages) persist(ctx context.Context, try func(context.Context) error) 
 }
 
 func (o *outages) begin(ctx context.Context, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if !o.down.Swap(true) {
 		o.observe(ctx, Event{Kind: EventOutage, Err: pgerr.Explain(err)})
 	}
 }
 
 func (o *outages) over(ctx context.Context) {
-	if o.down.Load() && o.down.Swap(false) {
+	if !o.down.Load() {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.down.Swap(false) {
 		o.observe(ctx, Event{Kind: EventRecovered})
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/pgmq-go/pgmq/db"
 	"github.com/pgmq-go/pgmq/internal/fetch"
+	"github.com/pgmq-go/pgmq/internal/pgerr"
 	"github.com/pgmq-go/pgmq/internal/scan"
 	"github.com/pgmq-go/pgmq/internal/table"
 	"github.com/pgmq-go/pgmq/internal/wake"
@@ -109,7 +110,9 @@ func (s *source) read(
 			}
 			s.failed(ctx, lostFetch{first: first, vt: vt, asked: asked}, err)
 			again := apart != fetch.All && fetch.OfRow(err)
-			apart = fetch.All
+			if !pgerr.EndedSession(err) {
+				apart = fetch.All
+			}
 			if !again {
 				return err
 			}
@@ -127,7 +130,7 @@ func (s *source) begin(rows []fetch.Row, asked time.Time) []*Delivery {
 	var deliveries []*Delivery
 	size, whole := 0, 0
 	for _, row := range rows {
-		deliveries = append(deliveries, &Delivery{Row: row.Message, apart: row.Apart, fetched: time.Now()})
+		deliveries = append(deliveries, &Delivery{Row: row.Message, apart: apartSize(row), fetched: time.Now()})
 		if !row.Apart {
 			whole++
 			size += len(row.Message.Message) + len(row.Headers)

@@ -18,9 +18,9 @@ const (
 	// in the time for a statement.
 	bodyTime = time.Minute
 
-	// fetchPatience is how often a connection may be cut under such a message before
-	// it is put aside. A time that is over counts twice.
-	fetchPatience = 4
+	// fetchPatience is how often a connection that was just heard from may be cut
+	// under such a message before it is put aside.
+	fetchPatience = 3
 
 	// maxMark is the longest time by which a read's VT is longer than the option, so
 	// that it is told from others.

@@ -55,7 +55,7 @@ func (w *worker) due(ctx context.Context, b batch) (due batch) {
 		case w.options.MaxReads > 0 && int(d.Row.ReadCt) > w.options.MaxReads:
 			d.Err = errMaxReads
 		default:
-			if d.apart {
+			if d.apart > 0 {
 				d.Err = w.bring(ctx, d)
 			}
 			if d.Err == nil {

@@ -112,8 +112,11 @@ func Narrowed[R any](find func(apart int32) ([]R, error)) (found []R, apart int3
 
 // OfRow reports whether an error of a statement may be that of one of its rows.
 func OfRow(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && !errors.As(err, new(*pgconn.ConnectError)) && !pgerr.Permanent(err)
+	switch {
+	case errors.As(err, new(*pgconn.ConnectError)), pgerr.EndedSession(err), pgerr.Permanent(err):
+		return false
+	}
+	return pgerr.Attributable(err) || pgerr.Exceeded(err)
 }
 
 // Each calls body for the rows that are apart, the smallest first, and returns the
@@ -151,7 +154,7 @@ func Whole(ctx context.Context, on db.DBTX, id int64) (db.Message, error) {
 // Held is Whole for a message that is still read as it was.
 func Held(ctx context.Context, on db.DBTX, read db.Message) (db.Message, error) {
 	m, err := Whole(ctx, on, read.MsgID)
-	if err == nil && !receipt.Of(m).Same(receipt.Of(read)) {
+	if err == nil && !receipt.Of(&m).Same(receipt.Of(&read)) {
 		err = ErrGone
 	}
 	return m, err

@@ -96,6 +96,24 @@ func GaveWay(err error) bool {
 	return false
 }
 
+// Exceeded reports whether a statement took more time or memory than the server
+// gives it.
+func Exceeded(err error) bool {
+	switch code(err) {
+	case "57014", // query canceled, by statement_timeout
+		"53200": // out of memory
+		return true
+	}
+	return false
+}
+
+// EndedSession reports whether the server ended the session with its last words:
+// somebody terminated it, or the server shuts down.
+func EndedSession(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.SeverityUnlocalized != "ERROR" && pg.SeverityUnlocalized != ""
+}
+
 // Damaged reports whether the server could not make sense of what it has stored.
 func Damaged(err error) bool { return strings.HasPrefix(code(err), "XX") }
 

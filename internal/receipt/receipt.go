@@ -18,8 +18,9 @@ type Receipt struct {
 	at    time.Time
 }
 
-// Of returns the receipt of a row that was read.
-func Of(row db.Message) Receipt {
+// Of returns the receipt of a row that was read. It looks at nothing else of it:
+// while a lease is extended, the body may still be on its way.
+func Of(row *db.Message) Receipt {
 	r := Receipt{reads: row.ReadCt}
 	if row.LastReadAt != nil {
 		r.at = *row.LastReadAt

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/pgmq-go/pgmq/internal/pgtest"
@@ -150,7 +151,13 @@ func TestAFetchThatDoesNotArriveDoesNotCount(t *testing.T) {
 func TestACutFetchDoesNotCount(t *testing.T) {
 	check.Parallel(t)
 	direct := pgtest.Queue[string](t)
-	pool, proxy := check.Proxied(t, func(*pgxpool.Config) {})
+	// The statement that fetches needs no answer before it, to a dial, a ping or a
+	// prepare.
+	pool, proxy := check.Proxied(t, func(c *pgxpool.Config) {
+		c.MinConns = 4
+		c.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
+		c.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
+	})
 	var handled handledIDs
 	goOn := make(chan struct{})
 	c := check.Consume(t, check.Open[string](t, pool, direct.Name()), func(ctx context.Context, m *queue.Message[string]) error {
@@ -168,6 +175,7 @@ func TestACutFetchDoesNotCount(t *testing.T) {
 	hold := check.Send(t, direct, "hold")
 	check.Eventually(t, "the worker is busy", hidden(hold))
 	next := check.Send(t, direct, "next")
+	check.Eventually(t, "two connections are free", func() bool { return pool.Stat().IdleConns() >= 2 })
 	proxy.SilenceServer()
 	close(goOn)
 	check.Eventually(t, "the server has hidden the next", hidden(next))

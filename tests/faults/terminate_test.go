@@ -3,8 +3,11 @@ package faults
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -37,6 +40,64 @@ func TestTerminatedBackendsUnderLoadLoseNothing(t *testing.T) {
 	l.Settled(t, pool, "q")
 	check.EndAll(t, consumers...)
 	outages(t, 0, 2*rounds, consumers...) // a connection that is cut and made anew is none
+}
+
+// firstPeek is a tracer that calls do before the first fetch of a single message.
+type firstPeek struct {
+	once sync.Once
+	do   func()
+}
+
+func (f *firstPeek) TraceBatchStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceBatchStartData) context.Context {
+	for _, q := range data.Batch.QueuedQueries {
+		if strings.Contains(q.SQL, "name: Peek") {
+			f.once.Do(f.do)
+		}
+	}
+	return ctx
+}
+
+func (f *firstPeek) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return ctx
+}
+func (f *firstPeek) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
+func (f *firstPeek) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData)     {}
+func (f *firstPeek) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData)     {}
+
+// A message that is fetched by itself meets nothing but dead connections: that is
+// no fault of the message.
+func TestDeadConnectionsOfThePoolAreNoFaultOfAMessage(t *testing.T) {
+	check.Parallel(t)
+	pool := check.OwnDatabase(t)
+	direct := check.OwnQueue[string](t, pool, "q")
+	killed := 0
+	const conns = 12
+	its := check.PoolLike(t, pool, func(c *pgxpool.Config) {
+		c.MinConns, c.MaxConns = conns, conns
+		c.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
+		c.ConnConfig.RuntimeParams["application_name"] = "consumer"
+		c.ConnConfig.Tracer = &firstPeek{do: func() { killed = terminate(t, pool, "application_name = 'consumer'") }}
+	})
+	check.Eventually(t, "the pool is full", func() bool { return its.Stat().IdleConns() == conns })
+	handled := make(chan int, 10)
+	c := check.Consume(t, check.Open[string](t, its, "q"), func(_ context.Context, m *queue.Message[string]) error {
+		check.Put(handled, m.Reads)
+		return nil
+	})
+	var large strings.Builder // and not compressible
+	for large.Len() < 600<<10 {
+		fmt.Fprintf(&large, "%x", rand.Uint64())
+	}
+	check.Send(t, direct, large.String())
+	check.Eventually(t, "the message is settled", func() bool { return check.Remains(t, pool, "q") == 0 })
+	check.EndAll(t, c)
+	for _, e := range c.Of(queue.EventDeadLettered) {
+		t.Errorf("message %d is a dead letter: %v", e.ID, e.Err)
+	}
+	check.Equal(t, "the number of its reads", check.Receive(t, handled), 1)
+	if killed < conns {
+		t.Errorf("%d sessions were killed, of %d", killed, conns)
+	}
 }
 
 // asleep waits until a consumer waits for a notification, on a connection that
