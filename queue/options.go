@@ -47,8 +47,8 @@ type Delay time.Duration
 // Postgres.
 type At time.Time
 
-// Headers travel with the body of a message. The default is none. Values are
-// whatever encoding/json takes.
+// Headers travel with the body of a message. The default is none. encoding/json
+// encodes the values.
 type Headers map[string]any
 
 type sendOptions struct {
