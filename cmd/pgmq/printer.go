@@ -38,7 +38,7 @@ func newPrinter(cmd *cobra.Command, asJSON bool) *printer {
 	return p
 }
 
-// print writes a message. What its state is, is for people only.
+// print writes a message. Its state is for people only.
 func (p *printer) print(r record, state string) error {
 	if !p.lines {
 		return p.card(r, state)
@@ -117,7 +117,7 @@ func (p *printer) wrapped(text string, style lipgloss.Style) {
 	}
 }
 
-// visible returns the same JSON without what a terminal might obey.
+// visible returns the same JSON without characters that a terminal might obey.
 func visible(raw json.RawMessage) string {
 	if len(raw) == 0 {
 		return "NULL"

@@ -28,7 +28,7 @@ const timeout = 10 * time.Second
 func Parse(url string) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		// pgx redacts too, but what does not parse it cannot redact for sure.
+		// pgx redacts too, but it may miss a password in a DSN that does not parse.
 		return nil, fmt.Errorf("%q is no database URL; it looks like postgres://user:password@host:5432/database", postgres.Redact(url))
 	}
 	if !NamesExecMode(url) {
@@ -41,7 +41,7 @@ func Parse(url string) (*pgxpool.Config, error) {
 
 // NamesExecMode reports whether a DSN has a default_query_exec_mode.
 func NamesExecMode(url string) bool {
-	// pgxpool takes what is its own out of the settings; pgconn leaves it there.
+	// pgxpool takes its own settings out of the settings; pgconn leaves them there.
 	settings, err := pgconn.ParseConfig(url)
 	if err != nil {
 		return false

@@ -7,7 +7,7 @@ import (
 	"github.com/pgmq-go/pgmq/internal/guard"
 )
 
-// Event is what package queue hands to observers; see queue.Event.
+// Event is an event that package queue hands to observers; see queue.Event.
 type Event struct {
 	Kind    string
 	ID      int64

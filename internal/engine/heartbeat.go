@@ -17,7 +17,7 @@ import (
 // heartbeat extends leases for as long as handlers run.
 type heartbeat struct {
 	*shared
-	recall func(before time.Time) // gives back what has waited for a worker since then
+	recall func(before time.Time) // gives back messages that have waited for a worker since then
 	mu     sync.Mutex             // held while leases are extended
 }
 

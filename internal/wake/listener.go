@@ -77,8 +77,8 @@ var listeners = struct {
 	byUse map[use]*Listener
 }{byUse: map[use]*Listener{}}
 
-// use is what the users of a listener have in common: the pool and, where a session
-// depends on the caller, the ctx.
+// use identifies the users that share a listener: by the pool and, where a session
+// depends on the caller, by the ctx.
 type use struct {
 	pool   table.Pool
 	caller context.Context //nolint:containedctx // it is compared
@@ -208,8 +208,8 @@ func (l *Listener) run(ctx context.Context) {
 	}
 }
 
-// setState notes whether the connection listens, and wakes every consumer: no
-// notification told them of what was sent meanwhile.
+// setState notes whether the connection listens, and wakes every consumer: they got no
+// notification of messages sent meanwhile.
 func (l *Listener) setState(listening bool, failed error) {
 	l.mu.Lock()
 	calls := l.calls
