@@ -15,7 +15,7 @@ const (
 )
 
 // BenchmarkReadGroups reads ten messages of ordered groups from a backlog of a
-// million, each time without settling the last: what is in flight grows.
+// million, each time without settling the last: the messages in flight grow.
 // BenchmarkReadBacklog is the ratio's other half, the same without order.
 func BenchmarkReadGroups(b *testing.B) {
 	for layout, group := range map[string]string{"turns": takingTurns, "together": together} {

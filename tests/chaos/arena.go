@@ -25,7 +25,7 @@ import (
 // use it.
 type arena struct {
 	cell   *cell
-	rand   *rand.Rand // what happens, and when
+	rand   *rand.Rand // the events, and their times
 	dir    string     // for files, gone afterwards
 	server *postgres.Server
 	url    string   // of the server, for workers
@@ -36,7 +36,7 @@ type arena struct {
 	producers, consumers []*process
 	cleanups             []func() error
 
-	rec    *history.Recorder // for what the arena does
+	rec    *history.Recorder // for the arena's own operations
 	mu     sync.Mutex
 	file   *os.File
 	out    *bufio.Writer
@@ -210,7 +210,7 @@ func (a *arena) drain(ctx context.Context) error {
 	for _, p := range a.consumers {
 		errs = append(errs, p.end())
 	}
-	// What is left now is stuck, says the census.
+	// Messages left now are stuck: the census reports them.
 	return errors.Join(append(errs, load.Census(ctx, pool, a.rec, true))...)
 }
 

@@ -104,7 +104,7 @@ func TestABodyWhoseDecodingPanicsIsADeadLetter(t *testing.T) {
 	check.Equal(t, "reason", archivedDeath(t, raw.Name()).Reason, queue.ReasonUndecodable)
 }
 
-// nilError is the classic: a nil pointer in an error, whose methods fail.
+// nilError is a nil pointer in an error, whose methods fail.
 type nilError struct{ text string }
 
 func (e *nilError) Error() string { return e.text }

@@ -26,7 +26,7 @@ func inUse(t *testing.T) *pgxpool.Pool {
 	return pool
 }
 
-// The database is what counts, whatever its version table says.
+// The database counts, and not its version table.
 func TestMigrateBelievesTheDatabase(t *testing.T) {
 	check.Parallel(t)
 	for name, harm := range map[string]struct {

@@ -42,7 +42,7 @@ func TestTenMigrateCommandsAtOnce(t *testing.T) {
 	check.Equal(t, "commands that did the work", worked, 1)
 }
 
-// Whenever it is killed, up and down alike, the next run completes what it left.
+// Whenever it is killed, up and down alike, the next run completes the rest.
 func TestMigrateKilledAtAnyMomentIsCompletedByTheNext(t *testing.T) {
 	check.Parallel(t)
 	const rounds, most = 5, 40

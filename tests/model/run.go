@@ -135,7 +135,7 @@ func (r *run) compareTable(t *rapid.T, table string, want map[int64]entry) {
 		if !expected {
 			return fmt.Errorf("message %d is in %s", id, table)
 		}
-		w.lease = 0 // is told by what can be settled
+		w.lease = 0 // settlings check it instead
 		if e.visibleAt += r.model.now; table == "{A}" {
 			e.visibleAt = w.visibleAt // is of no use there, and stands still
 		}

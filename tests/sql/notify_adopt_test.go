@@ -12,7 +12,7 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// What PGMQ 1.13 leaves in a database, as far as notifications go.
+// The objects for notifications that PGMQ 1.13 leaves in a database.
 const notifiedByPGMQ = `
 	CREATE SCHEMA pgmq;
 	CREATE TABLE pgmq.meta (

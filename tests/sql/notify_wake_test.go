@@ -55,7 +55,7 @@ func TestAListenerHearsOfTheLastMessageOfEveryBurst(t *testing.T) {
 		{"read_grouped_head", `read_grouped_head($1, 3600, $2)`, "0.002 * random()", 50, 4, 1},
 	} {
 		t.Run(burst.what, func(t *testing.T) {
-			// An interval that hides nothing: who was not told once is never told.
+			// An interval that hides nothing: a listener that was not told once is never told.
 			name := notifying(t, hour)
 			if burst.slow != "" {
 				slowCommits(t, name, burst.slow)

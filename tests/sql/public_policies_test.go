@@ -14,7 +14,7 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// tenant is what a policy knows a row's owner by.
+// tenant identifies a row's owner for a policy.
 const tenant = `(message ->> 'tenant' = current_user)`
 
 // tenants makes two roles with all grants on the queue, and their names.

@@ -22,7 +22,7 @@ func TestStorageStaysSmall(t *testing.T) {
 	pgtest.Migrate(t, pool)
 	check.OK(t, admin.Create(t.Context(), pool, "orders"))
 	q := check.Open[int](t, check.PoolOf(t, server.URL, func(c *pgxpool.Config) {
-		c.ConnConfig.RuntimeParams["lock_timeout"] = "500ms" // what has to wait for longer fails
+		c.ConnConfig.RuntimeParams["lock_timeout"] = "500ms" // a statement that has to wait for longer fails
 	}), "orders")
 	for range 10 {
 		check.SendBatch(t, q, make([]int, backlog/10))

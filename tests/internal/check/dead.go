@@ -12,7 +12,7 @@ import (
 	"github.com/pgmq-go/pgmq/queue"
 )
 
-// Steal takes a message from whoever holds it, as another reader would whose
+// Steal takes a message from its holder, as another reader would whose
 // read came after the end of the lease.
 func Steal(t testing.TB, name string, id int64) {
 	t.Helper()

@@ -1,4 +1,4 @@
-// Package netfault breaks what stands between clients and a server of Postgres, for
+// Package netfault breaks the connections between clients and a server of Postgres, for
 // tests.
 package netfault
 
@@ -88,7 +88,7 @@ func (p *Proxy) Close() {
 	p.conns = nil
 }
 
-// Silence keeps what is sent from arriving, in both directions, until Speak. New
+// Silence stops all data, in both directions, until Speak. New
 // connections are accepted, and get no answer either.
 func (p *Proxy) Silence() {
 	p.mu.Lock()
@@ -96,7 +96,7 @@ func (p *Proxy) Silence() {
 	p.speaking, p.deaf = make(chan struct{}), false
 }
 
-// SilenceServer is Silence for what the server sends: it hears its clients.
+// SilenceServer is Silence for the server's data only: it still gets data from its clients.
 func (p *Proxy) SilenceServer() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -114,7 +114,7 @@ func (p *Proxy) Speak() {
 	}
 }
 
-// Delay holds back whatever is sent for d, in both directions; 0 ends it.
+// Delay holds back all data for d, in both directions; 0 ends it.
 func (p *Proxy) Delay(d time.Duration) { p.delay.Store(int64(d)) }
 
 // Throttle lets only so many bytes a second through a connection, in each direction;
