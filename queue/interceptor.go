@@ -73,8 +73,8 @@ const (
 )
 
 // AddHeader adds a header to every message that OpSend sends; call it before next. A
-// header of that name that the caller gave wins. In other operations it has no
-// effect.
+// header of that name that the caller gave takes precedence. In other operations it has
+// no effect.
 func (op *Operation) AddHeader(name string, value any) {
 	if op.headers == nil {
 		op.headers = map[string]any{}

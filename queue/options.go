@@ -116,7 +116,7 @@ func (h Headers) applySend(o *sendOptions) error {
 }
 
 // encode returns the headers with those that interceptors added, as JSON that
-// Postgres can store; nil for none. The caller's win.
+// Postgres can store; nil for none. The caller's take precedence.
 func (h Headers) encode(added map[string]any) (json.RawMessage, error) {
 	if len(added) > 0 {
 		all := maps.Clone(added)

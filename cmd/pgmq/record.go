@@ -32,7 +32,7 @@ func recordOf(m *queue.Message[body]) record {
 	}
 }
 
-// unfetched is the line in place of a message that does not come out.
+// unfetched is the line in place of a message that could not be fetched.
 type unfetched struct {
 	ID    int64  `json:"msg_id"`
 	Error string `json:"error"`

@@ -15,7 +15,7 @@ import (
 	"github.com/pgmq-go/pgmq/queue/admin"
 )
 
-// reasons are those that a message can be a dead letter for.
+// reasons are the reasons of dead letters.
 var reasons = []string{
 	string(queue.ReasonMaxReads), string(queue.ReasonUndecodable), string(queue.ReasonUnfetchable), string(queue.ReasonDeadLetter), string(queue.ReasonDiscarded),
 	string(queue.ReasonTxEnded),

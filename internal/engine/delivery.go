@@ -26,7 +26,7 @@ type Delivery struct {
 	took    time.Duration
 
 	stopped bool // we ended the ctx of its handler before that returned
-	ours    bool // its failure is the transaction's that was to settle it, not the handler's
+	ours    bool // the transaction that was to settle it failed, not the handler
 	txOver  bool // its handler ended that transaction
 
 	disposition Disposition

@@ -61,7 +61,7 @@ func (d *Delivery) decide(o Options) {
 	reads := int(d.Row.ReadCt)
 	outcome, told := errors.AsType[*Outcome](d.Err)
 	if told && d.stopped && endedByCtx(outcome.Err) {
-		told = false // it says that of every error
+		told = false // the handler does so with every error
 	}
 	switch {
 	case d.settled:

@@ -34,7 +34,7 @@ func (h *heartbeat) run(ctx context.Context) {
 	}
 }
 
-// expire loses leases when their time is over, however long a heartbeat waits for
+// expire loses leases when their time is over, also while a heartbeat waits for
 // its answer, until ctx ends.
 func (h *heartbeat) expire(ctx context.Context) {
 	check := h.options.VT / checksPerVT

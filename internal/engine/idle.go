@@ -19,7 +19,7 @@ const (
 	// more will have come; no sender has to notify.
 	flowing
 	// trickling: it found one message, most likely the only one. Subscribe before
-	// the next read, which would otherwise be in vain and come twice.
+	// the next read: a read before that would find nothing and be repeated.
 	trickling
 	// empty: it found nothing. Subscribe.
 	empty

@@ -38,7 +38,7 @@ func (l *loop) fetch(ctx context.Context, room func() int) ([]batch, error) {
 		l.pace = l.pace.found(len(deliveries), n)
 		if len(deliveries) > 0 {
 			l.listener.Found(l.key)
-			// There may be more, of which no notification told the others.
+			// There may be more, and the other consumers got no notification of them.
 			l.listener.Wake(l.key)
 			return l.pack(ctx, deliveries)
 		}

@@ -44,7 +44,7 @@ func (s *source) failed(ctx context.Context, lost lostFetch, err error) {
 	}
 	s.lost = append(s.lost, lost)
 	if ctx.Err() != nil {
-		s.recoverLost(s.life) // there is no later
+		s.recoverLost(s.life) // the engine ends: there is no later attempt
 	}
 }
 

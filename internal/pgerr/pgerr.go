@@ -96,7 +96,7 @@ func GaveWay(err error) bool {
 	return false
 }
 
-// Damaged reports whether the server could not make sense of what it has stored.
+// Damaged reports whether the server could not decode its stored data.
 func Damaged(err error) bool { return strings.HasPrefix(code(err), "XX") }
 
 // Attributable reports whether one row of several may be at fault in any way: also by

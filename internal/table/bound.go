@@ -98,9 +98,9 @@ func (b Bound) Fail(op string, err error) error {
 	return fmt.Errorf("queue %q: %s: %w", b.Name, op, pgerr.Explain(err))
 }
 
-// supported returns why a queue cannot work on conn. On anything that hides its
+// supported returns why a queue cannot work on conn. On a type that hides its
 // connection a queue would work, but could not tell whether a statement is a
-// transaction of its own, and would be slower in silence.
+// transaction of its own, and would be slower without an error.
 func supported(conn Conn) error {
 	switch conn.(type) {
 	case nil:

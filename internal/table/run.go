@@ -10,7 +10,7 @@ import (
 )
 
 // mostAttempts is how often a statement may give way. With ten, and pauses of up to
-// 50 ms, all of 64 senders come through that collide at each attempt.
+// 50 ms, all of 64 senders succeed that collide at each attempt.
 const mostAttempts = 10
 
 var gaveWay = generics.Exponential(time.Millisecond, 50*time.Millisecond)
