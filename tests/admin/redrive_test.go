@@ -94,7 +94,7 @@ func TestRedriveLeavesWhatHasNoQueueToGoBackTo(t *testing.T) {
 	check.OK(t, err)
 	check.Equal(t, "moved", moved, 0)
 
-	// A queue that is told takes them all.
+	// With To, one queue takes them all.
 	moved, err = admin.Redrive(t.Context(), pgtest.Pool(), dead.Name(), admin.To(q.Name()))
 	check.OK(t, err)
 	check.Equal(t, "moved", moved, 6)

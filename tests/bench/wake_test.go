@@ -17,7 +17,7 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/worker"
 )
 
-// BenchmarkWake measures the way of one message to the handler of an idle
+// BenchmarkWake measures the time from a send to the handler of an idle
 // consumer in another process. Run it with -benchtime 1000x.
 func BenchmarkWake(b *testing.B) {
 	for _, way := range []struct {

@@ -105,7 +105,7 @@ func (a *arena) close() error {
 	return errors.Join(append(errs, a.out.Flush(), a.file.Close())...)
 }
 
-// fault does something to the system and mends it, and records when.
+// fault injects a fault and mends it, and records when.
 func (a *arena) fault(do func() error) error {
 	e := history.Event{Op: history.Fault, How: a.cell.name, Begin: history.Now()}
 	if err := do(); err != nil {
@@ -142,7 +142,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// open is a pool of the server, past all that is between it and the workers.
+// open is a pool of the server, without the proxies that the workers use.
 func (a *arena) open(ctx context.Context) (*pgxpool.Pool, error) {
 	return pgxpool.New(ctx, a.server.URL)
 }

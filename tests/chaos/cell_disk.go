@@ -117,8 +117,8 @@ func (a *arena) full(d time.Duration, meanwhile func()) error {
 	return os.Remove(ballast)
 }
 
-// fillLog has the server run out of room for its log. It panics, and does not come
-// back before there is room again.
+// fillLog fills the disk of the server's log. The server panics, and does not restart
+// before there is room again.
 func fillLog(ctx context.Context, a *arena) error {
 	whole := context.WithoutCancel(ctx)
 	stop, err := a.server.StandUp(whole)

@@ -75,7 +75,7 @@ func (f *failover) inject(ctx context.Context, a *arena) error {
 			return err
 		}
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // the time is over, which is as it should be
+			return nil //nolint:nilerr // the time is over, as intended
 		}
 		if err := f.renew(whole, a, old); err != nil {
 			return err

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// process is a worker, through all its lives.
+// process is a worker, through all its restarts.
 type process struct {
 	a       *arena
 	consume bool

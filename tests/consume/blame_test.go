@@ -119,7 +119,7 @@ func TestAnOutageThatCostsALeaseCountsNoRead(t *testing.T) {
 	check.EndAll(t, c)
 }
 
-// A HandlerTimeout is the user's word on how long a message may take.
+// With HandlerTimeout the user limits a message's time, so the read counts.
 func TestAHandlerTimeoutCounts(t *testing.T) {
 	check.Parallel(t)
 	q := pgtest.Queue[order](t)

@@ -3,7 +3,7 @@
 //
 // It keeps six queues: plain, consumed; tx, consumed in transactions; poison,
 // whose messages fail and die; hand, read and settled by hand; fifo, read in
-// groups; and dead, where the poison goes.
+// groups; and dead, for the dead letters of poison.
 package load
 
 import (

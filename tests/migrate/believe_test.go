@@ -115,7 +115,7 @@ func TestRemoveOfWhatIsGoneRemovesTheHistory(t *testing.T) {
 	check.Exec(t, pool, `SELECT pgmq.create('still there')`)
 }
 
-// Settings that no way up brings back are not dropped in silence.
+// Settings that no migration up restores are not dropped without an error.
 func TestDownRefusesWhileThereAreSettings(t *testing.T) {
 	check.Parallel(t)
 	for set, want := range map[string]struct{ words, undo string }{

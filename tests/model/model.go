@@ -11,7 +11,7 @@ import (
 )
 
 // model states the promises of a queue, in a few lines without SQL. It counts
-// time in hours: the real time of a test is nothing against one.
+// time in hours: the real time of a test is negligible.
 type model struct {
 	now     int
 	queue   map[int64]entry

@@ -141,7 +141,7 @@ func everyFunction(t testing.TB, on check.Querier, queue string) {
 }
 
 // Of two indexes that cost the same the planner takes the one that was made last.
-// In queues from before that was minded it is the one on groups.
+// In older queues it is the index on groups.
 func TestReindexingTheKeyOfAnOlderQueueHasPlansGoByIt(t *testing.T) {
 	check.Parallel(t)
 	// Reindexing concurrently waits for every session with a snapshot in the database.

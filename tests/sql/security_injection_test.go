@@ -18,7 +18,7 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// canary sings when SQL that came as a value is run: it draws from a sequence,
+// canary records that SQL from a value was run: it draws from a sequence,
 // which no rollback undoes.
 const canary = `
 	CREATE SEQUENCE public.sung;

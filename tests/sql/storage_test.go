@@ -52,13 +52,13 @@ func TestStorageStaysSmall(t *testing.T) {
 		t.Errorf("a queue no longer than before grew from %d pages to %d, then to %d", filled, middle, end)
 	}
 
-	// It gives the room back, and nobody waits for that.
+	// It gives the room back, and no session waits for that.
 	draining.Store(true)
 	check.Eventually(t, "a drained queue is small again", func() bool {
 		check.Send(t, q, 0)
 		return passed(2*half+backlog)() && pages(t, pool) < filled/10
 	})
-	// Its indexes need to be told.
+	// Its indexes shrink only by REINDEX.
 	indexes := func() int64 { return check.Value[int64](t, pool, `SELECT pg_indexes_size('pgmq.q_orders')`) }
 	before := indexes()
 	check.Exec(t, pool, `REINDEX TABLE CONCURRENTLY pgmq.q_orders`)

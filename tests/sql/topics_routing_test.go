@@ -37,7 +37,7 @@ func TestRoutingByTheIndexIsRoutingByEveryExpression(t *testing.T) {
 		return text.String()
 	}
 	for range 600 {
-		// Those that are no pattern are refused, and so much the better.
+		// Texts that are no pattern are refused, as they should be.
 		_, _ = pool.Exec(t.Context(), `SELECT pgmq.bind_topic($1, $2)`, word("aab..*#"), name)
 	}
 	matched := 0

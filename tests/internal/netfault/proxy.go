@@ -22,11 +22,11 @@ type Proxy struct {
 	listener        net.Listener
 	conns           []net.Conn
 	speaking        chan struct{} // closed while it is not silent
-	deaf            bool          // only the server is not heard
+	deaf            bool          // only the server's data is held back
 }
 
 // NewProxy returns a proxy of a server, which it does not dial before clients come
-// and which listens to nobody before Open.
+// and which accepts no client before Open.
 func NewProxy(network, server string) *Proxy {
 	speaking := make(chan struct{})
 	close(speaking)
@@ -103,7 +103,7 @@ func (p *Proxy) SilenceServer() {
 	p.speaking, p.deaf = make(chan struct{}), true
 }
 
-// Speak has everything arrive that was kept, as when a network comes back.
+// Speak delivers all data held back, as when a network comes back.
 func (p *Proxy) Speak() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
