@@ -7,7 +7,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// bareTable is the baseline: what a program writes without a queue. It makes one
+// bareTable is the baseline: a program without a queue. It makes one
 // INSERT a call and one INSERT … SELECT unnest a batch. Its workers repeat a DELETE
 // of 100 rows with SKIP LOCKED. It cannot lease, retry, delay or archive: a worker
 // that fails loses the messages that it deleted.

@@ -8,8 +8,8 @@ import (
 
 // backlogs compares a queue that holds many messages with an empty one. Sends and
 // reads are measured separately first, because they compete for the processor, and
-// then together. On the queue that starts empty, reads find what the sends before
-// them left, and then what is being sent.
+// then together. On the queue that starts empty, reads find the messages of the earlier
+// sends, and then those of the running sends.
 var backlogs = &cell{
 	id:        "g",
 	name:      "backlog",

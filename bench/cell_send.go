@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// costs are the metrics of what a message costs the server.
+// costs are the metrics of the server's cost of a message.
 var costs = []metric{cpuPer, walPer, commitsPer}
 
 // sends is a service that calls Send once per request.

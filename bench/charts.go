@@ -33,7 +33,7 @@ var styles = map[string]draw.LineStyle{
 // figureOf is a chart: panels with one legend.
 type figureOf struct {
 	name    string // of its file, without .svg
-	about   string // what the report says above it
+	about   string // the report's text above it
 	columns int
 	panels  []*plot.Plot
 	systems []string

@@ -93,7 +93,7 @@ func (s store) show(w io.Writer) error {
 	return err
 }
 
-// conditions returns what a reader must know to judge the figures.
+// conditions returns the conditions that a reader must know to judge the figures.
 func (p *plan) conditions(ctx context.Context) ([]string, error) {
 	lines, err := p.server.describe(ctx)
 	if err != nil {

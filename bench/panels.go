@@ -70,7 +70,7 @@ func dots(at plotter.XYs, system string, shape draw.GlyphDrawer) *plotter.Scatte
 	return &plotter.Scatter{XYs: at, GlyphStyle: draw.GlyphStyle{Color: styles[system].Color, Radius: 3, Shape: shape}}
 }
 
-// costFigure shows what a message costs the server when it is sent alone, when it is
+// costFigure shows the server's cost of a message when it is sent alone, when it is
 // sent in a batch, and when it is drained.
 func costFigure(records []*record) figureOf {
 	type place struct {

@@ -60,7 +60,7 @@ func (p *piece) warm(ctx context.Context, senders int) error {
 }
 
 // sendFor runs senders that repeat send for length, each at least once. It returns
-// how many messages were sent, and in what time.
+// how many messages were sent, and the time.
 func (p *piece) sendFor(length time.Duration, senders int, send func() error) (int64, time.Duration, error) {
 	var group errgroup.Group
 	before, start := p.ledger.sent(), time.Now()
@@ -145,7 +145,7 @@ func (p *piece) waitForAll(ctx context.Context, c *consumer, atMost time.Duratio
 }
 
 // drain consumes the messages of the queues, for atMost. It returns how many were
-// handled and settled, and in what time.
+// handled and settled, and the time.
 func (p *piece) drain(ctx context.Context, workers int, atMost time.Duration) (int64, time.Duration, error) {
 	before, start := p.ledger.count(), time.Now()
 	c := p.start(ctx, workers)

@@ -77,7 +77,7 @@ func (p *plan) leftOut(c *cell) map[string]string {
 }
 
 // run measures one cell after the other and passes each record to keep. When ctx
-// ends, keep gets what was measured of the current cell. When a system fails in a
+// ends, keep gets the figures so far of the current cell. When a system fails in a
 // round, run records the failure and goes on.
 func (p *plan) run(ctx context.Context, conditions []string, keep func(*record) error) (err error) {
 	total := 0

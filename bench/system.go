@@ -14,7 +14,7 @@ import (
 // system is one of the queues that the bench compares.
 type system struct {
 	name  string // in flags, tables and charts
-	about string // in one line: what is measured
+	about string // in one line: the thing measured
 	// workers is how many suit it best, for cells that leave the number to the system.
 	workers int
 	// cannot has the reason why a cell, or a variant of one ("c best"), is left out.

@@ -122,7 +122,7 @@ func (c *Coalescer[In, Out]) join(me *call[In, Out]) {
 	c.begin()
 }
 
-// begin starts the next flush if calls wait and it is nobody's turn. The caller
+// begin starts the next flush if calls wait and no flush has the turn. The caller
 // holds mu.
 func (c *Coalescer[In, Out]) begin() {
 	if c.busy || len(c.waiting) == 0 || c.underWay > 0 && c.underWay >= c.Beside {
@@ -196,7 +196,7 @@ func (c *Coalescer[In, Out]) pass(f *flush) {
 	}
 }
 
-// end ends a flush, and reports whether it has the turn still.
+// end ends a flush, and reports whether it still has the turn.
 func (c *Coalescer[In, Out]) end(f *flush) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

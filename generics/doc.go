@@ -1,4 +1,4 @@
-// Package generics holds what needs a type parameter and no Postgres.
+// Package generics holds mechanisms that need a type parameter and no Postgres.
 //
 //   - [JSON] is the codec between T and JSON.
 //   - [Coalescer] turns calls that come at the same time into batches, and
@@ -18,5 +18,5 @@
 // have left with [ErrOutcomeUnknown], and after [Coalescer.Begin] has returned.
 //
 // Package generics serves package queue and is outside of the project's
-// compatibility promise: any release may change or remove what it exports.
+// compatibility promise: any release may change or remove its exports.
 package generics

@@ -19,7 +19,7 @@ func validStrings(v reflect.Value) bool {
 		return true
 	}
 	if _, ok := as[json.Marshaler](v); ok {
-		return true // a Marshaler decides itself what it writes
+		return true // a Marshaler decides its own output
 	}
 	if m, ok := as[encoding.TextMarshaler](v); ok {
 		text, err := m.MarshalText()

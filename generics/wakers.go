@@ -23,7 +23,7 @@ type Waiter[K comparable] struct {
 }
 
 // Wait adds a waiter to the key's line and returns at once. After Wait, the
-// caller checks once for what it waits for, as this may have happened before.
+// caller checks its condition once, as the event may have happened before.
 // It then waits for C, and calls Stop in every case.
 func (w *Wakers[K]) Wait(key K) *Waiter[K] {
 	woken := make(chan struct{}, 1)

@@ -20,7 +20,7 @@ type Workers[J any] struct {
 	// Ahead is the largest look-ahead: the number of jobs that may be fetched
 	// before a worker is free for them. The default 0 and any number below mean
 	// none. The look-ahead itself starts at none and follows the jobs: it grows
-	// while they are short, up to about what the workers take up in 50 ms. So
+	// while they are short, up to about the jobs that the workers do in 50 ms. So
 	// long jobs are not hoarded. When it falls, the fetched jobs stay; see
 	// Recall. Limit changes Ahead later.
 	Ahead int

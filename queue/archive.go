@@ -25,11 +25,11 @@ type ArchiveOption interface {
 	applyArchive(o *archiveOptions) error
 }
 
-// Since selects messages that were archived then or later. The default, also of a
+// Since selects messages archived at that time or later. The default, also of a
 // zero time, is all.
 type Since time.Time
 
-// Until selects messages that were archived before then. The default, also of a zero
+// Until selects messages archived before that time. The default, also of a zero
 // time, is all.
 type Until time.Time
 
@@ -38,7 +38,7 @@ type archiveOptions struct {
 	since, until *time.Time
 }
 
-// narrow finds the range of ids that were archived in the given time.
+// narrow finds the range of ids archived in the given time.
 func (o *archiveOptions) narrow(ctx context.Context, c core) error {
 	o.to = math.MaxInt64
 	if o.since == nil && o.until == nil {
@@ -57,12 +57,13 @@ func (o *archiveOptions) narrow(ctx context.Context, c core) error {
 //	}
 //
 // It fetches 100 messages at a time and holds no connection or transaction in
-// between, so an archive may have any size, and the loop may be slow. Messages that
-// are archived meanwhile may be among them or not. The options are [FromID], [Since]
+// between, so an archive may have any size, and the loop may be slow. The loop may or
+// may not see messages archived meanwhile. The options are [FromID], [Since]
 // and [Until]. An empty archive has no messages and no error.
 //
 // An error is a [*DecodeError] or a [*FetchError], after which the loop goes on; or
-// [ErrInvalidOption], [ErrNoQueue], ctx's or what pgx returns, which ends the loop.
+// [ErrInvalidOption], [ErrNoQueue], the cause of ctx or an error of pgx, which ends
+// the loop.
 func (q *Queue[T]) Archived(ctx context.Context, opts ...ArchiveOption) iter.Seq2[*ArchivedMessage[T], error] {
 	return func(yield func(*ArchivedMessage[T], error) bool) {
 		err := q.eachArchived(ctx, opts, func(row db.ArchivedRow, err error) bool {
@@ -84,8 +85,8 @@ func (q *Queue[T]) Archived(ctx context.Context, opts ...ArchiveOption) iter.Seq
 	}
 }
 
-// eachArchived calls do with one row after another, or an error in place of one that
-// could not be fetched, until it returns false.
+// eachArchived calls do with one row after another until do returns false. An error
+// takes the place of a row that could not be fetched.
 func (c core) eachArchived(ctx context.Context, opts []ArchiveOption, do func(db.ArchivedRow, error) bool) error {
 	var o archiveOptions
 	if err := option.Apply(&o, opts, ArchiveOption.applyArchive); err != nil {

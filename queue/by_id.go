@@ -8,10 +8,10 @@ import (
 	"github.com/pgmq-go/pgmq/internal/table"
 )
 
-// DeleteID removes messages by id, as PGMQ does, and returns the ids of those that
-// existed, in no order; not those that a trigger or a policy of the table kept. It
-// ignores receipts: it takes a message from any holder. Errors: [ErrNoQueue] and what
-// pgx returns.
+// DeleteID removes messages by id, as PGMQ does, and returns the ids of the removed
+// messages, in no order. It leaves out messages that a trigger or a policy of the table
+// kept. It ignores receipts: it takes a message from any holder. Errors: [ErrNoQueue]
+// and errors of pgx.
 func (q *Queue[T]) DeleteID(ctx context.Context, ids ...int64) ([]int64, error) {
 	return q.byID(ctx, OpDelete, ids, func(ctx context.Context) ([]int64, error) {
 		return table.Run(ctx, q.bound.Indexed, queries.DeleteID, ids)
@@ -44,7 +44,7 @@ func (q *Queue[T]) SetVTID(ctx context.Context, vt time.Duration, ids ...int64) 
 	return existed, err
 }
 
-// byID runs do, unless there is nothing to do, with interceptors around it.
+// byID runs do with interceptors around it. Without ids it does nothing.
 func (c core) byID(
 	ctx context.Context, kind OperationKind, ids []int64, do func(context.Context) ([]int64, error),
 ) (existed []int64, err error) {

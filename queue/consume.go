@@ -25,17 +25,18 @@ import (
 //     after the Backoff; RetryIn, DeadLetter and Discard say otherwise.
 //   - Consume extends the lease of a message while its handler runs. The messages
 //     of a process that dies come back when their VT ends.
-//   - A message becomes a dead letter when its body does not decode into T, and when
-//     it fails for the last time that MaxReads allows: it goes to the DeadLetterTo
+//   - A message becomes a dead letter when its body does not decode into T, or when
+//     the last delivery that MaxReads allows fails. It goes to the DeadLetterTo
 //     queue, or to the archive, with the reason in a header. See admin.Redrive. If
 //     it cannot be written, it stays in the queue, is reported as EventLeaseLost, and
 //     is tried again when its lease ends; no other message waits for it.
-//   - A notification brings a new message to an idle consumer at once, and a timer
-//     one that falls due. Where notifications do not arrive, Consume polls.
-//   - A read does not count when it was Consume that ended the handler: at the end of
+//   - A notification brings a new message to an idle consumer at once. A timer brings
+//     a delayed message when it falls due. Where notifications do not arrive, Consume
+//     polls.
+//   - A read does not count when Consume itself ended the handler: at the end of
 //     the ShutdownGrace, or after a lost lease. The message comes back at once.
-//   - When the database goes away, Consume tells the observers once, tries again
-//     until it is back, and goes on.
+//   - When the database goes away, Consume tells the observers once, retries until the
+//     database is back, and goes on.
 //
 // A message may be delivered more than once. [Queue.ConsumeTx] gives an effect in
 // the same database exactly once.
@@ -60,9 +61,9 @@ func (q *Queue[T]) Consume(ctx context.Context, handle Handler[T], opts ...Consu
 // handle does not end tx: see [TxHandler].
 //
 // Each running handler holds a connection of the pool. All ConsumeTx of a pool
-// together leave two connections for other statements, those of handlers among them,
-// so give a pool Workers + 2 for each. With fewer, fewer handlers run at once, which
-// [EventPoolShort] says. A pool of one connection is [ErrInvalidOption]. An open
+// together leave two connections for other statements, including the handlers' own.
+// So give a pool Workers + 2 for each. With fewer, fewer handlers run at once, and
+// [EventPoolShort] reports it. A pool of one connection is [ErrInvalidOption]. An open
 // transaction holds back the server's vacuum: keep handlers short.
 func (q *Queue[T]) ConsumeTx(ctx context.Context, handle TxHandler[T], opts ...ConsumeOption) error {
 	return q.consume(ctx, slices.Concat(opts, []ConsumeOption{inTx{}}), false, func(ctx context.Context, e *engine.Engine, d *engine.Delivery, m *Message[T]) error {
@@ -140,8 +141,8 @@ func (q *Queue[T]) consume(
 	return nil
 }
 
-// decoded loops over the deliveries whose bodies decode. The result of the others is
-// set, and that of a handler that does not return.
+// decoded loops over the deliveries whose bodies decode. It sets the result of the
+// others, and the result of a handler that does not return.
 func (q *Queue[T]) decoded(deliveries []*engine.Delivery) iter.Seq2[*engine.Delivery, *Message[T]] {
 	return func(yield func(*engine.Delivery, *Message[T]) bool) {
 		for _, d := range deliveries {

@@ -40,7 +40,7 @@ const NoPrefetch Prefetch = -1
 type MaxLease time.Duration
 
 // HandlerTimeout ends a handler's ctx after a time, counted from the call. The
-// handler decides what it returns then; an error is retried like any other. The
+// handler chooses its result then; an error is retried like any other. The
 // default, also of HandlerTimeout(0), is none.
 type HandlerTimeout time.Duration
 

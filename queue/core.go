@@ -15,7 +15,7 @@ type core struct {
 	bound        table.Bound
 	reader       *scan.Reader
 	sender       *sender // on a pool; nil on a connection or a transaction
-	perCaller    *bool   // SessionPerCaller; nil: what the pool looks like
+	perCaller    *bool   // SessionPerCaller; nil: the default for the pool
 	observers    []Observer
 	interceptors []Interceptor
 }
@@ -34,8 +34,8 @@ func (c core) on(bound table.Bound) core {
 	return c
 }
 
-// lowWater returns where reads start. What one caller sees says nothing about
-// another's messages where the session depends on the caller.
+// lowWater returns where reads start. Where the session depends on the caller, the
+// messages that one caller sees say nothing about another's.
 func (c core) lowWater() *scan.Reader {
 	if c.bound.PerCaller {
 		return &scan.Reader{}
@@ -43,7 +43,7 @@ func (c core) lowWater() *scan.Reader {
 	return c.reader
 }
 
-// fail says where err happened, and what it means.
+// fail adds the place of err, and its meaning.
 func (c core) fail(op string, err error) error { return c.bound.Fail(op, err) }
 
 // pool returns the queue's pool, which operations of that name need.
@@ -58,7 +58,7 @@ func (c core) pool(operation string) (table.Pool, error) {
 // queries are the generated queries; they carry no state.
 var queries = db.New()
 
-// around runs do, which sets the results in op, with the interceptors around it.
+// around runs do with the interceptors around it. do sets the results in op.
 func (c core) around(ctx context.Context, op *Operation, do func(context.Context) error) error {
 	op.Queue = c.bound.Name
 	return intercept.Run(ctx, c.interceptors, op, do)

@@ -14,9 +14,8 @@
 //
 // [Queue.Consume], [Queue.ConsumeTx] and [Queue.ConsumeBatch] read and settle. They
 // extend the lease of a message while its handler works, retry failed messages, put
-// those that always fail aside ([MaxReads], [DeadLetterTo]), and stop cleanly.
-// [Queue.Read], [Queue.Delete] and the other methods are the steps that they are
-// made of.
+// aside messages that always fail ([MaxReads], [DeadLetterTo]), and stop cleanly.
+// [Queue.Read], [Queue.Delete] and the other methods are the single steps.
 //
 // The tables and their semantics are PGMQ's, so every PGMQ client can take part. The
 // migrations of package schema, or the command pgmq, create schema pgmq before this
@@ -44,8 +43,8 @@
 // # Around operations
 //
 // An [Interceptor] runs around every operation and every handler: it adds headers,
-// traces, measures, refuses. An [Observer] gets the events of a consumer's life:
-// deliveries, retries, outages.
+// traces, measures, refuses. An [Observer] gets the events of consumers, such as
+// deliveries, retries and outages.
 //
 // # Errors
 //

@@ -28,8 +28,9 @@ var (
 	ErrNoQueue = pgerr.ErrNoQueue
 	// ErrNoSchema is returned when this database was not migrated.
 	ErrNoSchema = pgerr.ErrNoSchema
-	// ErrNotStored is returned when a message is not there though nothing refused it: a
-	// trigger returned NULL, or a rule or a policy left it out. See [NotStoredError].
+	// ErrNotStored is returned when the table did not store a message and reported no
+	// error: a trigger returned NULL, or a rule or a policy left it out. See
+	// [NotStoredError].
 	ErrNotStored = pgerr.ErrNotStored
 	// ErrInvalidName is returned for a name that no queue can have.
 	ErrInvalidName = table.ErrName
@@ -40,26 +41,26 @@ var (
 	// on its way: the message may have been sent or not.
 	ErrOutcomeUnknown = generics.ErrOutcomeUnknown
 	// ErrGraceExpired is the cause of a handler's ctx near the end of the
-	// ShutdownGrace, and the error of a Consume that was not done by its end:
-	// handlers still run, or their results could not be recorded.
+	// ShutdownGrace. It is the error of a Consume that was not done by the end of the
+	// ShutdownGrace: handlers still run, or their results could not be recorded.
 	ErrGraceExpired = engine.ErrGraceExpired
 	// ErrTxOwned is returned by Commit and Rollback of the transaction that ConsumeTx
 	// hands to its handler; nothing is done. It matches pgx.ErrTxClosed, too.
 	ErrTxOwned = engine.ErrTxOwned
-	// ErrTxEnded is the error of a handler that ended the transaction of ConsumeTx all
-	// the same.
+	// ErrTxEnded is the error of a handler that ended the transaction of ConsumeTx by
+	// SQL or by tx.Conn.
 	ErrTxEnded = engine.ErrTxEnded
 )
 
 // EncodeError is a message that cannot be stored; nothing was sent. Its body or its
 // headers cannot be encoded, or contain something that Postgres cannot store: NUL
-// in a string, invalid UTF-8, half of a surrogate pair, more than 256 MiB, also of
-// what numbers such as 1e100000 grow to when they are written out.
+// in a string, invalid UTF-8, half of a surrogate pair, or more than 256 MiB.
+// Numbers such as 1e100000 count with all their digits.
 type EncodeError struct {
 	// Index is the message's place in the batch, from 0; 0 for Send. It is -1
-	// when it is not one message: the headers, or what only the server could
-	// find and did not locate (numbers out of range, nesting beyond its
-	// max_stack_depth).
+	// when the error is not about one message: it is about the headers, or only the
+	// server could find it and did not locate it (numbers out of range, nesting
+	// beyond its max_stack_depth).
 	Index int
 	// Err is the reason.
 	Err error
@@ -76,14 +77,14 @@ func (e *EncodeError) Error() string {
 func (e *EncodeError) Unwrap() error { return e.Err }
 
 // NotStoredError names the messages that a trigger, a rule or a policy of the queue's
-// table left out, without an error of its own. It matches [ErrNotStored]. Of a send
-// nothing was sent; a batch can be sent again without those messages.
+// table left out, without an error of its own. It matches [ErrNotStored]. A send with
+// this error sent nothing; a batch can be sent again without those messages.
 type NotStoredError struct {
 	// Indexes are the places of those messages in the batch, from 0 and rising, up to
 	// 1,000 of them; 0 for Send. They are empty when the server did not say.
 	Indexes []int
-	// IDs are the messages that were to be settled, and are in the queue as before, in
-	// rising order.
+	// IDs are the messages that could not be settled, in rising order. They are in the
+	// queue as before.
 	IDs []int64
 	// Err is ErrNotStored or has it in its chain.
 	Err error
@@ -148,13 +149,13 @@ func all[E error](err error) []E {
 	return nil
 }
 
-// FetchError is a message that is in the queue, or in the archive, and does not come
-// out: it is too large for the link or for the server to write as text, or damaged.
+// FetchError is a message in the queue or in the archive that cannot be fetched: it is
+// damaged, or too large for the link or for the server to write as text.
 // DeleteID removes it; ArchiveID and dead letters keep it as it is.
 type FetchError struct {
 	// ID is the message's id.
 	ID int64
-	// Err is the reason: what the server or pgx said.
+	// Err is the reason, from the server or pgx.
 	Err error
 }
 
@@ -171,8 +172,8 @@ func FetchErrors(err error) []*FetchError { return all[*FetchError](err) }
 type LeaseLostError struct {
 	// IDs are the messages that were left as they are, in rising order.
 	IDs []int64
-	// Gone are those of them that are not in the queue any more: settled by
-	// another holder, or by this one before. The rest were read again.
+	// Gone are those of them that are not in the queue any more: another holder
+	// settled them, or this one did before. The rest were read again.
 	Gone []int64
 	// Unread are those of them that have no receipt, because they come from Peek,
 	// Archived or Pop, whether they are gone or not.

@@ -16,7 +16,7 @@ import (
 	"github.com/pgmq-go/pgmq/queue"
 )
 
-// A handler says what becomes of its message.
+// A handler's result decides the disposition of its message.
 func ExampleQueue_Consume() {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()

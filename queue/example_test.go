@@ -64,7 +64,7 @@ func Example() {
 		log.Fatal(err)
 	}
 
-	// Work until SIGTERM, then finish what was started.
+	// Work until SIGTERM, then finish the running handlers.
 	err = orders.Consume(ctx, func(ctx context.Context, m *queue.Message[OrderPlaced]) error {
 		return ship(ctx, m.Body.OrderID) // an error: again later, five times at most
 	}, queue.Workers(8), queue.MaxReads(5), queue.DeadLetterTo("orders_dead"))
@@ -226,7 +226,7 @@ func ExampleQueue_SetVT() {
 	// Output: transcode read 2 times
 }
 
-// The archive keeps what was done, for as long as you want.
+// The archive keeps finished messages, for as long as you want.
 func ExampleQueue_Archive() {
 	ctx, payments := context.Background(), fresh[json.RawMessage]("payments")
 	if _, err := payments.Send(ctx, json.RawMessage(`{"cents": 995}`)); err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/pgmq-go/pgmq/internal/guard"
 )
 
-// guarded calls a function of the user's and turns its panic into an error; what
-// names it.
+// guarded calls a function of the user's and turns its panic into an error. The error
+// names the function.
 func guarded(what string, f func() error) error { return asPanicError(what, guard.Call(f)) }
 
 // guardedApart is guarded for a function that may also end its goroutine.
@@ -24,8 +24,8 @@ func asPanicError(what string, err error) error {
 	return err
 }
 
-// panicked tells that a function failed that has no result of its own, to the observers
-// but one, -1 for none. Without any it logs.
+// panicked tells observers that a function without a result of its own panicked. It
+// leaves out one observer, -1 for none. Without any observer it logs.
 func (c core) panicked(ctx context.Context, err error, but int) {
 	others := slices.Clone(c.observers)
 	if but >= 0 {

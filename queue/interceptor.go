@@ -26,17 +26,17 @@ type Interceptor func(ctx context.Context, op *Operation, next func(context.Cont
 type Operation struct {
 	Kind  OperationKind
 	Queue string
-	// Count is the number of messages: that are sent, settled or handled; of
-	// OpRead, OpPop, OpRedrive and OpReplay those that there were, after next.
+	// Count is the number of messages to send, settle or handle. For OpRead, OpPop,
+	// OpRedrive and OpReplay it is the number read or moved, after next.
 	Count int
 	// IDs are the ids of the messages. OpSend, OpRead and OpPop have them after
 	// next, OpRedrive and OpReplay have none.
 	IDs []int64
-	// Deliveries are what a handler gets, or what was read or popped, after next.
-	// Other operations have none.
+	// Deliveries are the messages that a handler gets or, after next, the messages
+	// read or popped. Other operations have none.
 	Deliveries []Delivery
 
-	headers map[string]any // to add to what is sent
+	headers map[string]any // to add to the messages sent
 }
 
 // Delivery is a message that was read, without its body.
@@ -47,7 +47,7 @@ type Delivery struct {
 	Headers    map[string]any // nil without any; it must not be changed
 }
 
-// OperationKind says what is done.
+// OperationKind is the kind of an operation.
 type OperationKind string
 
 const (
@@ -64,7 +64,7 @@ const (
 	// OpSetVT is SetVT or SetVTID.
 	OpSetVT OperationKind = "set vt"
 	// OpHandle is one call of a handler of Consume, ConsumeTx or ConsumeBatch. The
-	// engine settles its messages afterwards, many at a time; that is no operation.
+	// engine settles its messages afterwards, many at a time; this is no operation.
 	OpHandle OperationKind = "handle"
 	// OpRedrive is admin.Redrive.
 	OpRedrive OperationKind = "redrive"
@@ -72,9 +72,9 @@ const (
 	OpReplay OperationKind = "replay"
 )
 
-// AddHeader adds a header to every message that OpSend sends, before next. A
-// header of that name that the caller gave wins. In other operations it has no
-// effect.
+// AddHeader adds a header to every message that OpSend sends; call it before next. A
+// header of that name that the caller gave takes precedence. In other operations it has
+// no effect.
 func (op *Operation) AddHeader(name string, value any) {
 	if op.headers == nil {
 		op.headers = map[string]any{}

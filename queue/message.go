@@ -45,8 +45,8 @@ var (
 	LastTime  = table.LastTime
 )
 
-// RawHeaders returns the headers as they are stored, whatever kind of JSON they
-// are; nil when there are none.
+// RawHeaders returns the headers as they are stored, also when they are not a JSON
+// object; nil when there are none.
 func (m *Message[T]) RawHeaders() json.RawMessage { return m.rawHeaders }
 
 // groupHeader is PGMQ's header for the group of a message.
@@ -101,7 +101,8 @@ func (q *Queue[T]) unread(row db.Message) (*Message[T], error) {
 	return m, nil
 }
 
-// messages decodes rows: the messages that decode, and an error for each other.
+// messages decodes rows. It returns the messages that decode, and an error for each
+// other row.
 func (q *Queue[T]) messages(rows []db.Message, decode func(db.Message) (*Message[T], error)) (msgs []*Message[T], undecoded []error) {
 	msgs = make([]*Message[T], 0, len(rows))
 	for _, row := range rows {
@@ -115,7 +116,7 @@ func (q *Queue[T]) messages(rows []db.Message, decode func(db.Message) (*Message
 	return msgs, undecoded
 }
 
-// deliver sets what interceptors see of the messages that were read.
+// deliver sets the deliveries that interceptors see, of the messages read.
 func deliver[T any](op *Operation, msgs []*Message[T]) {
 	op.Count, op.IDs = len(msgs), ids(msgs)
 	for _, m := range msgs {

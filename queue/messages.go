@@ -19,9 +19,9 @@ import (
 //	}
 //
 // The body of the loop settles each message; one that it does not settle comes back
-// when its VT ends. The lease is extended until the body is done with the message;
-// Delete, Archive and SetVT say if it was lost all the same. Messages are fetched up
-// to ten at a time. Leaving the loop gives the rest back.
+// when its VT ends. Messages extends the lease until the body is done with the message;
+// Delete, Archive and SetVT return an error if the lease was lost all the same. It
+// fetches up to ten messages at a time. Leaving the loop gives the rest back.
 //
 // The loop ends when ctx does or, with the option WaitFor, when nothing came for
 // that long. It waits for the end of outages, as Consume does. An error is a

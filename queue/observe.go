@@ -11,7 +11,8 @@ import (
 
 // Observer gets the events of a queue's sends and consumers, for logs and metrics.
 // The goroutine that does the work calls it, so it must be quick and safe for
-// concurrent use. When it panics, [EventPanicked] tells the others, and work goes on. An [Interceptor] runs around operations instead.
+// concurrent use. When it panics, [EventPanicked] tells the others, and work goes on.
+// An [Interceptor] runs around operations instead.
 type Observer func(ctx context.Context, e Event)
 
 // Event is something that happened. Fields that do not apply are zero.
@@ -20,14 +21,14 @@ type Event struct {
 	Queue string
 	// ID is the id of the message; of EventSent, that of the first of a batch.
 	ID int64
-	// Count is the number of messages: of EventSent any; otherwise 1, or 0 when the
-	// event is not about a message.
+	// Count is the number of messages. EventSent may have several; other events have
+	// 1, or 0 when the event is not about a message.
 	Count int
 	// Reads counts the deliveries of the message so far, this one included.
 	Reads int
 	// Wait is the time from sending to delivery, of EventDelivered. It includes a
-	// Delay and earlier deliveries. Up to the read it is by the server's clock, from
-	// there by this process's.
+	// Delay and earlier deliveries. The server's clock measures it up to the read, this
+	// process's clock from there.
 	Wait time.Duration
 	// Took is the handler's time, of events that end a delivery.
 	Took time.Duration
@@ -35,11 +36,11 @@ type Event struct {
 	RetryIn time.Duration
 	// Reason is why the message is dead, of EventDeadLettered and EventDiscarded.
 	Reason Reason
-	// Err is the handler's error, or why it happened.
+	// Err is the handler's error, or the reason of the event.
 	Err error
 }
 
-// EventKind says what happened.
+// EventKind is the kind of an event.
 type EventKind string
 
 const (
@@ -58,35 +59,35 @@ const (
 	// EventDiscarded means that the handler said Discard, and the message went to the
 	// archive marked as failed.
 	EventDiscarded EventKind = engine.EventDiscarded
-	// EventLeaseLost means that the result of this delivery was not recorded: somebody
-	// else may have the message, or it comes back when its lease ends, because it
-	// died and could not be recorded as a dead letter. Err says why.
+	// EventLeaseLost means that the result of this delivery was not recorded: another
+	// reader may have the message, or the message could not be recorded as a dead letter
+	// and comes back when its lease ends. Err says why.
 	EventLeaseLost EventKind = engine.EventLeaseLost
 	// EventReturned means that the message was given back, and that the read does not
 	// count: no handler had it, or the failure was not the message's. Err says which:
 	// the consumer ended the handler, or could not begin or commit its transaction.
 	EventReturned EventKind = engine.EventReturned
-	// EventFetchFailed means that messages were asked for and did not arrive. They do
-	// not count as read: Consume asks again, for each by itself. A message that does
-	// not come out even so becomes a dead letter; ID names it.
+	// EventFetchFailed means that a fetch failed and its messages did not arrive. They do
+	// not count as read: Consume fetches each by itself. A message that cannot be fetched
+	// even so becomes a dead letter; ID names it.
 	EventFetchFailed EventKind = engine.EventFetchFailed
-	// EventOutage means that the database has failed twice in a row. It is told once,
-	// however long it lasts; work goes on when it is over.
+	// EventOutage means that the database has failed twice in a row. Observers get it
+	// once for an outage; work goes on when the outage is over.
 	EventOutage EventKind = engine.EventOutage
 	// EventRecovered means that the outage is over.
 	EventRecovered EventKind = engine.EventRecovered
-	// EventPolling means that wake-ups cannot be received, for now: new messages are
-	// found by looking now and then.
+	// EventPolling means that notifications cannot be received, for now: the consumer
+	// polls for new messages.
 	EventPolling EventKind = engine.EventPolling
-	// EventListening means that wake-ups are received again.
+	// EventListening means that notifications are received again.
 	EventListening EventKind = engine.EventListening
 	// EventPoolShort means that the pool has too few connections: ConsumeTx runs fewer
 	// handlers than Workers, or work has waited for a connection for 3 s. Err says
 	// which. It is told once a minute at most.
 	EventPoolShort EventKind = engine.EventPoolShort
-	// EventPanicked means that an Observer, a Backoff or the done of SendAsync panicked,
-	// of which nobody else is told. Err is a *PanicError. An Observer is not told of
-	// its own panic; if it is the only one, LogObserver logs it to slog.Default().
+	// EventPanicked means that an Observer, a Backoff or the done of SendAsync panicked;
+	// no caller gets this panic as an error. Err is a *PanicError. An Observer does not
+	// get its own panic; if it is the only one, LogObserver logs it to slog.Default().
 	EventPanicked EventKind = "panicked"
 )
 

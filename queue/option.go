@@ -11,21 +11,21 @@ type ObserveOption interface {
 	ConsumeOption
 }
 
-// Observe has an observer told of the queue's sends and consumers, as an option of
-// New, or of one consumer, as an option of Consume, ConsumeTx or ConsumeBatch.
-// Several observers are told in their order, those of New first. Without any,
+// Observe adds an observer. As an option of New it gets the events of the queue's
+// sends and consumers; as an option of Consume, ConsumeTx or ConsumeBatch, those of
+// one consumer. Several observers run in their order, those of New first. Without any,
 // consumers log to slog.Default() by [LogObserver]. Observe(nil) changes nothing.
 func Observe(o Observer) ObserveOption { return o }
 
-// Intercept has an interceptor run around the queue's operations. Several run in
+// Intercept runs an interceptor around the queue's operations. Several run in
 // their order, the first one outermost. Intercept(nil) changes nothing.
 func Intercept(i Interceptor) Option { return i }
 
-// SessionPerCaller says whether a session of the pool depends on the ctx of who uses
-// it: on a tenant or a role that a hook of the pool takes from the ctx. Then every
-// Send has a statement of its own under its own ctx, SendAsync shares statements and
-// consumers share a listening connection only among calls with the very same ctx, and
-// Reads do not share what they know of a long queue.
+// SessionPerCaller says whether a session of the pool depends on its caller's ctx: on a
+// tenant or a role that a hook of the pool takes from the ctx. Then every Send has a
+// statement of its own under its own ctx. SendAsync shares statements, and consumers
+// share a listening connection, only among calls with the very same ctx. Reads do not
+// share their knowledge of a long queue.
 //
 // The default is true for a pool with PrepareConn or BeforeAcquire, and for a type of
 // your own that embeds a pool, as its methods may do the same. It is false for any

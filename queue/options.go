@@ -47,8 +47,8 @@ type Delay time.Duration
 // Postgres.
 type At time.Time
 
-// Headers travel with the body of a message. The default is none. Values are
-// whatever encoding/json takes.
+// Headers travel with the body of a message. The default is none. encoding/json
+// encodes the values.
 type Headers map[string]any
 
 type sendOptions struct {
@@ -116,7 +116,7 @@ func (h Headers) applySend(o *sendOptions) error {
 }
 
 // encode returns the headers with those that interceptors added, as JSON that
-// Postgres can store; nil for none. The caller's win.
+// Postgres can store; nil for none. The caller's take precedence.
 func (h Headers) encode(added map[string]any) (json.RawMessage, error) {
 	if len(added) > 0 {
 		all := maps.Clone(added)

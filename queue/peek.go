@@ -32,7 +32,7 @@ type peekOptions struct{ from int64 }
 // it is and name it in [LeaseLostError.Unread]; DeleteID and the other methods by id
 // take it from any holder.
 //
-// Errors: [ErrInvalidOption], also for n below 1; [ErrNoQueue]; what pgx returns; and
+// Errors: [ErrInvalidOption], also for n below 1; [ErrNoQueue]; errors of pgx; and
 // [*DecodeError]s and [*FetchError]s together with the messages, as with Read.
 func (q *Queue[T]) Peek(ctx context.Context, n int, opts ...PeekOption) ([]*Message[T], error) {
 	msgs, err := q.peek(ctx, n, opts)

@@ -21,10 +21,10 @@ import (
 // nothing to settle afterwards. It returns fewer, or none and no error, when there
 // are not as many. Their Reads count the reads before.
 //
-// Errors: [ErrInvalidOption] for n below 1, [ErrNoQueue], what pgx returns, and a
-// [*DecodeError] for each message whose body does not decode into T and a
-// [*FetchError] for each that the server cannot write out, which Pop puts into the
-// archive. With these Pop returns both, as Read does.
+// Errors: [ErrInvalidOption] for n below 1, [ErrNoQueue], errors of pgx, a
+// [*DecodeError] for each message whose body does not decode into T, and a
+// [*FetchError] for each message that the server cannot write out. Pop puts the latter
+// into the archive. With these two Pop returns both, the other messages and the error.
 func (q *Queue[T]) Pop(ctx context.Context, n int) ([]*Message[T], error) {
 	var msgs []*Message[T]
 	op := &Operation{Kind: OpPop}
@@ -98,7 +98,7 @@ func (c core) popRows(ctx context.Context, n int32) (msgs []db.Message, unfetche
 }
 
 // popEach pops messages one by one, as the server cannot write one of them out. It
-// puts that one into the archive, as it is stored.
+// puts this one into the archive, as it is stored.
 func (c core) popEach(ctx context.Context, on table.Conn, first int64, n int32) (msgs []db.Message, unfetched []error, err error) {
 	indexed := c.bound.Table.Indexed(on)
 	rows, err := table.Run(ctx, indexed, queries.Read, db.ReadParams{VT: defaultVT, First: first, N: n, Apart: fetch.All})
@@ -124,8 +124,8 @@ func (c core) popEach(ctx context.Context, on table.Conn, first int64, n int32) 
 	return msgs, unfetched, nil
 }
 
-// archivePopped archives a popped message, even when ctx has just ended: it is
-// nowhere else.
+// archivePopped archives a popped message, even when ctx has just ended, because the
+// message is in no table any more.
 func (c core) archivePopped(ctx context.Context, row db.Message) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()

@@ -35,8 +35,8 @@ type Queue[T any] struct {
 // [Observe], [Intercept] and [SessionPerCaller].
 //
 // Make one Queue for a name and a pool, and share it. Concurrent Sends share
-// statements only through the same Queue, and so do Reads share what they know of
-// a long queue. Consumers share one listening connection for a pool in any case. Where
+// statements only through the same Queue, and Reads share their knowledge of a long
+// queue. Consumers share one listening connection for a pool in any case. Where
 // a session of the pool depends on its caller, they share none of this: see
 // [SessionPerCaller].
 //
@@ -56,8 +56,8 @@ func New[T any](conn DB, name string, opts ...Option) (*Queue[T], error) {
 	return &Queue[T]{core: c.on(bound)}, nil
 }
 
-// WithTx returns the same queue in a transaction: what it sends, reads and settles
-// becomes real when tx commits, and never was when tx rolls back. It must not be
+// WithTx returns the same queue in a transaction: its sends, reads and settlings take
+// effect when tx commits, and have no effect when tx rolls back. It must not be
 // used after tx has ended.
 func (q *Queue[T]) WithTx(tx DB) *Queue[T] {
 	return &Queue[T]{core: q.on(q.bound.On(tx)), codec: q.codec}

@@ -19,9 +19,9 @@ import (
 // no waiting.
 //
 // A message comes back, with Reads one higher, unless it is deleted or archived in
-// time. In a transaction that rolls back it was never read.
+// time. A read in a transaction that rolls back does not count.
 //
-// Errors: [ErrInvalidOption], also for n below 1; [ErrNoQueue]; what pgx returns; a
+// Errors: [ErrInvalidOption], also for n below 1; [ErrNoQueue]; errors of pgx; a
 // [*DecodeError] for each message whose body does not decode into T; and a
 // [*FetchError] for each that could not be fetched. With these two Read returns both,
 // the other messages and the error. Such a message comes back as well; DeleteID or
@@ -72,7 +72,7 @@ func (c core) readRows(ctx context.Context, n int32, vt time.Duration) (msgs []d
 	}
 	defer release()
 	alone := table.Alone(on)
-	lasting := vt > 0 && alone // otherwise what was read may still become visible
+	lasting := vt > 0 && alone // otherwise the messages read may still become visible
 	var found []fetch.Row
 	reader := c.lowWater()
 	err = reader.Read(int(n), func(first int64, n int) (int, time.Duration, error) {

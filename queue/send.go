@@ -17,17 +17,17 @@ import (
 // error, outside of a transaction, the message is as durable as the server's
 // synchronous_commit makes it.
 //
-// On a pool, concurrent Sends share statements and commits: those that come while a
-// statement is under way go with the next, up to 1,000 messages or 16 MiB. Each
+// On a pool, concurrent Sends share statements and commits: Sends that come while a
+// statement runs go with the next, up to 1,000 messages or 16 MiB. Each
 // returns its own id or its own error, and a single Send does not wait. A statement
 // that waits for a lock or takes long holds up no other Send for more than about
 // 50 ms. In a transaction, on a connection, from 8 KiB on, and on a pool whose sessions
 // depend on the caller ([SessionPerCaller]), a message has a statement of its own.
 //
 // Errors: [*EncodeError] for a body or headers that cannot be stored, [*NotStoredError]
-// for a message that a trigger left out, [ErrInvalidOption], [ErrNoQueue], and what pgx
-// returns. After an error from the connection it is unknown whether the message was sent. After one from ctx it was
-// not, unless the error matches [ErrOutcomeUnknown] as well.
+// for a message that a trigger left out, [ErrInvalidOption], [ErrNoQueue], and errors of
+// pgx. After an error from the connection it is unknown whether the message was sent.
+// After one from ctx it was not, unless the error matches [ErrOutcomeUnknown] as well.
 func (q *Queue[T]) Send(ctx context.Context, body T, opts ...SendOption) (int64, error) {
 	id, err := q.interceptedSend(ctx, body, opts)
 	if err != nil {
@@ -115,7 +115,7 @@ func (q *Queue[T]) encode(body T) (json.RawMessage, error) {
 }
 
 // unsure adds ErrOutcomeUnknown to the error of a statement that was a transaction by
-// itself and may have been on its way when ctx ended.
+// itself and may have been running when ctx ended.
 func (c core) unsure(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() == nil || !table.Alone(c.bound.DB) || pgconn.SafeToRetry(err) {
 		return err

@@ -10,10 +10,10 @@ import (
 )
 
 // SendAsync hands a message over and returns. The message is sent with others, as
-// by Send, in the order of the calls. When the id or the error is known, done is
-// called with it, from a goroutine of its own, unless done is nil; when it panics,
-// [EventPanicked] tells. Flush waits until all have ended. As there is an order, a
-// message that waits for a lock holds up those behind it.
+// by Send, in the order of the calls. When the id or the error is known, SendAsync
+// calls done with it, from a goroutine of its own, unless done is nil. When done panics,
+// observers get [EventPanicked]. Flush waits until all have ended. Because of the order,
+// a message that waits for a lock holds up the messages behind it.
 //
 // Up to 10,000 messages or 64 MiB are under way; beyond that SendAsync waits for
 // room. It returns an error, and does not call done, when it cannot hand the message

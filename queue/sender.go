@@ -33,8 +33,8 @@ type sender struct {
 	stream stream                               // of SendAsync
 }
 
-// errApart is the result of a Send whose statement gave way to another transaction, or
-// to the time that it may take. Any one of its messages may be the reason, so each of
+// errApart is the result of a Send whose shared statement gave up: it waited for another
+// transaction, or took too long. Any one of its messages may be the reason, so each of
 // its callers sends by itself.
 var errApart = errors.New("the shared statement gave way")
 
@@ -141,8 +141,8 @@ func manyOf(batch []outgoing) db.SendManyParams {
 	return many
 }
 
-// placed returns the results of n inputs, of which these, counted from 1, are in. The
-// others are ErrNotStored.
+// placed returns the results of n inputs. Those at these places, counted from 1, were
+// stored; the others are ErrNotStored.
 func placed(n int, inputs []int32, ids []int64) []generics.Result[int64] {
 	results := make([]generics.Result[int64], n)
 	for i := range results {

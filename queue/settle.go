@@ -20,7 +20,7 @@ import (
 // [ErrLeaseLost]; the others are removed all the same. A lease that has ended is
 // still good while nobody else has read the message. A message that stays though its
 // receipt holds, because of a trigger or a policy of the table, is named by a
-// [*NotStoredError]. Other errors are [ErrNoQueue] and what pgx returns. No messages are
+// [*NotStoredError]. Other errors are [ErrNoQueue] and errors of pgx. No messages are
 // no error.
 func (q *Queue[T]) Delete(ctx context.Context, msgs ...*Message[T]) error {
 	return q.settle(ctx, OpDelete, msgs, func(ctx context.Context, r receipt.List) ([]int64, error) {
@@ -30,7 +30,8 @@ func (q *Queue[T]) Delete(ctx context.Context, msgs ...*Message[T]) error {
 
 // Archive moves messages that were read to the archive, where they keep their ids.
 // When the archive does not store one of them, all stay, and the error matches
-// [ErrNotStored]. Like Delete, it checks each message's receipt and returns the same errors.
+// [ErrNotStored]. Like Delete, it checks each message's receipt and returns the same
+// errors.
 func (q *Queue[T]) Archive(ctx context.Context, msgs ...*Message[T]) error {
 	return q.settle(ctx, OpArchive, msgs, func(ctx context.Context, r receipt.List) ([]int64, error) {
 		return table.Run(ctx, q.bound.Indexed, queries.Archive, db.ArchiveParams(r))
@@ -86,8 +87,8 @@ func (c core) dueIn(ctx context.Context, op string, vt time.Duration) error {
 	return nil
 }
 
-// settle runs do, which returns the ids whose receipts held, with interceptors
-// around it, and reports the other messages.
+// settle runs do with interceptors around it. do returns the ids whose receipts held;
+// settle reports the other messages.
 func (q *Queue[T]) settle(
 	ctx context.Context, kind OperationKind, msgs []*Message[T], do func(context.Context, receipt.List) ([]int64, error),
 ) error {
@@ -121,8 +122,8 @@ func (q *Queue[T]) settle(
 	return nil
 }
 
-// notSettled finds out why messages, of which some were never read, were not settled:
-// they are gone, they were read again, or they are as they were.
+// notSettled finds out why messages were not settled: they are gone, they were read
+// again, they have no receipt, or they are unchanged.
 func (c core) notSettled(ctx context.Context, lost, unread []int64, r receipt.List) error {
 	rows, err := table.Run(ctx, c.bound.Indexed, queries.Existing, db.ExistingParams{MsgIDs: r.MsgIDs, ReadCts: r.ReadCts, LastReadAts: r.LastReadAts})
 	if err != nil {

@@ -9,7 +9,7 @@ const (
 	maxFlushBytes = 16 << 20
 
 	// flushPatience is how long a shared statement of Sends waits for a lock, and holds
-	// back the next. It is many times what a commit takes.
+	// back the next. It is many times the duration of a commit.
 	flushPatience = 50 * time.Millisecond
 
 	// aloneSize is the size from which on a message has a statement of its own: its
@@ -23,7 +23,7 @@ const (
 	maxAsyncBytes = 64 << 20
 
 	// maxBatch is half of the most that Postgres takes in one protocol message, as
-	// some of pgx's modes escape what they send.
+	// some of pgx's modes escape the values that they send.
 	maxBatch = 512 << 20
 
 	// loopAhead is how many messages a loop over Messages has in hand.

@@ -32,9 +32,9 @@ func (e *OldHistoryError) Error() string {
 
 // Check compares the version table with the database. It returns an
 // [*OldHistoryError] if the migrations from before the first release made schema
-// pgmq, an [*IncompleteError] if what was applied is not there, and nil if it is
-// or nothing was applied. It reads only. [Provider], [Migrate] and [Remove] check
-// by themselves.
+// pgmq, an [*IncompleteError] if objects of applied migrations are missing, and nil if
+// none is missing or no migration was applied. It reads only. [Provider], [Migrate]
+// and [Remove] check by themselves.
 func Check(ctx context.Context, db *sql.DB) error {
 	store, err := newStore()
 	if err != nil {
@@ -55,9 +55,9 @@ func check(ctx context.Context, db database.DBTxConn) error {
 	return checkComplete(ctx, db)
 }
 
-// checkOld returns an [*OldHistoryError] for the old history. That had the
-// template tables from its version 1 on, and nothing of these names, of which the
-// present one has some at each version. By the catalogue, because a role that
+// checkOld returns an [*OldHistoryError] for the old history. The old history had the
+// template tables from its version 1 on, and no object of these names; the present one
+// has some of them at each version. It reads the catalogue, because a role that
 // checks may lack USAGE on the schema.
 func checkOld(ctx context.Context, db database.DBTxConn) error {
 	var version int64
@@ -81,9 +81,9 @@ func checkOld(ctx context.Context, db database.DBTxConn) error {
 	return nil
 }
 
-// store is goose's. It refuses to tell versions of the old history, which goose
-// would take for those of the present one, and tells of none where the database is
-// not what they made of it: then goose begins anew.
+// store is goose's store with two changes. It returns no versions of the old history,
+// but an error, because goose would take them for the present ones. It returns no
+// versions where the database contradicts them, so that goose begins anew.
 type store struct{ database.StoreExtender }
 
 func newStore() (store, error) {

@@ -12,14 +12,14 @@ import (
 	"github.com/pressly/goose/v3/database"
 )
 
-// An IncompleteError says that the version table and the database disagree: what
-// the applied migrations made is not there. Somebody dropped it, or restored one
+// An IncompleteError says that the version table and the database disagree: objects
+// that the applied migrations made are missing. Somebody dropped them, or restored one
 // without the other. The database is right: [Migrate] applies all migrations
-// anew, which keep the queues and messages that are there.
+// anew and keeps the existing queues and messages.
 type IncompleteError struct {
 	Version int64 // by the version table
-	// Missing is what is not there, such as "function pgmq.send", or "schema pgmq"
-	// alone when all is gone.
+	// Missing names the missing objects, such as "function pgmq.send", or "schema pgmq"
+	// alone when all are missing.
 	Missing []string
 }
 
@@ -36,19 +36,19 @@ func (e *IncompleteError) Error() string {
 // Gone reports whether nothing of schema pgmq is left.
 func (e *IncompleteError) Gone() bool { return len(e.Missing) == 1 && e.Missing[0] == "schema pgmq" }
 
-// object is something that a migration makes. Functions that differ only in their
-// arguments are several with one name.
+// object is an object that a migration makes. Functions that differ only in their
+// arguments are several objects with one name.
 type object struct {
 	Kind    string `json:"kind"` // function, table or type
 	Name    string `json:"name"`
 	Version int64  `json:"version"` // of the migration
 }
 
-// makes finds what a migration makes for good; what it makes and drops again is
-// indented.
+// makes finds the objects that a migration makes for good. Objects that it makes and
+// drops again are indented.
 var makes = regexp.MustCompile(`(?m)^(?:CREATE OR REPLACE (?:FUNCTION|PROCEDURE)|CREATE (TABLE)(?: IF NOT EXISTS)?| +CREATE (TYPE)) pgmq\.(\w+)`)
 
-// objects returns what all migrations make, and the version of the last one.
+// objects returns the objects that all migrations make, and the version of the last one.
 func objects() (all []object, newest int64, err error) {
 	files, err := fs.Glob(FS, "*.sql")
 	if err != nil {
@@ -64,7 +64,7 @@ func objects() (all []object, newest int64, err error) {
 			return nil, 0, fmt.Errorf("schema: %w", err)
 		}
 		if strings.HasPrefix(string(text), "-- +goose NO TRANSACTION") {
-			continue // what it makes and its entry do not come and go together
+			continue // its objects and its entry do not come and go together
 		}
 		up, _, _ := strings.Cut(string(text), "-- +goose Down\n")
 		for _, m := range makes.FindAllStringSubmatch(up, -1) {
@@ -78,11 +78,10 @@ func objects() (all []object, newest int64, err error) {
 	return all, newest, nil
 }
 
-// checkComplete returns an [*IncompleteError] if what the version table lists is
-// not there. It is one statement, and so sees a migration that is under way as a
-// whole or not at all; by the catalogue, because a role that checks may lack
-// USAGE on the schema. Of a newer history it knows only whether the schema is
-// there.
+// checkComplete returns an [*IncompleteError] if objects of the listed migrations are
+// missing. It is one statement, and so sees a running migration as a whole or not at
+// all. It reads the catalogue, because a role that checks may lack
+// USAGE on the schema. For a newer history it checks only that the schema exists.
 func checkComplete(ctx context.Context, db database.DBTxConn) error {
 	all, newest, err := objects()
 	if err != nil {

@@ -16,11 +16,11 @@ const (
 	// pgmq_send, pgmq_read and so on, in schema public.
 	LegacyNames Optional = "legacy_names"
 	// PublicWrappers is schema pgmq_public, as PostgREST and Supabase's clients
-	// call it; docs/pgmq_public.md tells what a queue has to grant.
+	// call it; docs/pgmq_public.md lists the grants that a queue needs.
 	PublicWrappers Optional = "pgmq_public"
 )
 
-// Optionals returns all there are.
+// Optionals returns all optional APIs.
 func Optionals() []Optional { return []Optional{LegacyNames, PublicWrappers} }
 
 // Install makes an optional API, all of it or nothing; again, it brings the
@@ -33,7 +33,7 @@ func Install(ctx context.Context, db *sql.DB, o Optional) error {
 	return o.run(ctx, db, "up")
 }
 
-// Uninstall removes what [Install] made and nothing else; what is not there is
+// Uninstall removes the objects that [Install] made and no others. A missing object is
 // no error.
 func Uninstall(ctx context.Context, db *sql.DB, o Optional) error {
 	return o.run(ctx, db, "down")

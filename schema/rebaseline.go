@@ -27,7 +27,7 @@ var replaceable = regexp.MustCompile(
 // its functions, older ones do not. It does nothing to a database that has no such
 // history, and returns an [*OldHistoryError] for a version below 22.
 //
-// The role has to own what is in schema pgmq.
+// The role has to own the objects in schema pgmq.
 func Rebaseline(ctx context.Context, db *sql.DB) error {
 	var old *OldHistoryError
 	if err := Check(ctx, db); err == nil || !errors.As(err, &old) || old.Version != newestOld {
@@ -47,7 +47,7 @@ func Rebaseline(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-// RebaselineSQL returns what [Rebaseline] runs, for psql --single-transaction.
+// RebaselineSQL returns the script that [Rebaseline] runs, for psql --single-transaction.
 func RebaselineSQL() (string, error) {
 	files, err := fs.Glob(FS, "*.sql")
 	if err != nil {

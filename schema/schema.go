@@ -1,5 +1,5 @@
-// Package schema is the operator's door: what Postgres stores, as goose
-// migrations, and three ways to apply them.
+// Package schema has the schema of the queues as goose migrations, and three ways to
+// apply them.
 //
 //   - From Go: [Migrate], when the program starts or in a deploy step.
 //   - From the command line: pgmq migrate up.
@@ -48,8 +48,8 @@ const (
 	lockTries  = 3600
 )
 
-// Provider returns a goose provider for these migrations, for all that Migrate
-// does not do: going down, status, a logger. The extra options are goose's.
+// Provider returns a goose provider for these migrations, for uses other than Migrate:
+// going down, status, a logger. The extra options are goose's.
 //
 // db must reach Postgres directly: the lock belongs to a session, which a
 // transaction pooler would share with others.
@@ -87,8 +87,8 @@ func Provider(db *sql.DB, opts ...goose.ProviderOption) (*goose.Provider, error)
 // The role needs CREATE on the database and on schema public, once. A failed or
 // killed run leaves the migrations before the failed one, and can be repeated. It
 // returns an [*OldHistoryError] where [Rebaseline] has to run first. Where the
-// version table lists what is not in the database, it begins anew, and keeps the
-// queues and messages that are there.
+// version table lists objects that are not in the database, it begins anew, and keeps
+// the existing queues and messages.
 func Migrate(ctx context.Context, db *sql.DB) error {
 	p, err := Provider(db)
 	if err != nil {

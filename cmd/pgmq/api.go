@@ -99,7 +99,7 @@ func apiList(t *target) *cobra.Command {
 	}
 }
 
-// optionalAPI checks that the argument is the name of one.
+// optionalAPI checks that the argument is the name of an optional API.
 func optionalAPI(cmd *cobra.Command, args []string) error {
 	if err := exactly("NAME")(cmd, args); err != nil {
 		return err

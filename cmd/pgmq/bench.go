@@ -89,7 +89,7 @@ func onQueueForBench(ctx context.Context, pool *pgxpool.Pool, name string, work 
 		defer func() {
 			clean, cancel := afterCtrlC(ctx)
 			defer cancel()
-			// Only an empty one: messages in it now are somebody else's.
+			// Only an empty one: messages in it now belong to another program.
 			if left := admin.DropEmpty(clean, pool, name); left != nil {
 				err = andLeftBehind(ctx, err, fmt.Errorf("its queue stays: drop it with pgmq queue drop: %w", left))
 			}

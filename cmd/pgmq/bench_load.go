@@ -19,7 +19,7 @@ import (
 	"github.com/pgmq-go/pgmq/queue"
 )
 
-// load is what a bench does to a queue.
+// load is the work that a bench does on a queue.
 type load struct {
 	Duration  time.Duration `json:"-"`
 	Producers int           `json:"producers"`
@@ -32,7 +32,7 @@ const (
 	mostWaiting     = 10_000   // messages sent and not settled
 	heaviestWaiting = 64 << 20 // bytes of those
 	heaviestSends   = 256 << 20
-	drainTime       = 30 * time.Second // for what is left when the producers stop
+	drainTime       = 30 * time.Second // for the messages left when the producers stop
 )
 
 func (l load) check() error {

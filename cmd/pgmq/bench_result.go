@@ -13,7 +13,7 @@ import (
 	"github.com/pgmq-go/pgmq/queue"
 )
 
-// result is what a bench found. Rates are those of the time in which the
+// result has the figures of a bench. Rates are those of the time in which the
 // producers sent.
 type result struct {
 	load
@@ -54,8 +54,8 @@ func milliseconds(h *hdrhistogram.Histogram, percentile float64) float64 {
 	return float64(h.ValueAtPercentile(percentile)) / 1000
 }
 
-// measureBase asks for the settings that decide what a commit waits for, and
-// measures a statement that does nothing.
+// measureBase reads the settings that affect the wait of a commit, and measures a
+// statement that does nothing.
 func (r *result) measureBase(ctx context.Context, pool *pgxpool.Pool) error {
 	server, err := inspect.ServerOf(ctx, pool)
 	if err != nil {
@@ -104,7 +104,7 @@ func (r *result) stop() {
 	r.Sent, r.Settled = float64(r.sent)/r.Seconds, float64(r.settled)/r.Seconds
 }
 
-// finish computes what is known when all is settled.
+// finish computes the figures that need all messages settled.
 func (r *result) finish(commits int64) {
 	r.Messages = r.settled
 	r.Commits = float64(commits) / time.Since(r.started).Seconds()

@@ -17,7 +17,7 @@ func completeQueues(t *target, arguments int) cobra.CompletionFunc {
 		if len(args) >= arguments {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		ctx, cancel := context.WithTimeout(cmd.Context(), 2*time.Second) // somebody waits at a prompt
+		ctx, cancel := context.WithTimeout(cmd.Context(), 2*time.Second) // a user waits at the prompt
 		defer cancel()
 		pool, err := t.pool(ctx)
 		if err != nil {

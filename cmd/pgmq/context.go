@@ -13,7 +13,7 @@ import (
 const graceTime = 10 * time.Second
 
 // withGrace returns a context that outlives ctx by some seconds: a statement that
-// is running at ctrl-C had better end than leave it open whether it was done.
+// is running at ctrl-C ends, so that its result is known.
 func withGrace(ctx context.Context) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, func() {

@@ -41,7 +41,7 @@ func screenSize() (width, height int) {
 	return width, height
 }
 
-// styles returns what standard output can show: with NO_COLOR not even bold.
+// styles returns the styles that standard output can show: with NO_COLOR not even bold.
 func styles() colorprofile.Profile {
 	profile := colorprofile.Detect(os.Stdout, os.Environ())
 	if profile <= colorprofile.ASCII {

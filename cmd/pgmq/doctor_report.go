@@ -24,7 +24,7 @@ var levelStyles = map[doctor.Level]lipgloss.Style{
 const alike = 10
 
 // reportFindings writes findings for people: the good ones first, so that the bad
-// ones are what is left on the screen.
+// ones stay on the screen.
 func reportFindings(cmd *cobra.Command, found []doctor.Finding) error {
 	var r findingsReport
 	r.width, _ = screenSize()
@@ -53,7 +53,7 @@ type findingsReport struct {
 	width int // 0 for lines of any length, when it is no terminal
 }
 
-// add adds what one check found on one level.
+// add adds the findings of one check on one level.
 func (r *findingsReport) add(found []doctor.Finding) {
 	for _, f := range found[:min(alike, len(found))] {
 		about := f.Check + ": "

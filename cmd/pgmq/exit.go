@@ -67,8 +67,8 @@ func stoppedEarly(ctx context.Context, err error, done string) error {
 	return exitError{code, text + "; " + done}
 }
 
-// andLeftBehind adds to err, which may be nil, why cleaning up failed; nil if it
-// did not.
+// andLeftBehind adds to err, which may be nil, the error left of cleaning up, which is nil
+// if that succeeded.
 func andLeftBehind(ctx context.Context, err, left error) error {
 	switch {
 	case left == nil:

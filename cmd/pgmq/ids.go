@@ -69,7 +69,7 @@ func (r *idRun) sentence() string {
 	return fmt.Sprintf(r.done, count(r.existed, "message"), r.queue.Name())
 }
 
-// rest is the error for what could not be done.
+// rest is the error for the ids that could not be handled.
 func (r *idRun) rest() error {
 	var rest []string
 	if r.missing > 0 {

@@ -1,6 +1,6 @@
 // Command pgmq is the operator's tool: it migrates a database, creates and drops
 // queues, sends, reads and settles messages, moves dead letters and archives, shows
-// what queues hold, and checks a server.
+// the contents of queues, and checks a server.
 package main
 
 import (

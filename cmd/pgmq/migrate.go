@@ -229,7 +229,7 @@ func export(out io.Writer, dir string) error {
 	return err
 }
 
-// report writes what was done, and returns what went wrong after it.
+// report writes the applied migrations, and returns the error that came after them.
 func report(cmd *cobra.Command, provider *goose.Provider, results []*goose.MigrationResult, err error) error {
 	var partial *goose.PartialError
 	if errors.As(err, &partial) {

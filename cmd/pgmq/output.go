@@ -34,7 +34,7 @@ func jsonFlag(cmd *cobra.Command, set *bool, what string) {
 	cmd.Flags().BoolVar(set, "json", false, what)
 }
 
-// printResult writes what a command did, in one sentence: to standard output,
+// printResult writes the result of a command, in one sentence: to standard output,
 // unless that is for data.
 func printResult(cmd *cobra.Command, outIsData bool, format string, args ...any) error {
 	out := cmd.OutOrStdout()

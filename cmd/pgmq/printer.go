@@ -17,8 +17,8 @@ import (
 	"github.com/pgmq-go/pgmq/queue"
 )
 
-// printer writes messages: each as a line of JSON, or for somebody at a terminal
-// as a few lines to be read.
+// printer writes messages: each as a line of JSON, or at a terminal as a few lines for
+// people.
 type printer struct {
 	out   *bufio.Writer
 	lines bool // of JSON
@@ -38,7 +38,7 @@ func newPrinter(cmd *cobra.Command, asJSON bool) *printer {
 	return p
 }
 
-// print writes a message. What its state is, is for people only.
+// print writes a message. Its state is for people only.
 func (p *printer) print(r record, state string) error {
 	if !p.lines {
 		return p.card(r, state)
@@ -46,8 +46,8 @@ func (p *printer) print(r record, state string) error {
 	return p.line(r)
 }
 
-// unfetched writes which messages do not come out, among the errors of a read, and
-// how many. Any other error it returns.
+// unfetched writes the messages that could not be fetched, from the errors of a read, and
+// their number. It returns any other error.
 func (p *printer) unfetched(err error) (ids []int64, other error) {
 	failed := queue.FetchErrors(err)
 	if err == nil || len(failed) == 0 {
@@ -117,7 +117,7 @@ func (p *printer) wrapped(text string, style lipgloss.Style) {
 	}
 }
 
-// visible returns the same JSON without what a terminal might obey.
+// visible returns the same JSON without characters that a terminal might obey.
 func visible(raw json.RawMessage) string {
 	if len(raw) == 0 {
 		return "NULL"

@@ -96,7 +96,7 @@ delete. One that does not come out goes to the archive.
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withQueue(cmd, t, args[0], func(q *queue.Queue[body]) error {
 				out, popped := newPrinter(cmd, asJSON), 0
-				// One by one: no more are deleted than were written.
+				// One by one: a pop deletes only messages that are then written.
 				for popped < n && cmd.Context().Err() == nil {
 					msgs, err := popOne(cmd.Context(), q)
 					failed, err := out.unfetched(err)

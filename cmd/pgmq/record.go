@@ -32,7 +32,7 @@ func recordOf(m *queue.Message[body]) record {
 	}
 }
 
-// unfetched is the line in place of a message that does not come out.
+// unfetched is the line in place of a message that could not be fetched.
 type unfetched struct {
 	ID    int64  `json:"msg_id"`
 	Error string `json:"error"`
@@ -62,14 +62,14 @@ func (s stamp) MarshalJSON() ([]byte, error) {
 	return json.Marshal(text)
 }
 
-// envelope is a line for send --envelope. It takes a record, too, so that what
-// one command wrote can be sent by another.
+// envelope is a line for send --envelope. It takes a record, too, so that send can
+// send the output of another command.
 type envelope struct {
 	Message json.RawMessage `json:"message"`
 	Headers queue.Headers   `json:"headers"`
 	Delay   float64         `json:"delay"` // in seconds, as in SQL
 
-	// What belongs to the message that was, and not to the new one.
+	// These belong to the old message, and not to the new one.
 	ID         any `json:"msg_id"`
 	Reads      any `json:"read_ct"`
 	EnqueuedAt any `json:"enqueued_at"`

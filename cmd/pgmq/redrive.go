@@ -15,13 +15,13 @@ import (
 	"github.com/pgmq-go/pgmq/queue/admin"
 )
 
-// reasons are those that a message can be a dead letter for.
+// reasons are the reasons of dead letters.
 var reasons = []string{
 	string(queue.ReasonMaxReads), string(queue.ReasonUndecodable), string(queue.ReasonUnfetchable), string(queue.ReasonDeadLetter), string(queue.ReasonDiscarded),
 	string(queue.ReasonTxEnded),
 }
 
-// redriving is what the flags of redrive say.
+// redriving has the values of the flags of redrive.
 type redriving struct {
 	to, containing, reason string
 	ids                    []int64
@@ -113,7 +113,7 @@ func (r *redriving) check(args []string) error {
 	return nil
 }
 
-// options returns what is not asked for as well: that is their default.
+// options returns all options: without its flag an option has its default.
 func (r *redriving) options() []admin.RedriveOption {
 	opts := []admin.RedriveOption{admin.To(r.to), admin.Rate(r.rate), admin.ForReason(r.reason)}
 	if len(r.ids) > 0 {

@@ -74,7 +74,7 @@ func withDB(cmd *cobra.Command, t *target, settings map[string]string, do func(*
 	})
 }
 
-// withDirectDB is withDB for what takes the lock of a session. A pooler that hands
+// withDirectDB is withDB for commands that take the lock of a session. A pooler that hands
 // the session to others would leave the lock behind there.
 func withDirectDB(cmd *cobra.Command, t *target, settings map[string]string, do func(*sql.DB) error) error {
 	return withPool(cmd, t, func(pool *pgxpool.Pool) error {

@@ -4,7 +4,7 @@
 //	go run ./examples/polyglot
 //	psql "$DATABASE_URL" -v number=2305843009213693951 -f examples/polyglot/ask.sql
 //
-// Any language with a Postgres driver can do what ask.sql does; PGMQ's clients do.
+// Any language with a Postgres driver can do the same as ask.sql; PGMQ's clients do.
 package main
 
 import (

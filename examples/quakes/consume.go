@@ -64,7 +64,7 @@ func (d *demo[T]) deliver(ctx context.Context, lines io.Reader) error {
 }
 
 // redrive moves the dead letters back to the queue that they died in, to a handler
-// that knows what they are.
+// that knows blasts.
 func (d *demo[T]) redrive(ctx context.Context, progress admin.Progress) error {
 	moved, err := admin.Redrive(ctx, d.pool, d.dead, progress)
 	if err != nil {

@@ -18,8 +18,8 @@ type deaths struct {
 // deathsShown is how many kinds of death the demo tells.
 const deathsShown = 5
 
-// postMortem asks the dead letters of a queue what they died of. A queue is a
-// table: SQL can ask it anything.
+// postMortem reads why the messages in a dead-letter queue died. A queue is a table, so
+// SQL can query it.
 func postMortem(ctx context.Context, pool *pgxpool.Pool, name string) ([]deaths, error) {
 	rows, err := pool.Query(ctx, `
 SELECT

@@ -1,5 +1,5 @@
-// Command quakes carries a week of the world's earthquakes through a queue and
-// shows what happened: "make demo" runs it.
+// Command quakes sends a week of the world's earthquakes through a queue and
+// shows the results: "make demo" runs it.
 //
 // It sends each as a message, and two consumers handle them. Some handlers fail on
 // purpose, and their messages come back; one of the consumers stops on the way, and

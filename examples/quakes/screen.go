@@ -17,8 +17,8 @@ import (
 	"github.com/pgmq-go/pgmq/examples/quakes/internal/quakes"
 )
 
-// screen shows the demo: what it says goes to standard output, progress and
-// complaints to standard error. Colour and progress are for terminals only.
+// screen shows the demo: its text goes to standard output, progress and
+// errors to standard error. Colour and progress are for terminals only.
 type screen struct {
 	out, err io.Writer
 	live     bool // standard error is a terminal
@@ -40,7 +40,7 @@ func newScreen() *screen {
 	return s
 }
 
-// step says what is under way; done takes its place.
+// step shows the running step; done takes its place.
 func (s *screen) step(label, text string) {
 	if s.live {
 		fmt.Fprintf(s.err, "\r\x1b[K  %-10s %s", label, text)
@@ -103,7 +103,7 @@ func (s *screen) pictures(t *tally) {
 	}
 }
 
-// deaths shows what the dead letters of a queue say.
+// deaths shows the reasons and errors of a queue's dead letters.
 func (s *screen) deaths(kinds []deaths, all int, name string) {
 	fmt.Fprintln(s.out)
 	s.done("dead", s.number(all)+" messages are in "+name+" and say why:")

@@ -11,7 +11,7 @@ import (
 
 const (
 	sendSize    = 100
-	maxInFlight = 50_000 // sent and not settled: what the demo keeps in mind
+	maxInFlight = 50_000 // sent and not settled: the messages that the demo remembers
 )
 
 // sendLines sends the lines in batches. A line that cannot be sent is counted, and

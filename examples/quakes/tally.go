@@ -12,7 +12,7 @@ import (
 	"github.com/pgmq-go/pgmq/queue"
 )
 
-// What the tally keeps of an input without end.
+// The limits of the tally for an input without end.
 const (
 	maxQuakes     = 200_000
 	maxComplaints = 10
@@ -25,14 +25,14 @@ const (
 	maxOutage  = 5 * time.Second
 )
 
-// tally counts what happens to messages, as the queue tells it. It is safe for
+// tally counts the events of messages, as the queue reports them. It is safe for
 // concurrent use.
 type tally struct {
 	mu     sync.Mutex
 	counts counts
 	// balance has +1 for a message that was sent, -1 for one that was deleted
-	// or is a dead letter, and no entry for 0. What Redrive sends gets no +1,
-	// for it tells no ids: these end at -1.
+	// or is a dead letter, and no entry for 0. Messages that Redrive sends get no +1,
+	// because it returns no ids: these end at -1.
 	balance  map[int64]int
 	latency  *hdrhistogram.Histogram
 	quakes   []quakes.Quake
@@ -181,7 +181,7 @@ func (t *tally) wait(ctx context.Context, missing func() int) error {
 	}
 }
 
-// proof tells what is wrong if not each message was settled exactly once.
+// proof returns an error if not each message was settled exactly once.
 func (t *tally) proof(left int64) error {
 	wrong := max(t.counts.redriven-len(t.balance), len(t.balance)-t.counts.redriven)
 	for _, n := range t.balance {

@@ -37,7 +37,7 @@ type webhook struct {
 	Event json.RawMessage `json:"event"`
 }
 
-// deliver posts the webhook. Its error decides what becomes of the message.
+// deliver posts the webhook. Its error decides the disposition of the message.
 func deliver(ctx context.Context, m *queue.Message[webhook]) error {
 	post, err := http.NewRequestWithContext(ctx, http.MethodPost, m.Body.URL, bytes.NewReader(m.Body.Event))
 	if err != nil {

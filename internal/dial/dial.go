@@ -1,5 +1,5 @@
-// Package dial connects a program to the database that somebody at a prompt named,
-// and says in one line why it cannot.
+// Package dial connects a command to the database of a DSN, and explains a failure in one
+// line.
 package dial
 
 import (
@@ -23,12 +23,12 @@ const timeout = 10 * time.Second
 // Its error does not show the password.
 //
 // Unless the DSN names a default_query_exec_mode, sessions get no prepared
-// statement: behind a pooler without our knowledge, another program would find it
+// statement: behind a pooler that we have not detected, another program would find it
 // there, and fail.
 func Parse(url string) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		// pgx redacts too, but what does not parse it cannot redact for sure.
+		// pgx redacts too, but it may miss a password in a DSN that does not parse.
 		return nil, fmt.Errorf("%q is no database URL; it looks like postgres://user:password@host:5432/database", postgres.Redact(url))
 	}
 	if !NamesExecMode(url) {
@@ -41,7 +41,7 @@ func Parse(url string) (*pgxpool.Config, error) {
 
 // NamesExecMode reports whether a DSN has a default_query_exec_mode.
 func NamesExecMode(url string) bool {
-	// pgxpool takes what is its own out of the settings; pgconn leaves it there.
+	// pgxpool removes its own settings; pgconn keeps unknown ones.
 	settings, err := pgconn.ParseConfig(url)
 	if err != nil {
 		return false

@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// Pooler is what is between a program and its server.
+// Pooler is the kind of pooler between a program and its server.
 type Pooler int
 
 const (

@@ -30,8 +30,8 @@ const (
 	messagesTime = 20 * time.Second
 )
 
-// byIndex forces an index scan, so that no queue is read as a whole, whatever its
-// length and statistics are. It limits the time spent on skipping dead rows.
+// byIndex forces an index scan, so that no queue is read as a whole, for any
+// length and statistics. It limits the time spent on skipping dead rows.
 const byIndex = `; SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL statement_timeout = '1s'`
 
 type messageFacts struct {

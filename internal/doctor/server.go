@@ -87,10 +87,10 @@ func clock(ctx context.Context, e *Examination) ([]Finding, error) {
 	return skew(ahead, trip), nil
 }
 
-// maxSkew is by how much clocks may differ.
+// maxSkew is the largest difference of clocks without a finding.
 const maxSkew = time.Second
 
-// skew judges by how much this machine's clock is ahead. The measurement can be off
+// skew judges the lead of this machine's clock. The measurement can be off
 // by half of a round trip.
 func skew(ahead, trip time.Duration) []Finding {
 	word := "ahead of"

@@ -120,7 +120,7 @@ func (w *deadLetters) recordOnce(to Disposition, dead []*Delivery) (held []gener
 	return held, attempted(dead, err)
 }
 
-// noteAttempt keeps what is to be written again, finishes the rest, and returns how
+// noteAttempt keeps the dead letters to write again, finishes the rest, and returns how
 // many attempts in a row have failed.
 func (w *deadLetters) noteAttempt(dead []*Delivery, failures int) int {
 	var ended, again []*Delivery

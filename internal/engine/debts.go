@@ -14,7 +14,7 @@ type debts struct {
 	paid chan struct{} // closed when n is 0 again
 }
 
-// add notes n messages more, and returns what notes that they are given back.
+// add notes n messages more. The returned function notes that they are given back.
 func (d *debts) add(n int) (pay func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

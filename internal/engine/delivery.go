@@ -26,7 +26,7 @@ type Delivery struct {
 	took    time.Duration
 
 	stopped bool // we ended the ctx of its handler before that returned
-	ours    bool // its failure is the transaction's that was to settle it, not the handler's
+	ours    bool // the transaction that was to settle it failed, not the handler
 	txOver  bool // its handler ended that transaction
 
 	disposition Disposition
@@ -40,7 +40,7 @@ type Delivery struct {
 	lease lease // guarded by leases.mu
 }
 
-// batch is what one call of a handler gets: one delivery, or several.
+// batch has the deliveries of one call of a handler: one, or several.
 type batch []*Delivery
 
 // receipt returns the id and the receipt, as receipt.Sorted asks for them.
@@ -77,8 +77,8 @@ func (d *Delivery) ended(lost error) Event {
 	return e
 }
 
-// note returns what the header x-pgmq-dead-letter says of the delivery. The server
-// adds where and when it died. The handler's error was tried by guard.Call.
+// note returns the header x-pgmq-dead-letter of the delivery. The server adds the queue
+// and the time of death. guard.Call has already called the error's methods.
 func (d *Delivery) note() json.RawMessage {
 	n := struct {
 		Reason string `json:"reason"`

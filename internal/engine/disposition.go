@@ -9,7 +9,7 @@ import (
 	"github.com/pgmq-go/pgmq/internal/fetch"
 )
 
-// Disposition is what becomes of a message after its handler.
+// Disposition is the engine's decision on a message after its handler.
 type Disposition int
 
 // The dispositions.
@@ -34,7 +34,7 @@ const (
 
 var errMaxReads = errors.New("the last delivery that MaxReads allows did not end, or its result could not be recorded")
 
-// Outcome is an error of a handler that says what becomes of the message.
+// Outcome is an error of a handler that decides the disposition of the message.
 type Outcome struct {
 	Err         error // may be nil
 	Disposition Disposition
@@ -55,14 +55,13 @@ func (o *Outcome) Error() string {
 
 func (o *Outcome) Unwrap() error { return o.Err }
 
-// decide sets what becomes of a delivery after its handler: done, a retry with its
-// backoff, or a dead letter. A failure of our making is not the message's: its read
-// does not count.
+// decide sets the disposition of a delivery after its handler: done, a retry with its
+// backoff, or a dead letter. If the engine caused the failure, the read does not count.
 func (d *Delivery) decide(o Options) {
 	reads := int(d.Row.ReadCt)
 	outcome, told := errors.AsType[*Outcome](d.Err)
 	if told && d.stopped && endedByCtx(outcome.Err) {
-		told = false // it says that of every error
+		told = false // the handler does so with every error
 	}
 	switch {
 	case d.settled:

@@ -40,7 +40,7 @@ func TestDecideSaysWhatBecomesOfAMessage(t *testing.T) {
 		"canceled by itself":         {Delivery{Err: context.Canceled, Row: last}, DeadLetter, 0, false, ReasonMaxReads},
 		"the transaction is over":    {Delivery{Err: failed, txOver: true}, DeadLetter, 0, false, ReasonTxEnded},
 		"over, and it returned nil":  {Delivery{txOver: true}, DeadLetter, 0, false, ReasonTxEnded},
-		// What we ended is not the message's failure, whatever the handler returns.
+		// A delivery that we ended is not the message's failure, for any result of the handler.
 		"stopped":                         {Delivery{Err: context.Canceled, stopped: true, Row: last}, Retry, 0, true, ""},
 		"stopped, with an error":          {Delivery{Err: failed, stopped: true, Row: last}, Retry, 0, true, ""},
 		"stopped, and gives up for it":    {Delivery{Err: told(DeadLetter, ErrGraceExpired), stopped: true, Row: last}, Retry, 0, true, ""},

@@ -185,7 +185,7 @@ func (e *Engine) check(ctx context.Context) error {
 	return err
 }
 
-// recall gives back what was fetched before a time and still waits for a worker.
+// recall gives back messages that were fetched before a time and still wait for a worker.
 func (e *Engine) recall(before time.Time) {
 	stale := e.workers.Recall(func(b batch) bool { return b[0].fetched.Before(before) })
 	if len(stale) > 0 {
@@ -199,8 +199,7 @@ func (e *Engine) fail(err error) {
 	e.stop()
 }
 
-// reason returns what Run returns when it ended with err: nil if it was ctx that
-// ended.
+// reason returns the result of Run when it ended with err: nil if ctx itself ended.
 func (e *Engine) reason(ctx context.Context, err error) error {
 	failure := e.failure.Load()
 	switch {

@@ -7,7 +7,7 @@ import (
 	"github.com/pgmq-go/pgmq/internal/guard"
 )
 
-// Event is what package queue hands to observers; see queue.Event.
+// Event is an event that package queue hands to observers; see queue.Event.
 type Event struct {
 	Kind    string
 	ID      int64
@@ -37,9 +37,9 @@ const (
 	EventPoolShort    = "pool short"
 )
 
-// outlived has an observer called so that the engine outlives runtime.Goexit in it.
+// outlived calls an observer so that the engine goes on after runtime.Goexit in it.
 // Workers, the settler and the writer of dead letters do so by themselves: their
-// events come one for each message, for which a goroutine each would be dear.
+// events come one for each message, and a goroutine for each would be expensive.
 func outlived(observe func(context.Context, Event)) func(context.Context, Event) {
 	return func(ctx context.Context, e Event) {
 		switch e.Kind {

@@ -17,7 +17,7 @@ import (
 // heartbeat extends leases for as long as handlers run.
 type heartbeat struct {
 	*shared
-	recall func(before time.Time) // gives back what has waited for a worker since then
+	recall func(before time.Time) // gives back messages that have waited for a worker since then
 	mu     sync.Mutex             // held while leases are extended
 }
 
@@ -34,7 +34,7 @@ func (h *heartbeat) run(ctx context.Context) {
 	}
 }
 
-// expire loses leases when their time is over, however long a heartbeat waits for
+// expire loses leases when their time is over, also while a heartbeat waits for
 // its answer, until ctx ends.
 func (h *heartbeat) expire(ctx context.Context) {
 	check := h.options.VT / checksPerVT

@@ -8,8 +8,8 @@ import (
 	"github.com/pgmq-go/pgmq/internal/wake"
 )
 
-// state is what the engine knows of its queue, by which it decides when to read
-// next. docs/inside.md draws it.
+// state is the engine's knowledge of its queue. It decides when to read next.
+// docs/inside.md draws it.
 type state int
 
 const (
@@ -19,7 +19,7 @@ const (
 	// more will have come; no sender has to notify.
 	flowing
 	// trickling: it found one message, most likely the only one. Subscribe before
-	// the next read, which would otherwise be in vain and come twice.
+	// the next read: a read before that would find nothing and be repeated.
 	trickling
 	// empty: it found nothing. Subscribe.
 	empty
@@ -43,7 +43,7 @@ type pace struct {
 	scanned bool          // since the last pause
 }
 
-// facts are what a decision goes by, beside the state.
+// facts are the inputs of a decision, beside the state.
 type facts struct {
 	sinceRead    time.Duration // since the last read began
 	sendersEnded bool          // pace.senders may have ended
@@ -54,7 +54,7 @@ type facts struct {
 	pollInterval time.Duration // the longest pause in state polling
 }
 
-// action is what to do next.
+// action is the next step of the loop.
 type action struct {
 	do   verb
 	wait time.Duration // of rest and await; of scanOnce the time in which no consumer may have scanned
@@ -64,15 +64,15 @@ type verb int
 
 const (
 	read      verb = iota // read messages
-	rest                  // sleep, whatever is notified
+	rest                  // sleep, and ignore notifications
 	subscribe             // ask senders to notify, then call pace.subscribed
 	scanQueue             // scan the queue, then call pace.scanFound
 	scanOnce              // the same, unless another consumer of the pool has scanned lately
 	await                 // sleep until a notification, then call pace.woken or pace.waited
 )
 
-// next decides when to read next. The loop does what it says, tells the result to
-// one of the methods below, and asks again.
+// next decides when to read next. The loop performs the action, passes the result to
+// one of the methods below, and calls next again.
 func (p pace) next(f facts) (pace, action) {
 	switch p.state {
 	case busy:
@@ -154,7 +154,7 @@ func (p pace) subscribed(ok bool, known int64) pace {
 	return p
 }
 
-// scanFound notes what transactions a scan saw: all below oldestRunning have ended,
+// scanFound notes the transactions that a scan saw: all below oldestRunning have ended,
 // those from nextID on had not begun to send.
 func (p pace) scanFound(nextID, oldestRunning int64) pace {
 	if p.senders == 0 {

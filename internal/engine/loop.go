@@ -10,8 +10,8 @@ import (
 	"github.com/pgmq-go/pgmq/internal/scan"
 )
 
-// loop fetches messages as soon as there are some: it does what pace.next says. It
-// belongs to the goroutine that fetches.
+// loop fetches messages as soon as there are some: it performs the actions of pace.next.
+// It belongs to the goroutine that fetches.
 type loop struct {
 	source
 	pace      pace
@@ -38,7 +38,7 @@ func (l *loop) fetch(ctx context.Context, room func() int) ([]batch, error) {
 		l.pace = l.pace.found(len(deliveries), n)
 		if len(deliveries) > 0 {
 			l.listener.Found(l.key)
-			// There may be more, of which no notification told the others.
+			// There may be more, and the other consumers got no notification of them.
 			l.listener.Wake(l.key)
 			return l.pack(ctx, deliveries)
 		}
@@ -57,7 +57,7 @@ func (l *loop) pack(ctx context.Context, deliveries []*Delivery) ([]batch, error
 		cancel()
 		more, err := l.claim(ctx, l.clamp(l.options.BatchSize-len(deliveries)))
 		if err != nil {
-			break // hand out what there is; the next fetch meets the error again
+			break // hand out the messages fetched; the next fetch meets the error again
 		}
 		deliveries = append(deliveries, more...)
 	}
@@ -134,7 +134,7 @@ func (l *loop) await(ctx context.Context, waiter *generics.Waiter[string], p *pa
 	return nil
 }
 
-// facts gathers what a decision goes by.
+// facts gathers the inputs of a decision.
 func (l *loop) facts(p pace) facts {
 	now := time.Now()
 	return facts{

@@ -15,9 +15,9 @@ import (
 	"github.com/pgmq-go/pgmq/internal/table"
 )
 
-// lostFetch is a read whose answer was lost. The server may have hidden messages
-// and counted a read that nobody will ever handle. Which messages they are only
-// their VT tells: see markedVT.
+// lostFetch is a read whose answer was lost. The server may have hidden messages and
+// counted a read that no handler gets. Only their VT identifies the messages: see
+// markedVT.
 type lostFetch struct {
 	first int64         // the id from which on it read
 	vt    time.Duration // for how long it hid them
@@ -36,7 +36,8 @@ func (s *source) markedVT() time.Duration {
 	return (s.options.VT + rand.N(room)).Truncate(time.Microsecond)
 }
 
-// failed reports a read that failed. What it may have hidden is to be given back.
+// failed reports a read that failed. The messages that it may have hidden are to be given
+// back.
 func (s *source) failed(ctx context.Context, lost lostFetch, err error) {
 	s.observe(s.life, Event{Kind: EventFetchFailed, Err: err})
 	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) && !pgerr.EndedSession(err) {
@@ -44,13 +45,13 @@ func (s *source) failed(ctx context.Context, lost lostFetch, err error) {
 	}
 	s.lost = append(s.lost, lost)
 	if ctx.Err() != nil {
-		s.recoverLost(s.life) // there is no later
+		s.recoverLost(s.life) // the engine ends: there is no later attempt
 	}
 }
 
-// recoverLost gives back what lost fetches have hidden, with its count as it was.
-// The server may notice late that nobody takes an answer, and commit after that:
-// so it looks again until the VT is over.
+// recoverLost gives back the messages that lost fetches have hidden, with their old counts.
+// The server may notice late that the connection is gone, and commit after that:
+// so recoverLost looks again until the VT is over.
 func (s *source) recoverLost(ctx context.Context) {
 	now := time.Now()
 	s.lost = slices.DeleteFunc(s.lost, func(l lostFetch) bool {

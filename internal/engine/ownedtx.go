@@ -21,7 +21,7 @@ func (txOwned) Error() string {
 
 func (txOwned) Is(target error) bool { return target == pgx.ErrTxClosed }
 
-// ErrTxEnded is the error of a handler that ended its transaction all the same.
+// ErrTxEnded is the error of a handler that ended its transaction by SQL or by its conn.
 var ErrTxEnded = errors.New("the handler ended the transaction of ConsumeTx, so its writes may be there without the message being settled; " +
 	"the message was put aside, so that they do not happen twice: leave COMMIT and ROLLBACK to ConsumeTx")
 

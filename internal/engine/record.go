@@ -71,7 +71,7 @@ func (s *shared) attempt(ctx context.Context, on table.Conn, to Disposition, del
 	kept := s.keptThough(ctx, on, deliveries, recorded)
 	held = make([]generics.Result[bool], len(deliveries))
 	for i, d := range deliveries {
-		// While the lease lasts nobody else can have settled the message: if it is
+		// While the lease lasts no other reader can have settled the message: if it is
 		// gone, an earlier attempt worked whose answer was lost.
 		if held[i].Value = recorded[d.Row.MsgID] && latest[d.Row.MsgID] == d || d.attempted && !s.leases.over(d); !held[i].Value && kept[d.Row.MsgID] {
 			held[i].Err = pgerr.ErrNotStored

@@ -12,8 +12,8 @@ import (
 // queries are the generated queries; they carry no state.
 var queries = db.New()
 
-// shared is what all parts of an engine use. Open sets the second group, before
-// any other goroutine runs.
+// shared has the fields that all parts of an engine use. Open sets the second group,
+// before any other goroutine runs.
 type shared struct {
 	queue   table.Bound
 	pool    table.Pool

@@ -26,7 +26,7 @@ type source struct {
 	lost     []lostFetch       // not given back yet
 }
 
-// snapshot is what a read saw besides its messages.
+// snapshot has the results of a read besides its messages.
 type snapshot struct {
 	nextID       int64             // transactions from here on had not begun to send; 0 if not known
 	subscription wake.Subscription // just before the read

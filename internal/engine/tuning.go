@@ -26,8 +26,8 @@ const (
 	// that it is told from others.
 	maxMark = time.Second
 
-	// maxLostTries bounds the doubling of the pause between two looks for what a lost
-	// fetch has hidden: 12.8 s.
+	// maxLostTries bounds the doubling of the pause between two looks for messages that a
+	// lost fetch has hidden: 12.8 s.
 	maxLostTries = 7
 
 	// retryFirst and retryLast bound the pause between attempts in an outage.
@@ -66,7 +66,7 @@ const (
 	// Measured by: make bench ARGS="-cells f".
 	maxAheadBytes = 16 << 20
 
-	// minBodySize is what a message counts at least towards these.
+	// minBodySize is the least size that a message counts towards these.
 	minBodySize = 64
 
 	// maxSettled is how many deliveries one statement settles.

@@ -24,8 +24,8 @@ func (e *Engine) InTx(ctx context.Context, d *Delivery, handle func(pgx.Tx) erro
 		d.ours = true
 		return fmt.Errorf("the transaction for the handler: %w", err)
 	}
-	// What the handler has done is committed, or known to have failed, even when its
-	// ctx has just ended.
+	// Commit the handler's writes, or learn that they failed, even when its ctx has just
+	// ended.
 	ending, cancel := outlast(ctx, e.options.MaxLease, answerTimeout)
 	defer cancel()
 	defer func() { // also after a panic and Goexit

@@ -1,9 +1,9 @@
-// Package fetch gets messages out of a queue although some of them may not come
-// out: too large for the link, or for the server to write as text, or damaged.
+// Package fetch fetches messages from a queue although some of them may be impossible to
+// fetch: too large for the link, or for the server to write as text, or damaged.
 //
 // A statement finds messages and sends the small ones along. A large one stays
 // apart and is fetched by itself, so that it holds up no other. When the statement
-// fails all the same, it is repeated with all of them apart: what fails then fails
+// fails all the same, it is repeated with all of them apart: then each message fails
 // alone.
 package fetch
 
@@ -59,7 +59,7 @@ type Row struct {
 	Apart  bool  // they are still there
 }
 
-// Read returns the rows of a read with a limit for what comes along.
+// Read returns the rows of a read with a limit for the bodies that come along.
 func Read(rows []db.ReadRow, apart int32) []Row {
 	found := make([]Row, 0, len(rows))
 	for _, r := range rows {

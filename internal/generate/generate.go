@@ -2,7 +2,7 @@
 // migrations that create the queues, and Go that opens them. It also compares the
 // existing files and a database with the declaration.
 //
-// The package needs no database to know what was migrated. Each migration that it
+// The package needs no database to know the migrated state. Each migration that it
 // writes contains a comment with the state of a queue after it. The last such
 // comment of a queue counts.
 package generate

@@ -30,7 +30,7 @@ type Plan struct {
 type File struct {
 	Path    string
 	Text    []byte
-	Current bool // the file exists with this text, whatever ends its lines
+	Current bool // the file exists with this text, ignoring line endings
 }
 
 // NewPlan loads a declaration and compares it with the existing files.
@@ -62,7 +62,7 @@ func NewPlan(file string, now time.Time) (*Plan, error) {
 	return p, nil
 }
 
-// SameText reports whether a file has a text, whatever ends its lines: git writes
+// SameText reports whether a file has a text. It ignores line endings: git writes
 // CRLF on Windows.
 func SameText(have, want []byte) bool {
 	return bytes.Equal(bytes.ReplaceAll(have, []byte("\r\n"), []byte("\n")), want)

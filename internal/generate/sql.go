@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// literal quotes a text for SQL, whatever standard_conforming_strings is.
+// literal quotes a text for SQL, for any value of standard_conforming_strings.
 func literal(s string) string {
 	quoted := "'" + strings.ReplaceAll(s, "'", "''") + "'"
 	if strings.Contains(s, `\`) {

@@ -59,7 +59,7 @@ func try(err error) {
 	}
 }
 
-// none is an error that no error is or wraps.
+// none is an error that no other error matches or wraps.
 type none struct{}
 
 func (*none) Error() string { return "" }

@@ -21,8 +21,8 @@ type Details struct {
 	Unreadable  []string       `json:"unreadable,omitempty"`
 }
 
-// DetailsOf returns everything about the named queue. What this role may not read
-// is named, and is no error.
+// DetailsOf returns everything about the named queue. It names the parts that this role
+// may not read; they are no error.
 func DetailsOf(ctx context.Context, conn queue.DB, name string) (*Details, error) {
 	d, err := admin.Describe(ctx, conn, name)
 	if err != nil {

@@ -34,7 +34,7 @@ type Migrations struct {
 // lock, so that it also answers while a migration is running. The error is a
 // *schema.OldHistoryError where migrations from before the first release made schema
 // pgmq. It is a *schema.IncompleteError, and all are pending, where the version table
-// lists what is not there.
+// lists migrations whose objects are missing.
 func MigrationsOf(ctx context.Context, conn *sql.DB) (Migrations, error) {
 	all, err := history(ctx, conn)
 	m := Migrations{Migrations: all}

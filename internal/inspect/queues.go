@@ -12,7 +12,7 @@ import (
 	"github.com/pgmq-go/pgmq/queue/admin"
 )
 
-// Queue is what a queue looked like at one moment.
+// Queue has the figures of a queue at one moment.
 type Queue struct {
 	Name string `json:"queue_name"`
 	*Messages
@@ -99,9 +99,9 @@ func age(now, at time.Time) *int64 {
 	return &seconds
 }
 
-// compare sets the rates since an earlier look. What was settled is what was sent
-// and is not there. Lengths that are estimates say nothing of that: then it is
-// what the server's statistics count, some seconds late.
+// compare sets the rates since an earlier look. The settled messages are those sent that
+// are no longer in the queue. Estimated lengths cannot give this number: then it comes
+// from the server's statistics, some seconds late.
 func (q *Queue) compare(before Queue) {
 	if q.Messages == nil || before.Messages == nil || q.LastID < before.LastID {
 		return // the queue was created again

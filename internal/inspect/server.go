@@ -8,7 +8,7 @@ import (
 	"github.com/pgmq-go/pgmq/queue"
 )
 
-// Server is which server it is, and what a commit on it waits for.
+// Server identifies the server, and has the settings that a commit on it depends on.
 type Server struct {
 	Version           string // such as 17.2
 	SynchronousCommit string // the setting, on or off among others

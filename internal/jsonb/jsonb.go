@@ -61,7 +61,7 @@ const maxExponent = 131_072 + 16_383
 // the server nor a client could read it then.
 func grows(raw []byte) bool {
 	room := MaxBytes - len(raw)
-	// What looks like an exponent, in strings too, is found faster.
+	// A search for text that looks like an exponent, in strings too, is faster.
 	upper := 0
 	for _, letter := range []byte("eE") {
 		for rest := raw; upper <= room; {

@@ -1,4 +1,4 @@
-// Package pgerr says what an error of the server means for a queue. The SQLSTATEs
+// Package pgerr gives the meaning of the server's errors for a queue. The SQLSTATEs
 // are those of appendix A of PostgreSQL's manual.
 package pgerr
 
@@ -11,14 +11,14 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// What a missing table or function means.
+// The meanings of a missing table or function.
 var (
 	ErrNoQueue  = errors.New("no such queue")
 	ErrNoSchema = errors.New(`schema pgmq is not installed: run "pgmq migrate up" or schema.Migrate`)
 )
 
-// ErrNotStored is what a row means that no error refused, and that is not there all
-// the same.
+// ErrNotStored is the meaning of a row that the server did not store although it reported
+// no error.
 var ErrNotStored = errors.New("not stored: a trigger, a rule or a policy of the table left it out")
 
 // Explain puts ErrNoQueue, ErrNoSchema or ErrNotStored in front of an error that means
@@ -114,12 +114,12 @@ func EndedSession(err error) bool {
 	return errors.As(err, &pg) && pg.SeverityUnlocalized != "ERROR" && pg.SeverityUnlocalized != ""
 }
 
-// Damaged reports whether the server could not make sense of what it has stored.
+// Damaged reports whether the server could not decode its stored data.
 func Damaged(err error) bool { return strings.HasPrefix(code(err), "XX") }
 
 // Attributable reports whether one row of several may be at fault in any way: also by
-// an error that a trigger raises under a code of its own. Only what every statement
-// would meet is nobody's.
+// an error that a trigger raises under a code of its own. Only an error that every
+// statement would meet is no row's fault.
 func Attributable(err error) bool {
 	switch class(err) {
 	case "", "08", "25", "26", "28", "3D", "3F", "53", "57", "58":
@@ -143,8 +143,8 @@ func Contended(err error) bool {
 	return class(err) == "40" // transaction rollback
 }
 
-// Permanent reports whether the next attempt will meet the same error, whatever it
-// sends.
+// Permanent reports whether the next attempt would meet the same error with any
+// message.
 func Permanent(err error) bool {
 	if errors.Is(err, ErrNoQueue) {
 		return true

@@ -6,7 +6,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// kind says what an error of the server is about, and so what helps against it.
+// kind is the subject of an error of the server, and so decides the remedy.
 type kind int
 
 const (
@@ -21,7 +21,7 @@ const (
 	// ofRow is about one row of several: a constraint refuses it, or a trigger. It
 	// may pass another time.
 	ofRow
-	// ofValue is about what one row holds: no attempt will ever store it.
+	// ofValue is about the contents of one row: no attempt can ever store it.
 	ofValue
 )
 
@@ -40,8 +40,8 @@ var kinds = map[string]kind{
 	"42501": ofPrivilege, // insufficient privilege
 	"42P05": ofServer,    // duplicate prepared statement: another client of a pooler
 
-	// Data exceptions. What a trigger or a policy computed from a row is the row's:
-	// its author can change it.
+	// Data exceptions. A value that a trigger or a policy computed from a row is the
+	// row's: its author can change it.
 	"22":    ofRow,
 	"22001": ofValue,  // string too long: for a generated column, an index
 	"22003": ofValue,  // numeric value out of range

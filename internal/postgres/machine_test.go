@@ -148,7 +148,7 @@ func nothingLeft(t *testing.T, dir string, former []process, patience time.Durat
 const (
 	// patience is how long a test waits on a machine that is busy with other things.
 	patience = time.Minute
-	// killsAfter is a moment before a guard kills what has not ended at its signal.
+	// killsAfter is a moment before a guard kills processes that ignored its signal.
 	killsAfter = 9 * time.Second
 )
 

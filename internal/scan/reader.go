@@ -14,7 +14,7 @@ type Reader struct {
 	mu      sync.Mutex
 	low     LowWater
 	readAt  time.Time        // of the last read from the first id
-	tookTwo [2]time.Duration // what such reads took the server, the latest first
+	tookTwo [2]time.Duration // the server's times of such reads, the latest first
 }
 
 // start returns where a read begins, and whether one that finds less than it asks

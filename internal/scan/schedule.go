@@ -12,12 +12,12 @@ import (
 // NoEnd is the upper end of a scan of all ids.
 const NoEnd = math.MaxInt64
 
-// Schedule is what a consumer knows of its queue: where to read, and which message
+// Schedule is a consumer's knowledge of its queue: where to read, and which message
 // falls due when. It belongs to the goroutine that fetches. The zero value knows
 // nothing.
 //
 // A queue whose scan is cheap is scanned as a whole. Otherwise a scan begins at the
-// low-water mark, and a sweep goes through what lies below it.
+// low-water mark, and a sweep goes through the ids below it.
 type Schedule struct {
 	low   LowWater
 	sweep sweep
@@ -95,7 +95,7 @@ func (s *Schedule) Sweep(now time.Time, busy bool) (first, before int64, ok bool
 	return s.sweep.step(now, s.low.mark, busy)
 }
 
-// Scanned notes what a scan of the ids from first on and below before found.
+// Scanned notes the result of a scan of the ids from first on and below before.
 func (s *Schedule) Scanned(first, before int64, o db.ScanRow) {
 	took := Took(o.Took)
 	s.sweep.stale = false
@@ -120,7 +120,7 @@ func (s *Schedule) Scanned(first, before int64, o db.ScanRow) {
 	}
 }
 
-// learn replaces what was known of a range of ids.
+// learn replaces the known messages of a range of ids.
 func (s *Schedule) learn(first, before int64, o db.ScanRow) {
 	now := time.Now()
 	s.known = slices.DeleteFunc(s.known, func(d due) bool { return first <= d.id && d.id < before })

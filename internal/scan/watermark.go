@@ -28,9 +28,9 @@ type LowWater struct {
 // Mark returns the id at which a read starts.
 func (w *LowWater) Mark() int64 { return w.mark }
 
-// Pass notes what a read or a scan from the mark on found: nothing visible below
-// id, among all that was sent by transactions that had ended. Those below
-// oldestRunning had; those from nextID on had not begun to send.
+// Pass notes that a read or a scan from the mark on found no visible message below id,
+// among those of transactions that had ended. Transactions below oldestRunning had
+// ended; those from nextID on had not begun to send.
 func (w *LowWater) Pass(id, oldestRunning, nextID int64) {
 	now := time.Now()
 	if w.candidate > 0 && (oldestRunning >= w.until || now.Sub(w.since) > commitGrace) {
@@ -39,7 +39,7 @@ func (w *LowWater) Pass(id, oldestRunning, nextID int64) {
 			w.candidate = 0
 		}
 	}
-	// What was passed before now waits for all transactions that run now: a sender
+	// The ids passed before wait for all transactions that run now: a sender
 	// draws the ids of its messages a moment before it has a transaction id.
 	if w.candidate == 0 && w.passed > w.mark {
 		w.candidate, w.until, w.since = w.passed, nextID, now

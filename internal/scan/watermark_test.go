@@ -10,7 +10,7 @@ func TestTheMarkWaitsForTransactionsThatMayHaveSentBelowIt(t *testing.T) {
 	type pass struct{ id, oldest, next, mark int64 }
 	for name, passes := range map[string][]pass{
 		"nobody else is running": {
-			{100, 10, 10, 0}, {200, 11, 11, 0}, // what ran at this pass may have drawn an id below 100
+			{100, 10, 10, 0}, {200, 11, 11, 0}, // transactions of this pass may have drawn an id below 100
 			{300, 12, 12, 100}, {400, 13, 13, 200},
 		},
 		"a sender is running": {

@@ -42,8 +42,8 @@ type Bound struct {
 	DB      db.DBTX // runs generated queries on it, against the queue's own tables
 	Indexed db.DBTX // the same for queries that find messages: see Table.Indexed
 	Printed db.DBTX // the same for other queries that depend on a style: see Table.Printed
-	// PerCaller says that what a session may see and do can depend on the ctx of
-	// who uses it.
+	// PerCaller says that the rights and visible rows of a session can depend on the ctx
+	// of its caller.
 	PerCaller bool
 }
 
@@ -85,22 +85,22 @@ func perCaller(conn Conn) bool {
 	return config.PrepareConn != nil || config.BeforeAcquire != nil //nolint:staticcheck // applications still set it
 }
 
-// Pool returns what the queue is on, if that is a pool.
+// Pool returns the queue's pool, if it is on one.
 func (b Bound) Pool() (Pool, bool) {
 	pool, ok := b.Conn.(Pool)
 	return pool, ok
 }
 
-// Fail says where err happened, and what it means. After one that a new connection
+// Fail adds the place of err, and its meaning. After an error that a new connection
 // may not meet, the next call dials anew.
 func (b Bound) Fail(op string, err error) error {
 	Renew(b.Conn, err)
 	return fmt.Errorf("queue %q: %s: %w", b.Name, op, pgerr.Explain(err))
 }
 
-// supported returns why a queue cannot work on conn. On anything that hides its
+// supported returns why a queue cannot work on conn. On a type that hides its
 // connection a queue would work, but could not tell whether a statement is a
-// transaction of its own, and would be slower in silence.
+// transaction of its own, and would be slower without an error.
 func supported(conn Conn) error {
 	switch conn.(type) {
 	case nil:

@@ -21,9 +21,9 @@ func (t *Table) Indexed(conn Conn) db.DBTX {
 	return configured{bound: bound{table: t, conn: conn}, conn: conn, by: byIndex}
 }
 
-// Printed is Bind for other queries of whose results the server prints something in
-// a style that can be set. Times: where pgx receives text, as with the exec modes exec
-// and simple_protocol, it understands no DateStyle but ISO. And names in definitions.
+// Printed is Bind for other queries whose results depend on a style that can be set. These
+// are times: where pgx receives text, as with the exec modes exec and simple_protocol, it
+// understands no DateStyle but ISO. And they are names in definitions.
 func (t *Table) Printed(conn Conn) db.DBTX {
 	return configured{bound: bound{table: t, conn: conn}, conn: conn, by: printed}
 }
@@ -33,7 +33,7 @@ func Printed(conn Conn) db.DBTX { return (*Table)(nil).Printed(conn) }
 
 // settings are those that a query needs, and go along in the same round trip. They
 // are local to the transaction; a statement outside of one is a transaction, too.
-// In a transaction of the caller's the query is followed by the way back.
+// In a transaction of the caller's the query is followed by a reset of the settings.
 type settings struct{ set, reset string }
 
 var (

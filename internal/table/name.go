@@ -6,14 +6,15 @@ import (
 	"unicode/utf8"
 )
 
-// What Postgres and PGMQ allow.
+// The limits of Postgres and PGMQ.
 const (
 	maxNameChars       = 47
 	maxIdentifierBytes = 63 // a longer one would be cut off, and two queues could share a table
 )
 
 // CheckName returns why name cannot be a queue's, or nil. The rules are PGMQ's
-// (pgmq.validate_queue_name), plus what would not reach the server unchanged.
+// (pgmq.validate_queue_name), and it refuses names that would not reach the server
+// unchanged.
 func CheckName(name string) error {
 	switch {
 	case name == "":

@@ -9,10 +9,10 @@ import (
 )
 
 // rawRows are rows of which each can be scanned. JSON is copied as it came: pgx
-// would have each value parsed for a json.RawMessage, which is most of what
-// fetching a large message costs the client; the server sends no JSON that is not
-// valid. Infinite times are the first and the last one of Postgres: a single row
-// with one would make the whole statement fail.
+// would parse each value for a json.RawMessage, which is most of the client's cost of
+// fetching a large message; the server sends valid JSON only. Infinite times are the
+// first and the last one of Postgres: a single row with one would make the whole
+// statement fail.
 type rawRows struct{ pgx.Rows }
 
 func (r rawRows) Scan(dest ...any) error { return r.Rows.Scan(raw(dest)...) }
@@ -22,7 +22,7 @@ type rawRow struct{ row pgx.Row }
 
 func (r rawRow) Scan(dest ...any) error { return r.row.Scan(raw(dest)...) }
 
-// raw replaces what a row is scanned to within dest: generated code makes it anew
+// raw replaces the targets of a row's scan within dest: generated code makes them anew
 // for each row.
 func raw(dest []any) []any {
 	for i, to := range dest {

@@ -10,7 +10,7 @@ import (
 )
 
 // mostAttempts is how often a statement may give way. With ten, and pauses of up to
-// 50 ms, all of 64 senders come through that collide at each attempt.
+// 50 ms, all of 64 senders succeed that collide at each attempt.
 const mostAttempts = 10
 
 var gaveWay = generics.Exponential(time.Millisecond, 50*time.Millisecond)
@@ -37,8 +37,8 @@ func Ask[R any](ctx context.Context, on db.DBTX, query func(context.Context, db.
 
 // Repeat runs a statement again that the server rolled back for the sake of another
 // transaction, as it does where default_transaction_isolation is serializable. It
-// does so only where the statement is a transaction of its own: what else is in a
-// transaction of the caller's, only the caller can repeat.
+// does so only where the statement is a transaction of its own: only the caller can
+// repeat a transaction of the caller's.
 func Repeat(ctx context.Context, on db.DBTX, statement func() error) error {
 	for attempt := 1; ; attempt++ {
 		err := statement()

@@ -59,7 +59,7 @@ func (t *Table) text(ctx context.Context, conn db.DBTX, sql string) (string, err
 	r := t.replacer.Load()
 	if r == nil {
 		// The database lower-cased the name when it made the tables, by the
-		// rules of its own locale: what becomes of Ü or I, only it can tell.
+		// rules of its own locale: only the database knows the result for Ü or I.
 		lower, err := db.New().Lower(ctx, conn, t.name)
 		if err != nil {
 			return "", err

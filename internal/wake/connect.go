@@ -60,7 +60,7 @@ func connect(ctx context.Context, pool table.Pool) (*pgx.Conn, error) {
 // told not to write.
 var errReadOnly = errors.New("the server of the listening connection is read-only; another connection may lead to the one that writes")
 
-// check returns an error if the connection no longer hears what is sent.
+// check returns an error if the connection no longer receives notifications.
 func check(ctx context.Context, conn *pgx.Conn) error {
 	var readOnly bool
 	err := conn.QueryRow(ctx, "SELECT current_setting('transaction_read_only')::boolean").Scan(&readOnly)
@@ -70,7 +70,7 @@ func check(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// prepare runs the hook by which a pool prepares a connection for who acquires it.
+// prepare runs the hook by which a pool prepares a connection for its caller.
 func prepare(ctx context.Context, config *pgxpool.Config, conn *pgx.Conn) error {
 	usable := true
 	var err error

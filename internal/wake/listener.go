@@ -1,10 +1,11 @@
 // Package wake lets the consumers of a pool sleep until a sender notifies them.
 //
 // All consumers of a pool share one [Listener]: a connection beside the pool that
-// runs LISTEN. Where a session depends on its caller, only those of one ctx do. While a consumer waits for a queue, that connection holds a shared
-// advisory lock of the queue, a [Subscription]. Senders look at the lock and call
-// NOTIFY only when it is held. The lock ends with the connection, so nothing stays
-// behind when the process dies. docs/inside.md has the protocol step by step.
+// runs LISTEN. Where a session depends on its caller, only those of one ctx do. While a
+// consumer waits for a queue, that connection holds a shared advisory lock of the queue,
+// a [Subscription]. Senders look at the lock and call NOTIFY only when it is held. The
+// lock ends with the connection, so nothing stays behind when the process dies.
+// docs/inside.md has the protocol step by step.
 package wake
 
 import (
@@ -34,7 +35,8 @@ var ErrNotListening = errors.New("there is no listening connection")
 // queries are the generated queries; they carry no state.
 var queries = db.New()
 
-// Listener is the listening connection of a pool, with all that its users share. It exists from the first For to the last Release.
+// Listener is the listening connection of a pool, with the state that its users share. It
+// exists from the first For to the last Release.
 type Listener struct {
 	use    use
 	pool   table.Pool
@@ -46,7 +48,7 @@ type Listener struct {
 	DeadLetters Limiter
 	// Transactions lets so many handlers have a transaction at once that some
 	// connections of the pool are left for short statements, the handlers' own among
-	// them. So none waits for ever for one that waits for it.
+	// them. So no two handlers wait for each other for ever.
 	Transactions Limiter
 
 	users int                // guarded by listeners.mu
@@ -77,15 +79,15 @@ var listeners = struct {
 	byUse map[use]*Listener
 }{byUse: map[use]*Listener{}}
 
-// use is what the users of a listener have in common: the pool and, where a session
-// depends on the caller, the ctx.
+// use identifies the users that share a listener: by the pool and, where a session
+// depends on the caller, by the ctx.
 type use struct {
 	pool   table.Pool
 	caller context.Context //nolint:containedctx // it is compared
 }
 
-// For returns the listener of a pool; with a ctx that of the callers with the same
-// ctx, whose connection is made theirs by the pool's hooks. The caller calls Release.
+// For returns the listener of a pool. With a ctx it returns the listener of the callers
+// with the same ctx; the pool's hooks prepare its connection. The caller calls Release.
 func For(caller context.Context, pool table.Pool) *Listener {
 	if caller != nil && !reflect.ValueOf(caller).Comparable() {
 		caller = &struct{ context.Context }{caller} // equal to nothing else
@@ -208,8 +210,8 @@ func (l *Listener) run(ctx context.Context) {
 	}
 }
 
-// setState notes whether the connection listens, and wakes every consumer: no
-// notification told them of what was sent meanwhile.
+// setState notes whether the connection listens, and wakes every consumer: they got no
+// notification of messages sent meanwhile.
 func (l *Listener) setState(listening bool, failed error) {
 	l.mu.Lock()
 	calls := l.calls

@@ -20,8 +20,8 @@ type Subscription struct {
 	scannedAt   time.Time     // when a consumer last scanned a queue that was quiet
 }
 
-// Continues reports whether all that was sent since an earlier state is, or will
-// be, notified to those who wait now.
+// Continues reports whether the present waiters get notifications of all messages sent
+// since an earlier state.
 func (s Subscription) Continues(earlier Subscription) bool {
 	return earlier.active && s.generation == earlier.generation && s.received == earlier.received
 }

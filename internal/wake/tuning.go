@@ -32,7 +32,7 @@ const (
 	statementSlots = 4
 
 	// spareConns is how many connections of a pool the transactions of handlers
-	// leave: one for the consumers' statements, one for what handlers run beside
+	// leave: one for the consumers' statements, one for the handlers' statements beside
 	// their transactions.
 	spareConns = 2
 

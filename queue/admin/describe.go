@@ -14,7 +14,7 @@ import (
 	"github.com/pgmq-go/pgmq/queue"
 )
 
-// Description is all that there is to know about a queue.
+// Description is everything about one queue.
 type Description struct {
 	Info
 	Metrics QueueMetrics
@@ -28,7 +28,7 @@ type Description struct {
 	// DeadLetters tells which queues the first 1,000 messages died in, the most
 	// frequent first; empty when they did not.
 	DeadLetters []Origin
-	// Unreadable names what this role may not read, and is left out: some of
+	// Unreadable names the parts that this role may not read and that are left out: some of
 	// "messages", "partitions", "notifications", "topics" and "headers".
 	Unreadable []string
 }
@@ -92,11 +92,11 @@ type Origin struct {
 }
 
 // Describe returns everything about one queue. It counts messages as [Metrics]
-// does. What this role may not read is named in Unreadable, and is no error. conn
-// should be no transaction, which the first such thing would abort.
+// does. Unreadable names the parts that this role may not read; they are no error. conn
+// should be no transaction: the first such part would abort it.
 //
 // Errors: [queue.ErrInvalidName], [queue.ErrNoQueue], [queue.ErrNoSchema], and
-// what pgx returns.
+// errors of pgx.
 func Describe(ctx context.Context, conn queue.DB, name string) (*Description, error) {
 	b, err := table.Open(conn, name)
 	if err != nil {
@@ -170,7 +170,7 @@ func (d *Description) addTables(ctx context.Context, conn queue.DB) error {
 	return nil
 }
 
-// table is where the table with a prefix goes.
+// table returns the field for the table with a prefix.
 func (d *Description) table(prefix string) **Table {
 	if prefix == "a" {
 		return &d.Archive
@@ -178,7 +178,7 @@ func (d *Description) table(prefix string) **Table {
 	return &d.Queue
 }
 
-// unlessNever is nil for what a query has for never.
+// unlessNever is nil for the time that stands for never in a query.
 func unlessNever(at time.Time) *time.Time {
 	if at.Unix() == 0 {
 		return nil
@@ -186,7 +186,7 @@ func unlessNever(at time.Time) *time.Time {
 	return &at
 }
 
-// addSettings adds what stands in other tables of PGMQ, and in headers.
+// addSettings adds the settings from other tables of PGMQ, and from headers.
 func (d *Description) addSettings(ctx context.Context, conn queue.DB) error {
 	settings, err := table.Run(ctx, conn, queries.PartitionSettings, d.Name)
 	if err := d.unlessForbidden("partitions", err); err != nil {
@@ -225,7 +225,7 @@ func (d *Description) addOrigins(ctx context.Context, conn db.DBTX) error {
 	return d.unlessForbidden("headers", err)
 }
 
-// unlessForbidden names what this role may not read instead of failing.
+// unlessForbidden names a part that this role may not read instead of failing.
 func (d *Description) unlessForbidden(what string, err error) error {
 	if pgerr.Forbidden(err) {
 		d.Unreadable = append(d.Unreadable, what)

@@ -1,6 +1,6 @@
-// Package admin is for what is done to queues rather than with them. Nothing in
-// it knows the type of a body. A program calls it when it is deployed, an operator
-// when something went wrong, a scheduler every night.
+// Package admin administers queues. Nothing in it knows the type of a body. A program
+// calls it when it is deployed, an operator when something went wrong, a scheduler
+// every night.
 //
 // Queues come and go with [Create], [Drop], [DropEmpty] and [Purge]:
 //
@@ -20,7 +20,7 @@
 // [Now] is the server's clock, by which all times here are.
 //
 // Every function takes a [queue.DB]: a pool, a connection or a transaction of pgx.
-// Errors say which queue and what was done, and match those of package queue:
+// Errors name the queue and the operation, and match those of package queue:
 // [queue.ErrInvalidName], [queue.ErrInvalidOption], [queue.ErrNoQueue],
 // [queue.ErrNoSchema]. Errors of the server stay in the chain as a
 // *pgconn.PgError. The zero value of an option is its default.

@@ -19,7 +19,7 @@ import (
 //
 // Long transactions can keep a table from being maintained. The server then sends
 // a WARNING, there is no error, and the next call tries again. Errors:
-// [queue.ErrInvalidName], [queue.ErrNoSchema], and what pgx returns.
+// [queue.ErrInvalidName], [queue.ErrNoSchema], and errors of pgx.
 func Maintain(ctx context.Context, conn queue.DB, name string) error {
 	b, err := table.Open(conn, name)
 	if err != nil {
@@ -47,8 +47,8 @@ func maintain(ctx context.Context, conn queue.DB, name pgtype.Text) error {
 	return table.Repeat(ctx, conn, func() error { return queries.Maintain(ctx, conn, name) })
 }
 
-// Now returns the time by the server's clock, which is the one that delays, leases
-// and archives go by. It needs no schema.
+// Now returns the time by the server's clock. Delays, leases and archives use this
+// clock. It needs no schema.
 func Now(ctx context.Context, conn queue.DB) (time.Time, error) {
 	if conn == nil {
 		return time.Time{}, fmt.Errorf("server's clock: %w", errNoDB)

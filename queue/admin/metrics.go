@@ -16,8 +16,8 @@ import (
 	"github.com/pgmq-go/pgmq/queue"
 )
 
-// looksAtOnce is how many queues one statement looks at: it ends well within the
-// statement timeouts that people set.
+// looksAtOnce is how many queues one statement looks at, so that it ends well within
+// the usual statement timeouts.
 const looksAtOnce = 200
 
 // QueueMetrics are the figures of a queue at one moment. Counters only rise, so
@@ -68,7 +68,7 @@ type MessageMetrics struct {
 // A queue that cannot be read has an Err of its own, and the others follow. Metrics
 // keeps no lock on a queue, and waits half a second at most for one. Errors:
 // [queue.ErrNoQueue] for a name that is not listed, [queue.ErrInvalidName],
-// [queue.ErrNoSchema], and what pgx returns.
+// [queue.ErrNoSchema], and errors of pgx.
 func Metrics(ctx context.Context, conn queue.DB, names ...string) ([]QueueMetrics, error) {
 	if conn == nil {
 		return nil, fmt.Errorf("metrics: %w", errNoDB)

@@ -47,7 +47,7 @@ type Containing json.RawMessage
 // also of ForReason(""), is all.
 type ForReason queue.Reason
 
-// Rate is how many messages a second Redrive moves at most. The default, also of
+// Rate is the most messages that Redrive moves in a second. The default, also of
 // Rate(0), is no limit.
 type Rate float64
 
@@ -60,12 +60,12 @@ type Progress func(moved int64)
 // is none.
 type Intercept queue.Interceptor
 
-// Since limits Replay to messages that were archived then or later. The default,
+// Since limits Replay to messages archived at that time or later. The default,
 // also of a zero time, is all.
 type Since time.Time
 
-// Until limits Replay to messages that were archived before then. The default,
-// also of a zero time, is all that were archived when Replay began.
+// Until limits Replay to messages archived before that time. The default,
+// also of a zero time, is all messages archived before Replay began.
 type Until time.Time
 
 type redriveOptions struct {
@@ -87,7 +87,7 @@ type replayOptions struct {
 
 type pruneOptions struct{ progress progress }
 
-// progress is where progress goes; the zero value is nowhere.
+// progress takes the reports of progress; the zero value drops them.
 type progress struct{ report Progress }
 
 func (p progress) at(moved int64) {

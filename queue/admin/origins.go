@@ -21,8 +21,8 @@ type origin struct {
 }
 
 // toOrigins moves each message to the queue that it died in, and returns an error
-// for those that stay. It is one pass over the messages; in each step those of one
-// origin move together.
+// for messages that stay. It is one pass over the messages; in each step the messages
+// of one origin move together.
 func (r *redrive) toOrigins(ctx context.Context) error {
 	var order []*origin // in which they were met
 	byName := map[string]*origin{}

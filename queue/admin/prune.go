@@ -10,16 +10,16 @@ import (
 	"github.com/pgmq-go/pgmq/queue"
 )
 
-// Prune deletes for good what was archived of a queue before a time, by the
-// server's clock, and returns how many messages that were. The zero time deletes
+// Prune deletes a queue's messages archived before a time, by the server's clock, for
+// good. It returns the number of deleted messages. The zero time deletes
 // nothing. The option is [Progress].
 //
 // Each step deletes up to 1,000 messages in one statement. After an interruption
 // another call goes on. In a transaction it is all or nothing.
 //
 // Errors: [queue.ErrInvalidName], [queue.ErrInvalidOption], [queue.ErrNoQueue],
-// ctx's and what pgx returns. With an error the number is that of the steps that
-// succeeded; one that was cut off may have been done as well.
+// ctx's and those of pgx. With an error the number is that of the steps that
+// succeeded; a step that was cut off may have been done as well.
 func Prune(ctx context.Context, conn queue.DB, name string, before time.Time, opts ...PruneOption) (int64, error) {
 	b, err := table.Open(conn, name)
 	if err != nil {

@@ -27,7 +27,7 @@ type CreateOption interface {
 type Storage int
 
 const (
-	// Logged queues survive whatever the server survives.
+	// Logged queues survive a crash of the server.
 	Logged Storage = iota
 	// Unlogged queues are faster, but a crash of the server empties them and
 	// standbys do not have them. Their archive is logged.
@@ -64,7 +64,7 @@ func (s Storage) applyCreate(o *createOptions) error {
 // option is a [Storage].
 //
 // Errors: [queue.ErrInvalidName], [queue.ErrInvalidOption], [queue.ErrNoSchema],
-// and what pgx returns.
+// and errors of pgx.
 func Create(ctx context.Context, conn queue.DB, name string, opts ...CreateOption) error {
 	b, err := table.Open(conn, name)
 	if err != nil {
@@ -86,8 +86,8 @@ func Create(ctx context.Context, conn queue.DB, name string, opts ...CreateOptio
 }
 
 // Drop removes a queue, its archive, and every message in both. Errors:
-// [queue.ErrInvalidName], [queue.ErrNoQueue], [queue.ErrNoSchema], and what pgx
-// returns.
+// [queue.ErrInvalidName], [queue.ErrNoQueue], [queue.ErrNoSchema], and errors of
+// pgx.
 func Drop(ctx context.Context, conn queue.DB, name string) error {
 	b, err := table.Open(conn, name)
 	if err != nil {
@@ -183,7 +183,7 @@ type Info struct {
 }
 
 // List returns every queue, by name; without any it returns none and no error.
-// Errors: [queue.ErrNoSchema] and what pgx returns.
+// Errors: [queue.ErrNoSchema] and errors of pgx.
 func List(ctx context.Context, conn queue.DB) ([]Info, error) {
 	if conn == nil {
 		return nil, fmt.Errorf("list queues: %w", errNoDB)

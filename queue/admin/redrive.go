@@ -18,8 +18,8 @@ import (
 // movedAtOnce is how many messages one step redrives, replays or prunes.
 const movedAtOnce = 1000
 
-// ErrNoOrigin is matched by a LeftError of messages that name no other queue to go
-// back to.
+// ErrNoOrigin is matched by a LeftError of messages that name no other queue as their
+// origin.
 var ErrNoOrigin = errors.New("no queue to go back to")
 
 // LeftError is the error of Redrive for messages that had nowhere to go. All others
@@ -43,18 +43,18 @@ func (e *LeftError) Error() string {
 // Unwrap returns the reasons.
 func (e *LeftError) Unwrap() []error { return e.reasons }
 
-// Redrive moves dead letters back to where they are worked on: every message that
-// is visible in the queue from, and was there when Redrive began, oldest first. It
+// Redrive moves dead letters from the queue from back to the queues that handle them:
+// every message that is visible and was there when Redrive began, oldest first. It
 // returns how many were moved. Each becomes a new message, whose reads begin anew.
-// The header x-pgmq-dead-letter stays, so that a handler sees what happened, and
+// The header x-pgmq-dead-letter stays, so that a handler sees the earlier failure, and
 // the first time of sending is kept if the message dies again.
 //
 // Without [To] each message goes to the queue that it died in, which that header
 // names; those of several queues may be mixed. A message stays where it is when it
 // has no such header, when it died in from itself, or when its queue is gone.
 // Redrive moves all the others and then returns a [*LeftError]. The header is data:
-// a role that may send to from can set it. With To all go to one queue, whatever
-// they say.
+// a role that may send to from can set it. With To all go to one queue, regardless of
+// the header.
 //
 // Redrive moves up to 1,000 messages a step, each in a statement that takes it
 // from one queue and puts it into the other. After an interruption every message
@@ -62,8 +62,8 @@ func (e *LeftError) Unwrap() []error { return e.reasons }
 // In a transaction it is all or nothing.
 //
 // Errors besides those: [queue.ErrInvalidName], [queue.ErrInvalidOption],
-// [queue.ErrNoSchema], what pgx returns, and ctx's cause. With an error the number
-// is that of the statements that succeeded; one that was cut off may have been
+// [queue.ErrNoSchema], errors of pgx, and ctx's cause. With an error the number
+// is that of the statements that succeeded; a statement that was cut off may have been
 // done as well.
 func Redrive(ctx context.Context, conn queue.DB, from string, opts ...RedriveOption) (int64, error) {
 	source, err := table.Open(conn, from)

@@ -23,8 +23,8 @@ import (
 // nothing.
 //
 // Errors: [queue.ErrInvalidName], [queue.ErrInvalidOption], also for IDs together
-// with Since or Until, [queue.ErrNoQueue], ctx's, and what pgx returns. With an
-// error the number is that of the steps that succeeded; one that was cut off may
+// with Since or Until, [queue.ErrNoQueue], ctx's, and errors of pgx. With an
+// error the number is that of the steps that succeeded; a step that was cut off may
 // have been done as well.
 func Replay(ctx context.Context, conn queue.DB, name string, opts ...ReplayOption) (int64, error) {
 	b, err := table.Open(conn, name)
@@ -80,7 +80,7 @@ func (r *replay) move(ctx context.Context, ids []int64) error {
 	return nil
 }
 
-// all moves what was archived in the time that is asked for.
+// all moves the messages archived in the given time.
 func (r *replay) all(ctx context.Context) error {
 	page := db.ArchivedIDsParams{ToID: math.MaxInt64, Since: r.since, Until: r.until, N: movedAtOnce}
 	if r.since != nil || r.until != nil {
@@ -94,7 +94,7 @@ func (r *replay) all(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// What is done and archived again meanwhile stays there.
+	// Messages that are done and archived again meanwhile stay in the archive.
 	if page.Until == nil || page.Until.After(began) {
 		page.Until = &began
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/pgmq-go/pgmq/queue"
 )
 
-// QueueStats says what is in a queue. Times are by the server's clock.
+// QueueStats has the exact counts of a queue. Times are by the server's clock.
 type QueueStats struct {
 	// Length counts all messages, hidden ones too.
 	Length int64
@@ -23,7 +23,7 @@ type QueueStats struct {
 
 // Stats counts the messages of a queue exactly. It reads the whole table, so call
 // it seldom on a long queue: [Metrics] costs the same at any length. Errors:
-// [queue.ErrInvalidName], [queue.ErrNoQueue], and what pgx returns.
+// [queue.ErrInvalidName], [queue.ErrNoQueue], and errors of pgx.
 func Stats(ctx context.Context, conn queue.DB, name string) (QueueStats, error) {
 	b, err := table.Open(conn, name)
 	if err != nil {

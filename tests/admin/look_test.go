@@ -72,7 +72,7 @@ func TestFiveThousandQueues(t *testing.T) {
 	}
 }
 
-// What is the matter with a queue costs no other one.
+// A defect of one queue harms no other one.
 func TestAQueueThatCannotBeReadIsARowThatSaysSo(t *testing.T) {
 	check.Parallel(t)
 	ctx, pool := t.Context(), check.OwnDatabase(t)
@@ -103,7 +103,7 @@ func TestAQueueThatCannotBeReadIsARowThatSaysSo(t *testing.T) {
 		if code := want[m.Name]; code == "" {
 			t.Errorf("%s: %v", m.Name, m.Err)
 		}
-		if m.Name != "view" { // whatever it fails with
+		if m.Name != "view" { // with any error
 			check.SQLState(t, m.Err, want[m.Name])
 		}
 	}

@@ -1,4 +1,4 @@
-// Package admin tests what is done to queues, against a real Postgres.
+// Package admin tests the administration of queues, against a real Postgres.
 package admin
 
 import (

@@ -85,7 +85,7 @@ func TestRedriveLeavesWhatHasNoQueueToGoBackTo(t *testing.T) {
 	check.EqualAll(t, "messages", bodies(t, q), []int{3, 8})
 	check.EqualAll(t, "dead letters", bodies(t, dead), []int{1, 2, 4, 5, 6, 7})
 
-	// Only what is asked for is complained about.
+	// The error names only the selected messages.
 	moved, err = admin.Redrive(t.Context(), pgtest.Pool(), dead.Name(), admin.Containing(`2`))
 	check.Equal(t, "moved", moved, 0)
 	check.Is(t, err, queue.ErrNoQueue)
@@ -94,7 +94,7 @@ func TestRedriveLeavesWhatHasNoQueueToGoBackTo(t *testing.T) {
 	check.OK(t, err)
 	check.Equal(t, "moved", moved, 0)
 
-	// A queue that is told takes them all.
+	// With To, one queue takes them all.
 	moved, err = admin.Redrive(t.Context(), pgtest.Pool(), dead.Name(), admin.To(q.Name()))
 	check.OK(t, err)
 	check.Equal(t, "moved", moved, 6)

@@ -113,7 +113,8 @@ func TestReplayByIDAndByTime(t *testing.T) {
 func TestReplayDoesNotMoveWhatIsArchivedMeanwhile(t *testing.T) {
 	check.Parallel(t)
 	q := check.InArchive(t, 2000)
-	// Each step archives what it brought back: without a limit this would never end.
+	// Each step archives the messages that it brought back: without a limit this would
+	// never end.
 	moved, err := admin.Replay(t.Context(), pgtest.Pool(), q.Name(), admin.Progress(func(int64) {
 		check.OK(t, q.Archive(t.Context(), check.Read(t, q, 1000)...))
 	}))
@@ -168,7 +169,7 @@ func TestReplayInATransactionIsAllOrNothing(t *testing.T) {
 func TestPruneArchiveRemovesWhatIsOlder(t *testing.T) {
 	check.Parallel(t)
 	q := check.InArchive(t, 3500)
-	// What was archived by one statement has one time: more than a step of it.
+	// Messages archived by one statement have one time: more than a step of them.
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `UPDATE {A} SET archived_at = '2020-01-01 00:00:00+00' WHERE msg_id > 1000`))
 	var steps []int64
 	pruned, err := admin.Prune(t.Context(), pgtest.Pool(), q.Name(), check.Hourly(990), admin.Progress(func(n int64) { steps = append(steps, n) }))

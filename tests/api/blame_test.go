@@ -13,7 +13,7 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// Whoever is told that a message cannot be stored may throw it away.
+// A caller may throw away a message that cannot be stored.
 func TestASequenceThatIsExhaustedIsNotTheMessages(t *testing.T) {
 	check.Parallel(t)
 	q := pgtest.Queue[int](t)

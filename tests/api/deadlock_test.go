@@ -59,7 +59,7 @@ func TestNoOrderOfCallsDeadlocks(t *testing.T) {
 }
 
 // notThere tells whether the queue, its trigger or its name was missing, or
-// taken by what was there a moment before.
+// taken by an object that was there a moment before.
 func notThere(err error) bool {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
@@ -70,8 +70,8 @@ func notThere(err error) bool {
 		func(words string) bool { return strings.Contains(pg.Message, words) })
 }
 
-// detailOf is what the server says of an error beyond its message, such as who
-// waited for whom.
+// detailOf returns the server's details of an error beyond its message, such as the
+// processes that waited for each other.
 func detailOf(err error) string {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) || pg.Detail == "" {

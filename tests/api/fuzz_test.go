@@ -18,7 +18,7 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// Go refuses what the server refuses, and means the same table.
+// Go refuses the same names as the server, and finds the same table.
 func FuzzNames(f *testing.F) {
 	for _, name := range append(check.GoodNames, badNames...) {
 		f.Add(name)
@@ -45,8 +45,7 @@ func FuzzNames(f *testing.F) {
 	})
 }
 
-// What Go sends is what the server holds, and what it refuses the server would
-// refuse.
+// The server holds the bodies that Go sends, and would refuse those that Go refuses.
 func FuzzBodies(f *testing.F) {
 	for _, body := range badBodies() {
 		if raw, isRaw := body.(json.RawMessage); isRaw && len(raw) < 100 {
@@ -80,7 +79,7 @@ func FuzzBodies(f *testing.F) {
 	})
 }
 
-// errNoJSON is the error of encoding/json for what is no JSON, or nil.
+// errNoJSON is the error of encoding/json for text that is no JSON, or nil.
 func errNoJSON(body []byte) error {
 	var raw json.RawMessage
 	return json.Unmarshal(body, &raw)
@@ -107,7 +106,7 @@ func FuzzStrings(f *testing.F) {
 	})
 }
 
-// What other clients send is read, or told to be no T, whatever it is.
+// Go reads any message of other clients, or reports that it is no T.
 func FuzzMessagesOfOthers(f *testing.F) {
 	f.Add(`{"order_id": 1}`, `{"x-pgmq-dead-letter": {"reason": "max reads", "dead_at": "2026-11-24T00:00:00Z"}}`)
 	f.Add(`{"order_id": "1"}`, `{"x-pgmq-dead-letter": 7}`)
@@ -139,7 +138,7 @@ func FuzzMessagesOfOthers(f *testing.F) {
 	})
 }
 
-// Options mean what they say, or are refused.
+// Options have their documented effect, or are refused.
 func FuzzOptions(f *testing.F) {
 	for _, n := range []int64{0, 1, -1, 1000, int64(time.Hour), 1 << 40, 1<<63 - 1, -1 << 63} {
 		f.Add(n, n, n)
@@ -184,7 +183,7 @@ func FuzzOptions(f *testing.F) {
 	})
 }
 
-// near allows for what calls take.
+// near allows for the duration of calls.
 func near(t testing.TB, what string, got, want time.Time) {
 	t.Helper()
 	if got.Sub(want).Abs() > time.Minute {

@@ -208,7 +208,7 @@ func TestSendAsyncKeepsItsOrderBehindInterceptors(t *testing.T) {
 	check.Equal(t, "operations", len(j.all()), 201)
 }
 
-// wrapped is a pool of somebody who traces it.
+// wrapped is a pool of a user's type that traces.
 type wrapped struct{ *pgxpool.Pool }
 
 // hidden is a pool that cannot be told from a transaction.

@@ -157,7 +157,7 @@ func TestInSQLToo(t *testing.T) {
 	check.Equal(t, "messages", check.Length(t, q), 0)
 }
 
-// What leaves a queue for an archive or another queue must arrive there.
+// A message that leaves a queue for an archive or another queue must arrive there.
 func TestAMessageThatIsNotStoredWhereItGoesStaysWhereItIs(t *testing.T) {
 	check.Parallel(t)
 	q, dead := pgtest.Queue[check.Order](t), pgtest.Queue[check.Order](t)
@@ -190,8 +190,8 @@ func TestAMessageThatIsNotStoredWhereItGoesStaysWhereItIs(t *testing.T) {
 	check.Equal(t, "not replayed", check.Value[int](t, pgtest.Pool(), check.Tables(back.Name(), `SELECT count(*)::int FROM {A}`)), 2)
 }
 
-// A trigger may store a message under another id, or send another one meanwhile: what
-// Send returns is the id that is there.
+// A trigger may store a message under another id, or send another one meanwhile: Send
+// returns the id under which the message is stored.
 func TestEachSendGetsTheIDThatItsMessageHas(t *testing.T) {
 	check.Parallel(t)
 	for _, body := range []string{
@@ -266,8 +266,8 @@ func TestSendsSayWhichInputsAreInInEveryExecMode(t *testing.T) {
 	}
 }
 
-// A trigger that keeps what is to be deleted or hidden is another matter than a lease
-// that was lost.
+// A trigger that keeps a message from being deleted or hidden is reported otherwise than
+// a lost lease.
 func TestAMessageThatATriggerKeepsIsNoLostLease(t *testing.T) {
 	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)

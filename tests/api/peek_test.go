@@ -56,7 +56,7 @@ func TestWhoOnlyLookedCannotSettle(t *testing.T) {
 		check.Contains(t, err.Error(), "only looked at, not read: 1 2 3")
 		check.Equal(t, name+": length", check.Length(t, q), 4)
 	}
-	// Beside one that was read, and one that is gone.
+	// Beside a message that was read, and one that is gone.
 	fourth := check.Peek(t, q, 1, queue.FromID(4))[0]
 	_, err := q.DeleteID(t.Context(), 4)
 	check.OK(t, err)

@@ -134,7 +134,7 @@ func TestSavepointSurvivesAFailedStatement(t *testing.T) {
 	ctx, q := t.Context(), pgtest.Queue[any](t)
 	check.OK(t, pgx.BeginFunc(ctx, pgtest.Pool(), func(tx pgx.Tx) error {
 		check.Send(t, q.WithTx(tx), any("before"))
-		// What is refused here never reached the transaction.
+		// Names refused here never reached the transaction.
 		_, err := q.WithTx(tx).Send(ctx, "\x00")
 		check.As[*queue.EncodeError](t, err)
 		err = pgx.BeginFunc(ctx, tx, func(savepoint pgx.Tx) error {

@@ -94,8 +94,8 @@ func TestReadersThatStallNeverSettleForAnother(t *testing.T) {
 	check.EachOnce(t, deleted, sent)
 }
 
-// What a transaction has taken, and not committed yet, is nobody else's, and
-// nobody waits for it.
+// Messages that an open transaction has read go to no other reader, and no reader waits
+// for them.
 func TestWhoClaimsPassesOverWhatAnotherIsTaking(t *testing.T) {
 	check.Parallel(t)
 	calls := func(text string) func(context.Context, check.Querier, string) ([]int64, error) {
@@ -109,7 +109,7 @@ func TestWhoClaimsPassesOverWhatAnotherIsTaking(t *testing.T) {
 	}
 	for what, c := range map[string]struct {
 		claim func(ctx context.Context, on check.Querier, name string) ([]int64, error)
-		next  []int64 // what another gets of messages 1 and 2 while 1 is being taken
+		next  []int64 // the messages of 1 and 2 that another gets while 1 is being taken
 	}{
 		"Read": {func(ctx context.Context, on check.Querier, name string) (ids []int64, _ error) {
 			rows, err := db.New().Read(ctx, tab.New(name).Bind(on), db.ReadParams{VT: time.Hour, N: 1})

@@ -15,7 +15,7 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// Parsing is for workers: whoever fetches for all of them must not spend time on
+// Workers parse: the goroutine that fetches for all of them must not spend time on
 // it, and it would be done twice.
 func TestFetchingDoesNotParseBodies(t *testing.T) {
 	check.Parallel(t)

@@ -81,7 +81,7 @@ func TestAStatementThatAlwaysGivesWayFailsInTheEnd(t *testing.T) {
 	}
 }
 
-// What else is in the transaction, only its owner can repeat.
+// Only the owner of a transaction can repeat its other statements.
 func TestInATransactionNothingIsRunAgain(t *testing.T) {
 	check.Parallel(t)
 	pool := check.OwnDatabase(t)

@@ -140,7 +140,7 @@ func TestRefusalsOfTheServerTellNoBody(t *testing.T) {
 	_, err = q.Send(t.Context(), secret, queue.Headers{"h": secret})
 	noSecret(t, err)
 
-	// A consumer whose result is refused, says so in the log.
+	// A consumer logs a result that the server refuses.
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `ALTER TABLE {A} ADD CHECK (message <> '"`+secret+`2"')`))
 	check.Send(t, plain, secret+"2")
 	ctx, cancel := context.WithCancel(t.Context())

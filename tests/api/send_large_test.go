@@ -27,7 +27,7 @@ func TestBodyOf10MBComesBackAsItWas(t *testing.T) {
 	check.OK(t, q.Archive(t.Context(), msgs...))
 }
 
-// What they cost is for several of the server's processes to bear.
+// Several of the server's processes share their cost.
 func TestLargeMessagesAreSentSideBySide(t *testing.T) {
 	check.Parallel(t)
 	q := pgtest.Queue[string](t)

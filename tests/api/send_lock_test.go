@@ -93,7 +93,7 @@ func TestASendThatWaitsForALockHoldsUpNoneOfItsStatement(t *testing.T) {
 	check.SQLState(t, check.Receive(t, stuck).Err, "23505")
 }
 
-// Two statements beside each other may wait for one another; no send may fail by it.
+// Two concurrent statements may deadlock; no send may fail by it.
 func TestSendsThatShareStatementsDoNotFailByEachOthersLocks(t *testing.T) {
 	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)
@@ -156,7 +156,7 @@ func TestASlowMessageHoldsUpNoOther(t *testing.T) {
 	check.Is(t, check.Receive(t, left).Err, queue.ErrOutcomeUnknown)
 }
 
-// SendAsync has an order, which a lock does not change.
+// A lock does not change the order of SendAsync.
 func TestSendAsyncKeepsItsOrderWhileOneWaits(t *testing.T) {
 	check.Parallel(t)
 	locked, release := keyed(t, "5")

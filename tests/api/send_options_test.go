@@ -125,7 +125,7 @@ func TestBadSendOptionsSendNothing(t *testing.T) {
 	}
 	check.Equal(t, "the length", check.Length(t, q), 0)
 
-	// What is zero is not there, so it conflicts with nothing.
+	// A zero option is not set, so it conflicts with nothing.
 	check.Send(t, q, 1, at, queue.Delay(0))
 	check.Send(t, q, 1, queue.At{}, queue.Delay(time.Hour))
 }

@@ -189,7 +189,7 @@ func TestACancelledSendLearnsWhetherItsOutcomeIsKnownAndFailsNoOther(t *testing.
 	}
 }
 
-// The last caller takes the statement with it: nothing runs for nobody.
+// When the last caller leaves, its statement is cancelled: none runs without a caller.
 func TestASendThatAllHaveLeftEndsAtTheServer(t *testing.T) {
 	check.Parallel(t)
 	q, release := stalled(t)

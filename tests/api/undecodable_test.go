@@ -43,7 +43,7 @@ func TestBodiesThatDoNotDecodeHarmNoNeighboursAndAreKept(t *testing.T) {
 		}
 		check.As[*queue.DecodeError](t, err)
 		check.As[*json.UnmarshalTypeError](t, err)
-		// They were hidden as the others were, and they come back as well.
+		// They were hidden like the others, and they come back as well.
 		check.ReadNone(t, q)
 		for id := range bad {
 			_, err = q.SetVTID(ctx, 0, id)

@@ -12,7 +12,7 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// result is what a Read in another goroutine returned.
+// result has the results of a Read in another goroutine.
 type result struct {
 	msgs []*queue.Message[int]
 	err  error

@@ -15,8 +15,8 @@ const (
 )
 
 // BenchmarkReadGroups reads ten messages of ordered groups from a backlog of a
-// million, each time without settling the last: what is in flight grows.
-// BenchmarkReadBacklog is the ratio's other half, the same without order.
+// million, each time without settling the last: the messages in flight grow.
+// BenchmarkReadBacklog is the baseline of the ratio, the same without order.
 func BenchmarkReadGroups(b *testing.B) {
 	for layout, group := range map[string]string{"turns": takingTurns, "together": together} {
 		for _, function := range []string{"read_grouped", "read_grouped_rr", "read_grouped_head"} {

@@ -22,7 +22,7 @@ import (
 
 const perRound, perBatch = 10_000, 100
 
-// spent is what one message took: microseconds of the server's CPU and of time,
+// spent is the cost of one message: microseconds of the server's CPU and of time,
 // bytes of WAL, and the share of claims that changed no index.
 type spent struct{ send, drain, wall, wal, hot float64 }
 
@@ -100,9 +100,9 @@ func (s *subject) sql(text string) string { return strings.ReplaceAll(text, "{Q}
 // round sends and drains.
 func (s *subject) round(b *testing.B) spent {
 	b.Helper()
-	check.Exec(b, pgtest.Pool(), s.sql(`TRUNCATE {Q}`)) // what is written anew needs no images of pages
+	check.Exec(b, pgtest.Pool(), s.sql(`TRUNCATE {Q}`)) // rows written anew need no images of pages
 	for _, conn := range s.conns {
-		for range 6 { // who waits at an empty queue has its plans made for one
+		for range 6 { // a reader that waits at an empty queue has its plans made for one
 			_, err := s.drain(b.Context(), conn)
 			check.OK(b, err)
 		}
@@ -135,7 +135,7 @@ func (s *subject) round(b *testing.B) spent {
 	}
 }
 
-// fill sends what a round needs.
+// fill sends the messages that a round needs.
 func (s *subject) fill(b *testing.B) {
 	b.Helper()
 	args := pgx.NamedArgs{
@@ -147,7 +147,7 @@ func (s *subject) fill(b *testing.B) {
 	}
 }
 
-// receipt is what a settle needs of a claim.
+// receipt has the values of a claim that a settle needs.
 type receipt struct {
 	ctid pgtype.TID
 	id   int64
@@ -231,7 +231,7 @@ func (s *subject) updates(b *testing.B) (all, hot int64) {
 	return all, hot
 }
 
-// cpu is what the server has used for the connections so far, as Linux counts it;
+// cpu is the server's CPU time for the connections so far, as Linux counts it;
 // 0, and ratios that are no numbers, where their processes cannot be seen.
 func (s *subject) cpu() (sum time.Duration) {
 	for _, conn := range s.conns {

@@ -9,7 +9,7 @@ import (
 )
 
 // BenchmarkTopics sends to a key that one of 10,000 bindings matches. A plain
-// send to the queue, as many times in the same run, is its measure: sends/op.
+// send to the queue, as many times in the same run, is its baseline: sends/op.
 func BenchmarkTopics(b *testing.B) {
 	pool, at, q := pgtest.Pool(), check.Topic(), pgtest.Queue[int](b)
 	for _, shape := range []struct{ name, pattern, key string }{

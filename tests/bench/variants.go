@@ -1,7 +1,7 @@
 package bench
 
-// A variant is a way to do what queues do: a table, and the statements on it. What
-// it leaves empty is as it is today.
+// A variant is another design of a queue: a table, and the statements on it. Empty fields
+// stand for today's design.
 type variant struct {
 	name    string
 	setup   string // changes the table
@@ -18,7 +18,7 @@ type variant struct {
 // asItLikes leaves the planner its choice: nothing goes along.
 const asItLikes = "-"
 
-// today is what queue.Queue[T] does, in short.
+// today is the design of queue.Queue[T], in short.
 var today = variant{
 	along: `SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan', 'off', true),
 		set_config('jit', 'off', true), set_config('plan_cache_mode', 'force_generic_plan', true)`,
@@ -34,7 +34,7 @@ var today = variant{
 		AND q.last_read_at = (@last_read_ats::timestamptz[])[width_bucket(q.msg_id, @ids::bigint[])]`,
 }
 
-// claim is the UPDATE of a claim; from is what finds its rows.
+// claim is the UPDATE of a claim; from finds its rows.
 func claim(from string) string {
 	return `UPDATE {Q} AS q
 		SET vt = statement_timestamp() + interval '30 seconds', read_ct = q.read_ct + 1, last_read_at = statement_timestamp()
@@ -47,7 +47,7 @@ func oldest(column string) string {
 	return `SELECT ` + column + ` FROM {Q} WHERE msg_id >= @first::bigint AND vt <= statement_timestamp() ORDER BY msg_id LIMIT @n::int`
 }
 
-// A question is what variants are an answer to. The first is what it is today.
+// A question has variants as its answers. The first variant is today's design.
 type question struct {
 	asks     string
 	readers  int

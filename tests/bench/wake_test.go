@@ -17,7 +17,7 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/worker"
 )
 
-// BenchmarkWake measures the way of one message to the handler of an idle
+// BenchmarkWake measures the time from a send to the handler of an idle
 // consumer in another process. Run it with -benchtime 1000x.
 func BenchmarkWake(b *testing.B) {
 	for _, way := range []struct {
@@ -42,8 +42,9 @@ func BenchmarkWake(b *testing.B) {
 
 // BenchmarkSendWhileConsumersWait compares sending while nobody waits with
 // sending while 200 consumers do: on 50 other queues, and on this one, whose
-// messages are not due for an hour. Each round measures all three, and nobody
-// once again; what is reported are medians, also of the rounds' ratios. Run it with -benchtime 7x.
+// messages are not due for an hour. Each round measures all three, and the case without
+// consumers once again. It reports medians, also of the rounds' ratios. Run it with
+// -benchtime 7x.
 func BenchmarkSendWhileConsumersWait(b *testing.B) {
 	const consumers, measured = 200, 1500 * time.Millisecond
 	pool := check.NewPool(b, func(c *pgxpool.Config) { c.MaxConns = 64 })
@@ -69,7 +70,7 @@ func BenchmarkSendWhileConsumersWait(b *testing.B) {
 						stop := waiters(b, ours, consumers)
 						times["this"] = append(times["this"], sendTime(b, q, senders, measured))
 						stop()
-					case 3: // what the ratios are worth on this machine
+					case 3: // the noise of the ratios on this machine
 						times["again"] = append(times["again"], sendTime(b, q, senders, measured))
 					}
 				}

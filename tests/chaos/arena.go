@@ -25,7 +25,7 @@ import (
 // use it.
 type arena struct {
 	cell   *cell
-	rand   *rand.Rand // what happens, and when
+	rand   *rand.Rand // the events, and their times
 	dir    string     // for files, gone afterwards
 	server *postgres.Server
 	url    string   // of the server, for workers
@@ -36,7 +36,7 @@ type arena struct {
 	producers, consumers []*process
 	cleanups             []func() error
 
-	rec    *history.Recorder // for what the arena does
+	rec    *history.Recorder // for the arena's own operations
 	mu     sync.Mutex
 	file   *os.File
 	out    *bufio.Writer
@@ -105,7 +105,7 @@ func (a *arena) close() error {
 	return errors.Join(append(errs, a.out.Flush(), a.file.Close())...)
 }
 
-// fault does something to the system and mends it, and records when.
+// fault injects a fault and mends it, and records when.
 func (a *arena) fault(do func() error) error {
 	e := history.Event{Op: history.Fault, How: a.cell.name, Begin: history.Now()}
 	if err := do(); err != nil {
@@ -142,7 +142,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// open is a pool of the server, past all that is between it and the workers.
+// open is a pool of the server, without the proxies that the workers use.
 func (a *arena) open(ctx context.Context) (*pgxpool.Pool, error) {
 	return pgxpool.New(ctx, a.server.URL)
 }
@@ -210,7 +210,7 @@ func (a *arena) drain(ctx context.Context) error {
 	for _, p := range a.consumers {
 		errs = append(errs, p.end())
 	}
-	// What is left now is stuck, says the census.
+	// Messages left now are stuck: the census reports them.
 	return errors.Join(append(errs, load.Census(ctx, pool, a.rec, true))...)
 }
 

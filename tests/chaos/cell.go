@@ -33,7 +33,7 @@ func cells() []*cell {
 	return append(all, otherCells()...)
 }
 
-// own is a server with its disk taken seriously.
+// own is a separate server with fsync on.
 func own(ctx context.Context, _ *arena) (*postgres.Server, error) { return postgres.Local(ctx) }
 
 // result is a row of the table.
@@ -67,7 +67,7 @@ func (r *result) judge() {
 	r.Measures = history.Measure(events)
 }
 
-// play has it all happen, and leaves a history.
+// play runs the cell, and leaves a history.
 func (c *cell) play(ctx context.Context, seed uint64, d time.Duration, file string, tell func(string)) (err error) {
 	a, err := newArena(c, seed, file)
 	if err != nil {
@@ -94,7 +94,7 @@ func (c *cell) play(ctx context.Context, seed uint64, d time.Duration, file stri
 	return a.drain(ctx)
 }
 
-// watch tells how it goes until the faults are over, and returns their error.
+// watch reports progress until the faults are over, and returns their error.
 func (a *arena) watch(injected <-chan error, tell func(string)) error {
 	tick := time.NewTicker(5 * time.Second)
 	defer tick.Stop()

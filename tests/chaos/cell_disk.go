@@ -75,7 +75,7 @@ func logOnSmallDisk(ctx context.Context, a *arena) (*postgres.Server, error) {
 	}, "min_wal_size=32MB", "max_wal_size=32MB")
 }
 
-// likewise makes a directory that belongs to whom another belongs to.
+// likewise makes a directory with the same owner as another.
 func likewise(other, dir string) error {
 	info, err := os.Stat(other)
 	if err != nil {
@@ -109,7 +109,7 @@ func (a *arena) full(d time.Duration, meanwhile func()) error {
 	if !errors.Is(err, syscall.ENOSPC) {
 		return err
 	}
-	for time.Now().Before(end) { // what is freed meanwhile is filled as well
+	for time.Now().Before(end) { // space freed meanwhile is filled as well
 		_, _ = file.Write(make([]byte, 4<<10))
 		meanwhile()
 		time.Sleep(time.Millisecond)
@@ -117,8 +117,8 @@ func (a *arena) full(d time.Duration, meanwhile func()) error {
 	return os.Remove(ballast)
 }
 
-// fillLog has the server run out of room for its log. It panics, and does not come
-// back before there is room again.
+// fillLog fills the disk of the server's log. The server panics, and does not restart
+// before there is room again.
 func fillLog(ctx context.Context, a *arena) error {
 	whole := context.WithoutCancel(ctx)
 	stop, err := a.server.StandUp(whole)
@@ -133,7 +133,7 @@ func fillLog(ctx context.Context, a *arena) error {
 		}
 		defer conn.Close(whole)
 		err = a.full(a.between(vt/2, 2*vt), func() {
-			// The load alone would take long to fill what there is.
+			// The load alone would take long to fill the disk.
 			_, _ = conn.Exec(whole, "SELECT pg_logical_emit_message(false, 'chaos', repeat('x', 1000000))")
 		})
 		if err != nil {

@@ -58,7 +58,7 @@ func (f *failover) connect(ctx context.Context, a *arena) (err error) {
 	return f.wait(ctx, a.server)
 }
 
-// wait has commits on a primary wait for its standby from now on, if that is what is tested.
+// wait makes commits on a primary wait for its standby from now on, if the cell tests that.
 func (f *failover) wait(ctx context.Context, primary *postgres.Server) error {
 	names := ""
 	if f.sync {
@@ -75,7 +75,7 @@ func (f *failover) inject(ctx context.Context, a *arena) error {
 			return err
 		}
 		if ctx.Err() != nil {
-			return nil //nolint:nilerr // the time is over, which is as it should be
+			return nil //nolint:nilerr // the time is over, as intended
 		}
 		if err := f.renew(whole, a, old); err != nil {
 			return err

@@ -9,7 +9,7 @@ import (
 	"github.com/pgmq-go/pgmq/schema"
 )
 
-// otherCells do things to the schema and to the machine.
+// otherCells inject faults into the schema and the machine.
 func otherCells() []*cell {
 	return []*cell{
 		{name: "migration", about: "the latest migration is taken back and applied again", start: own, inject: migrate},

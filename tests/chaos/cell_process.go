@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// processCells do things to the clients.
+// processCells inject faults into the clients.
 func processCells() []*cell {
 	return []*cell{
 		{

@@ -9,7 +9,7 @@ import (
 	"github.com/pgmq-go/pgmq/internal/postgres"
 )
 
-// serverCells do things to the server.
+// serverCells inject faults into the server.
 func serverCells() []*cell {
 	return []*cell{
 		{name: "postgres kill", about: "every process of the server is killed with -9, and it is started again", start: own, inject: restart(postgres.Killed)},

@@ -16,7 +16,7 @@ import (
 // ahead by seven minutes for three seconds, then behind by as much. The monotonic
 // clock, which a wrong wall clock leaves alone, stays.
 const shifted = `
-// Now is wrong.
+// Now returns a wrong time.
 func Now() Time {
 	t := trueNow()
 	shift := int64(7 * 60)
@@ -29,8 +29,8 @@ func Now() Time {
 
 func trueNow() Time {`
 
-// wrongClock has the workers be a build of this program whose clock is wrong. No
-// other way is as sure: a program in Go does not ask libc for the time, and a time
+// wrongClock makes the workers a build of this program whose clock is wrong. Other ways
+// do not work: a program in Go does not ask libc for the time, and a time
 // namespace has no wall clock of its own.
 func wrongClock(ctx context.Context, a *arena) error {
 	root, err := output(ctx, "go", "env", "GOROOT")

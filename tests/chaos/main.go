@@ -1,15 +1,15 @@
-// Command chaos puts queues under load from several processes, breaks what they
-// stand on, in one cell after the other, and checks by the histories of all clients
-// that every promise was kept. It needs Postgres' server binaries and PgBouncer,
-// and for the disk that is full the right to mount:
+// Command chaos puts queues under load from several processes, and breaks the server, the
+// network or the processes, in one cell after the other. It checks by the histories of all
+// clients that every promise was kept. It needs Postgres' server binaries and PgBouncer,
+// and for the full disk the right to mount:
 //
 //	go -C tests run ./chaos -seed 7 -duration 30s
 //	go -C tests run ./chaos -cells kill,cut
 //	go -C tests run ./chaos -without clock
 //	go -C tests run ./chaos -check FILE
 //
-// The seed decides what is sent and done, which faults are injected and when; how
-// the processes interleave is up to the machine. It exits with 1 if a promise was
+// The seed decides the messages, the work, the faults and their times; the machine decides
+// how the processes interleave. It exits with 1 if a promise was
 // broken, and keeps the history that shows it.
 package main
 

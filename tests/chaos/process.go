@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// process is a worker, through all its lives.
+// process is a worker, through all its restarts.
 type process struct {
 	a       *arena
 	consume bool
@@ -65,7 +65,7 @@ func (p *process) start() error {
 		for {
 			line, err := lines.ReadBytes('\n')
 			if err != nil {
-				break // what is left of a line was cut off by kill -9
+				break // kill -9 cut off the rest of the line
 			}
 			p.a.record(line)
 		}

@@ -75,7 +75,7 @@ func (o options) writeReport(ctx context.Context, results []result) error {
 	return os.WriteFile(o.report, []byte(before+reportBegin+section+reportEnd+after), 0o644)
 }
 
-// section is the table in Markdown, with all that one needs to get it again.
+// section is the table in Markdown, with the parameters to reproduce it.
 func (o options) section(ctx context.Context, results []result) (string, error) {
 	commit, err := output(ctx, "git", "describe", "--always", "--dirty", "--abbrev=12")
 	s, startErr := postgres.Local(ctx)

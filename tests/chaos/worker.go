@@ -39,7 +39,7 @@ const (
 	maxConns = 10
 )
 
-// work is a worker's life: until SIGTERM, or until the arena is gone.
+// work runs a worker until SIGTERM, or until the arena is gone.
 func work(text string) error {
 	var spec workerSpec
 	if err := json.Unmarshal([]byte(text), &spec); err != nil {

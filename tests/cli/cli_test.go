@@ -34,7 +34,7 @@ func TestCommandMigratesAndManagesQueues(t *testing.T) {
 	check.Send(t, check.Open[check.Order](t, pool, "fast"), check.Order{})
 	check.Failure(t, pgmq("queue", "drop", "fast", url), 1, "1 message", "--yes")
 	check.Failure(t, pgmq("migrate", "down", "--all", url), 1, "q_fast", "--drop-messages")
-	check.Contains(t, check.Output(t, pgmq("migrate", "up", url)), "applied") // what went before the refusal
+	check.Contains(t, check.Output(t, pgmq("migrate", "up", url)), "applied") // the steps before the refusal
 	check.Output(t, pgmq("queue", "drop", "fast", "--yes", url))
 	check.Output(t, pgmq("queue", "drop", "Ünï 1", url))
 	check.Failure(t, pgmq("queue", "drop", "Ünï 1", url), 1, "no such queue")

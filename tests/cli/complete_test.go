@@ -24,7 +24,7 @@ const (
 	aDir     = ":16"
 )
 
-// completing returns what a shell would offer for the last argument, and cobra's
+// completing returns a shell's completions of the last argument, and cobra's
 // directive, on a database with the queues orders and orders_dead.
 func completing(t testing.TB) (complete func(args ...string) ([]string, string), pool *pgxpool.Pool) {
 	t.Helper()
@@ -122,7 +122,7 @@ func TestShellsCompleteCommandsFlagsAndFiles(t *testing.T) {
 	}
 }
 
-// inBash is what bash offers for the last word of a line, with the script that
+// inBash returns bash's completions of the last word of a line, with the script that
 // pgmq completion bash writes.
 const inBash = `
 source /dev/stdin

@@ -34,7 +34,7 @@ func TestDoctorFindsPartitionsThatNobodyMaintains(t *testing.T) {
 	examine().fine(t, "partitions")
 }
 
-// Times that have no duration cost a queue nothing, nor its neighbours.
+// Infinite times fail the checks of no queue.
 func TestDoctorTakesTimesWithoutEnd(t *testing.T) {
 	check.Parallel(t)
 	pool, examine := sickQueues(t, "never", "always", "ancient", "future")

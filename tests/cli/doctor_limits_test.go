@@ -127,7 +127,7 @@ func TestDoctorFindsAnAdoptedPGMQWell(t *testing.T) {
 			found.has(t, "tables", "problem", "Orphan", "pgmq.a_orphan")
 			found.has(t, "index", "warning", "parted", "pgmq.a_parted has no index on msg_id")
 			found.has(t, "storage", "warning", "parted", "3 of its partitions")
-			// Without pg_partman nobody maintains it, until the upkeep takes it on.
+			// Without pg_partman no program maintains it, until pgmq.maintain_partitions takes it on.
 			found.has(t, "partitions", "warning", "parted", "pgmq.q_parted has no settings")
 			found.has(t, "partitions", "warning", "parted", "pgmq.a_parted has no settings")
 			check.Equal(t, "problems and warnings", len(found.sick()), 6)

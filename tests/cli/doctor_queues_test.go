@@ -11,7 +11,7 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// sickQueues are a database with queues that something is the matter with.
+// sickQueues are a database with defective queues.
 func sickQueues(t testing.TB, names ...string) (*pgxpool.Pool, func(...string) findings) {
 	t.Helper()
 	pool := check.OwnDatabase(t)

@@ -17,7 +17,7 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// finding is what pgmq doctor --json writes of one.
+// finding is a finding in the output of pgmq doctor --json.
 type finding struct{ Check, Level, Queue, What, Do string }
 
 type findings []finding

@@ -46,7 +46,7 @@ func piped(cmd *osexec.Cmd, input string) *osexec.Cmd {
 	return cmd
 }
 
-// ended runs a command and returns what it wrote and its exit code.
+// ended runs a command and returns its output and its exit code.
 func ended(t testing.TB, cmd *osexec.Cmd) (stdout, stderr string, code int) {
 	t.Helper()
 	var out, complaints bytes.Buffer
@@ -203,7 +203,7 @@ func TestCommandSendsWhatComesBeforeAPause(t *testing.T) {
 	check.OK(t, feed.Wait())
 }
 
-// goOn returns the number behind --skip in what an interrupted send says.
+// goOn returns the number behind --skip in the output of an interrupted send.
 func goOn(t testing.TB, stderr string) string {
 	t.Helper()
 	skip := regexp.MustCompile(`--skip (\d+) goes on from there`).FindStringSubmatch(stderr)

@@ -12,7 +12,7 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// shown is what pgmq queue show --json writes.
+// shown is the output of pgmq queue show --json.
 type shown struct {
 	Name    string     `json:"queue_name"`
 	Kind    string     `json:"kind"`

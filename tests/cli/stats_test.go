@@ -210,7 +210,7 @@ func TestStatsWatchGoesOnWhenTheServerIsBack(t *testing.T) {
 	}
 }
 
-// transcript is what a running command writes.
+// transcript is the output of a running command.
 type transcript struct {
 	mu   sync.Mutex
 	text strings.Builder

@@ -15,7 +15,7 @@ import (
 )
 
 // onTerminal runs a command at a terminal of 80 columns that types an answer, and
-// returns what is to be seen there.
+// returns the text on the terminal.
 func onTerminal(t testing.TB, cmd *osexec.Cmd, answer string, env ...string) string {
 	t.Helper()
 	quoted := make([]string, len(cmd.Args))

@@ -17,8 +17,8 @@ import (
 
 type order = check.Order
 
-// A deploy ends handlers that take long. That is no failure of their messages,
-// whatever they return then.
+// A deploy ends handlers that take long. That is no failure of their messages, for any
+// result of the handlers.
 func TestADeployCountsNoRead(t *testing.T) {
 	check.Parallel(t)
 	waiting := func(result func(context.Context) error) func(*queue.Queue[order], context.Context, chan<- struct{}, ...queue.ConsumeOption) error {
@@ -119,7 +119,7 @@ func TestAnOutageThatCostsALeaseCountsNoRead(t *testing.T) {
 	check.EndAll(t, c)
 }
 
-// A HandlerTimeout is the user's word on how long a message may take.
+// With HandlerTimeout the user limits a message's time, so the read counts.
 func TestAHandlerTimeoutCounts(t *testing.T) {
 	check.Parallel(t)
 	q := pgtest.Queue[order](t)

@@ -82,7 +82,7 @@ func TestManyIdleConsumersOfOneProcessShareWhatComes(t *testing.T) {
 			return nil
 		}, queue.Workers(1), queue.NoPrefetch)
 	}
-	// One that is not told looks every 15 s.
+	// A consumer without a notification scans every 15 s.
 	check.Repeatedly(t, 12, "a message for each", func() {
 		statements.Rest(t)
 		check.SendBatch(t, q, make([]check.Order, many))

@@ -108,8 +108,8 @@ func TestWhenTheDeadLetterQueueIsDroppedTheOthersGoOn(t *testing.T) {
 	eachDiesOnce(t, dead, []int64{id})
 }
 
-// Deaths that fail are a flood: they take no more than one connection of the
-// pool, few of them wait, and the others are told at once.
+// Many dead letters fail: they take no more than one connection of the
+// pool, few of them wait, and the others are reported at once.
 func TestManyDeadLettersThatCannotBeWrittenAreBounded(t *testing.T) {
 	check.Parallel(t)
 	dead := pgtest.Queue[check.Order](t)

@@ -13,7 +13,7 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// dry takes all connections of a pool, and returns what gives them back.
+// dry takes all connections of a pool, and returns a function that gives them back.
 func dry(t testing.TB, pool *pgxpool.Pool) (release func()) {
 	t.Helper()
 	var held []*pgxpool.Conn
@@ -71,7 +71,7 @@ func TestLeasesAreExtendedWhileThePoolIsDry(t *testing.T) {
 	check.EndAll(t, c)
 }
 
-// A look that had to wait for a connection says nothing of what looks cost.
+// A look that had to wait for a connection says nothing about the cost of looks.
 func TestAfterADryPoolAnIdleConsumerIsWokenAtOnceAgain(t *testing.T) {
 	check.Parallel(t)
 	direct := pgtest.Queue[check.Order](t)

@@ -46,7 +46,7 @@ func TestAnObserverThatFailsCostsNothing(t *testing.T) {
 					return nil
 				}, observe, queue.Observe(observer), atOnce, queue.VT(3*time.Second))
 			})
-			// With Goexit a delivery fails that its handler has not had.
+			// With Goexit in an observer, a delivery fails before its handler has begun.
 			check.Eventually(t, "the queue is empty", func() bool {
 				if name == "goexit" {
 					return len(c.Of(queue.EventDelivered)) > 20
@@ -104,7 +104,7 @@ func TestABodyWhoseDecodingPanicsIsADeadLetter(t *testing.T) {
 	check.Equal(t, "reason", archivedDeath(t, raw.Name()).Reason, queue.ReasonUndecodable)
 }
 
-// nilError is the classic: a nil pointer in an error, whose methods fail.
+// nilError is a nil pointer in an error, whose methods fail.
 type nilError struct{ text string }
 
 func (e *nilError) Error() string { return e.text }

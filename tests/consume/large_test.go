@@ -28,7 +28,7 @@ func TestTwoMiBAreFetchedAtOnce(t *testing.T) {
 		done.Add(1)
 		return nil
 	}, queue.Workers(64), queue.NoPrefetch, queue.ArchiveDone{})
-	insertLarge(t, q, 1, size) // what comes next is judged by the size of this one
+	insertLarge(t, q, 1, size) // the consumer expects the next ones to be of this size
 	check.Eventually(t, "the first is handled", func() bool { return done.Load() == 1 })
 	insertLarge(t, q, backlog, size) // there is room for 64 at least
 	check.Eventually(t, "the queue is empty", func() bool { return check.Length(t, q) == 0 })

@@ -19,8 +19,8 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// leaves fails the test if do leaves goroutines of the library behind. They are
-// known by a label that they inherit, whatever other tests do meanwhile.
+// leaves fails the test if do leaves goroutines of the library behind. A label that they
+// inherit tells them from those of other tests.
 func leaves(t *testing.T, do func()) {
 	t.Helper()
 	pprof.Do(t.Context(), pprof.Labels("leaks", t.Name()), func(context.Context) { do() })

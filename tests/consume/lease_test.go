@@ -105,7 +105,7 @@ func TestMaxLeaseEndsALeaseThatIsKept(t *testing.T) {
 	}
 }
 
-// What a slow handler leaves no room for is not kept from others.
+// A consumer does not keep messages from others while a slow handler delays them.
 func TestMessagesThatWaitForASlowHandlerAreGivenBack(t *testing.T) {
 	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)

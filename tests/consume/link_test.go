@@ -18,8 +18,8 @@ import (
 // A proxy holds back each direction for half of it.
 var roundTrips = []time.Duration{500 * time.Microsecond, 2 * time.Millisecond, 10 * time.Millisecond}
 
-// A lone message costs as many statements however long the link is: what a consumer
-// does in the meantime depends on the server's time.
+// A lone message costs as many statements on a slow link as on a fast one: a consumer's
+// scans in the meantime depend on the server's time.
 func TestALoneMessageCostsAsManyStatementsOverALongLink(t *testing.T) {
 	check.Parallel(t)
 	const messages = 10

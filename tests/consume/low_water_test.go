@@ -31,7 +31,7 @@ func entriesRead(t testing.TB, name string) int64 {
 
 func TestWhatAConsumerReadsDoesNotGrowWithTheDead(t *testing.T) {
 	check.Parallel(t)
-	const dead, messages = 100_000, 300 // so many that a fast machine, too, finds them dear
+	const dead, messages = 100_000, 300 // so many that they are slow on a fast machine, too
 	q := pgtest.Queue[int](t)
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `ALTER TABLE {Q} SET (autovacuum_enabled = off)`))
 	check.HoldHorizon(t)

@@ -18,7 +18,7 @@ import (
 // atOnce is a Backoff for tests.
 var atOnce = queue.Backoff(func(int) time.Duration { return 0 })
 
-// archivedDeath waits for the only message in a queue's archive, and returns its story.
+// archivedDeath waits for the only message in a queue's archive, and returns its Death.
 func archivedDeath(t testing.TB, name string) queue.Death {
 	t.Helper()
 	var h struct {
@@ -79,7 +79,7 @@ func TestAPoisonMessageIsADeadLetterAfterExactlyMaxReads(t *testing.T) {
 	}
 }
 
-// A process that dies of a message tells nobody: the reads count.
+// A process that dies of a message reports nothing: the reads count.
 func TestAMessageThatWasReadTooOftenIsADeadLetterWithoutADelivery(t *testing.T) {
 	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)

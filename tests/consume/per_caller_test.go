@@ -248,7 +248,7 @@ func TestAContextThatCannotBeComparedIsNoTrouble(t *testing.T) {
 	check.OK(t, check.Receive(t, ended))
 }
 
-// What a consumer cannot settle because of a trigger is reported as that.
+// A consumer reports a message that it cannot settle because of a trigger as such.
 func TestAConsumerReportsWhatATriggerKeeps(t *testing.T) {
 	check.Parallel(t)
 	q := pgtest.Queue[check.Order](t)

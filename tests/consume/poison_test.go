@@ -17,7 +17,7 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// handledIDs is a handler that notes what it gets.
+// handledIDs is a handler that notes its messages.
 type handledIDs struct {
 	mu  sync.Mutex
 	ids map[int64]int // the reads of each
@@ -79,7 +79,7 @@ func TestWhatCannotBeFetchedIsPutAsideAndItsNeighboursAreDelivered(t *testing.T)
 	check.Equal(t, "outages", len(c.Of(queue.EventOutage)), 0)
 	check.Equal(t, "what is left, because its headers are damaged", check.Length(t, q), 1)
 
-	// In the dead-letter queue it is what it was.
+	// In the dead-letter queue the message is unchanged.
 	var fetched []int64
 	msgs, err := dead.Peek(t.Context(), 10)
 	for _, f := range queue.FetchErrors(err) {

@@ -27,7 +27,7 @@ func TestConsumeTxLeavesConnectionsForItsHandlers(t *testing.T) {
 			pool := sized(t, size)
 			next := check.Open[order](t, pool, to.Name())
 			var consumers []*check.Consuming
-			for _, q := range from { // two consumers share what the pool has
+			for _, q := range from { // two consumers share the pool's connections
 				check.SendBatch(t, q, check.Numbered(50))
 				consumers = append(consumers, check.Background(t, func(ctx context.Context, observe queue.ConsumeOption) error {
 					return check.Open[order](t, pool, q.Name()).ConsumeTx(ctx, func(ctx context.Context, _ pgx.Tx, m *queue.Message[order]) error {

@@ -127,7 +127,7 @@ func TestAHandlerThatEndsItsTransactionRepeatsNoEffect(t *testing.T) {
 	}
 }
 
-// A transaction that can only roll back has done nothing, whatever the handler says.
+// A transaction that can only roll back has done nothing, for any result of the handler.
 func TestAHandlerThatSwallowsAnErrorHasFailed(t *testing.T) {
 	check.Parallel(t)
 	for name, then := range map[string]func(context.Context, pgx.Tx) error{

@@ -15,7 +15,7 @@ import (
 func TestWhatWasSentBeforeAConsumerWaitedAndCommitsWhileItDoesIsFoundSoon(t *testing.T) {
 	check.Alone(t) // while others commit, the server tells more of what runs
 	senders := 1
-	check.Repeatedly(t, 10, "to find what commits late", func() { // by a look it would take up to 15 s
+	check.Repeatedly(t, 10, "to find what commits late", func() { // by the regular scan it would take up to 15 s
 		senders = 4 - senders
 		pool, statements := traced(t, pgtest.Pool())
 		q := pgtest.Queue[check.Order](t)
@@ -44,7 +44,7 @@ func TestWhatWasSentBeforeAConsumerWaitedAndCommitsWhileItDoesIsFoundSoon(t *tes
 // A look names the messages that it finds, but not thousands.
 func TestManyThatWereSentBeforeAConsumerWaitedAreFoundSoon(t *testing.T) {
 	check.Parallel(t)
-	check.Repeatedly(t, 8, "to find many", func() { // by a look it would take up to 15 s
+	check.Repeatedly(t, 8, "to find many", func() { // by the regular scan it would take up to 15 s
 		q := pgtest.Queue[check.Order](t)
 		tx, err := check.NewPool(t, func(*pgxpool.Config) {}).Begin(t.Context())
 		check.OK(t, err)
@@ -58,8 +58,8 @@ func TestManyThatWereSentBeforeAConsumerWaitedAreFoundSoon(t *testing.T) {
 	})
 }
 
-// Of senders that commit together one notifies, and what the others sent may be
-// seen later than what it woke a consumer for.
+// Of senders that commit together one notifies. The messages of the others may become
+// visible later than the message that woke a consumer.
 func TestWhatWasSentWithoutANotificationBeforeASingleMessageWasReadIsFoundSoon(t *testing.T) {
 	check.Alone(t) // while others commit, the server tells more of what runs
 	q := pgtest.Queue[check.Order](t)
@@ -75,7 +75,7 @@ func TestWhatWasSentWithoutANotificationBeforeASingleMessageWasReadIsFoundSoon(t
 		check.Receive(t, handled)
 		statements.Rest(t)
 	}
-	check.Repeatedly(t, 10, "to find it", func() { // by a look it would take up to 15 s
+	check.Repeatedly(t, 10, "to find it", func() { // by the regular scan it would take up to 15 s
 		tx, err := pgtest.Pool().Begin(t.Context())
 		check.OK(t, err)
 		check.Exec(t, tx, check.Tables(q.Name(), `INSERT INTO {Q} (vt, message) VALUES (now(), '{}')`))

@@ -22,7 +22,7 @@ func advisory(t testing.TB, conn check.Querier) int {
 }
 
 // wakes are the statements that send or give back, with the notifications that
-// one who waits gets of each.
+// a waiting consumer gets of each.
 var wakes = []struct {
 	what  string
 	run   func(ctx context.Context, q *queue.Queue[int], on check.Querier) error
@@ -111,7 +111,7 @@ func TestARetryNotifies(t *testing.T) {
 	w := check.WaitsFor(t, q.Name())
 	close(fail)
 	check.Eventually(t, "it will be tried again", func() bool { return len(c.Of(queue.EventRetried)) == 1 })
-	check.Equal(t, "notifications", w.Heard(t), 1) // who waits must know when it is due
+	check.Equal(t, "notifications", w.Heard(t), 1) // a waiting consumer must know when it is due
 }
 
 func TestAWakeUpComesWithTheCommit(t *testing.T) {
@@ -141,7 +141,7 @@ func TestAWakeUpComesWithTheCommit(t *testing.T) {
 }
 
 // barred makes senders wait in a trigger of a queue, until it is opened. The
-// trigger is what CREATE needs before EXECUTE.
+// argument trigger is the text between CREATE and EXECUTE.
 func barred(t testing.TB, name, trigger string) (unbar func()) {
 	t.Helper()
 	pool := pgtest.Pool()
@@ -170,8 +170,8 @@ func atGate(t testing.TB, name string) {
 	})
 }
 
-// Who begins to wait looks at the transactions that have an id by then. Those
-// that get theirs later must see that it waits.
+// A consumer that begins to wait looks at the transactions that have an id by then.
+// Transactions that get theirs later must see that it waits.
 func TestASenderAsksWhoWaitsWhenItsMessageIsIn(t *testing.T) {
 	check.Parallel(t)
 	for _, call := range wakes[:6] {
@@ -183,7 +183,7 @@ func TestASenderAsksWhoWaitsWhenItsMessageIsIn(t *testing.T) {
 			q := pgtest.Queue[int](t)
 			w, unbar := check.WaiterOf(t, q.Name()), barred(t, q.Name(), "TRIGGER gate BEFORE INSERT ON {Q} FOR EACH ROW")
 			done := make(chan error, 1)
-			// Not on the pool, where those who wait could use it up.
+			// Not on the pool, because the waiting senders could take all its connections.
 			sender := check.Connection(t, pgtest.Pool())
 			go func() { done <- call.run(t.Context(), check.Open[int](t, sender, q.Name()), sender) }()
 			atGate(t, q.Name())

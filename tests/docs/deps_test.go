@@ -30,14 +30,14 @@ func TestQueueBringsPgxAndNothingElse(t *testing.T) {
 		switch {
 		case found && ours != "schema" && !strings.HasPrefix(ours, "cmd/"):
 		case strings.HasPrefix(dep, "github.com/jackc/"), strings.HasPrefix(dep, "golang.org/x/text/"), strings.HasPrefix(dep, "golang.org/x/sync/"):
-			// pgx and what it needs itself
+			// pgx and its own dependencies
 		default:
 			t.Errorf("queue compiles %s", dep)
 		}
 	}
 }
 
-// So they cost who imports queue nothing, although they are in the same module.
+// So they cost a program that imports queue nothing, although they are in the same module.
 func TestTheExamplesBringNothingMoreThanQueue(t *testing.T) {
 	t.Parallel()
 	known := deps(t, "./queue/admin")

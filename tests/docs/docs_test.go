@@ -22,10 +22,10 @@ var runs = map[string]string{
 	"sql": `printf %s "$1" | psql -Xqv ON_ERROR_STOP=1 -d "$DATABASE_URL"`,
 }
 
-// What stands in these pages is done from top to bottom: files are written, shell
-// and SQL are run, and what they print is the text below, where … stands for what
-// is never the same. A block in a comment is run too: it makes what a reader has
-// already. What cannot run here is in a block of no language.
+// The test runs the blocks of these pages from top to bottom: it writes the files, runs
+// shell and SQL, and compares their output with the text below, where … stands for any
+// text. A block in a comment runs too: it makes things that a reader has already. Code
+// that cannot run here is in a block of no language.
 func TestWhatThePagesSayIsWhatHappens(t *testing.T) {
 	check.Slow(t)
 	binaries := check.BuiltTools(t)

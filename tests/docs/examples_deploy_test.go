@@ -51,7 +51,7 @@ func TestExampleDeployTwiceChangesNothing(t *testing.T) {
 	check.Same(t, "the second deploy", state(), before)
 	check.Equal(t, "histories with nothing to do", strings.Count(second.output(), "no migrations to run"), 2)
 
-	// What cannot be migrated is not started.
+	// A program that cannot be migrated does not start.
 	other := pgtest.Database(t)
 	check.Exec(t, other, `CREATE TABLE subscribers (id int)`)
 	failed := deploy(other)

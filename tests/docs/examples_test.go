@@ -79,7 +79,7 @@ func (p *program) output() string {
 	return strings.Join(p.wrote, "\n")
 }
 
-// says waits for a text in what the program writes.
+// says waits for a text in the program's output.
 func (p *program) says(text string) {
 	p.t.Helper()
 	check.Eventually(p.t, "the program says: "+text, func() bool { return strings.Contains(p.output(), text) })
@@ -158,7 +158,7 @@ func TestExampleOutboxSendsWithTheOrderOrNotAtAll(t *testing.T) {
 	service.says("mail to ada: we have your order 1")
 	check.Equal(t, "the answer to nonsense", place(`{}`), http.StatusBadRequest)
 
-	// What fails as it commits leaves neither an order nor a message.
+	// A commit that fails leaves neither an order nor a message.
 	check.Exec(t, pool, `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'no'; END$$;
 		CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON orders DEFERRABLE INITIALLY DEFERRED
 			FOR EACH ROW WHEN (NEW.customer = 'mallory') EXECUTE FUNCTION refuse()`)

@@ -10,7 +10,7 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// A promise without a test is none, and a test that was renamed is no test.
+// Each promise names at least one test, and each named test exists.
 func TestEveryGuaranteeIsKeptByTestsThatExist(t *testing.T) {
 	check.Parallel(t)
 	exist := map[string]bool{}

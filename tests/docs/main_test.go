@@ -1,4 +1,4 @@
-// Package docs tests that the pages tell what is so, and runs their snippets and examples.
+// Package docs tests that the pages are correct, and runs their snippets and examples.
 package docs
 
 import (

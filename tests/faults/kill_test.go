@@ -83,7 +83,7 @@ func TestMessagesOfKilledConsumersComeBackAfterTheirVT(t *testing.T) {
 
 // kill has three processes work on n messages, kills one of them now and then, and
 // fails the test if a message was not handled well. It returns when it began, all
-// processes, and what handlings returns.
+// processes, and the results of handlings.
 func kill(t *testing.T, n, kills int, every, vt time.Duration) (time.Time, []*worker.Process, map[int64][]*handling, int) {
 	t.Helper()
 	q := pgtest.Queue[worker.Task](t)
@@ -141,7 +141,7 @@ func kill(t *testing.T, n, kills int, every, vt time.Duration) (time.Time, []*wo
 	return began, all, byID, lost
 }
 
-// handledWell tells what is wrong with the handlings of one message.
+// handledWell returns the fault in the handlings of one message.
 func handledWell(handlings []*handling, vt time.Duration) error {
 	if len(handlings) == 0 {
 		return fmt.Errorf("it is lost")
@@ -161,7 +161,7 @@ func handledWell(handlings []*handling, vt time.Duration) error {
 				h.Reads, before.VisibleAt.Sub(h.leasedAt(vt)), before.Reads)
 		}
 	}
-	// Unless it was killed between the two, what was handled last was settled.
+	// Unless it was killed between the two, the process settled its last message.
 	if last := handlings[len(handlings)-1]; !last.settled && last.by.Killed.IsZero() {
 		return fmt.Errorf("delivery %d was not settled", last.Reads)
 	}

@@ -86,7 +86,7 @@ func TestAHandlerIsToldBeforeAnotherGetsItsMessage(t *testing.T) {
 	p.Silence()
 	t.Cleanup(p.Speak)
 	began := time.Now()
-	close(silent) // what ends now cannot be settled, and must not keep the others from being told
+	close(silent) // handlers that end now cannot be settled, and must not keep the others from being told
 	again := make(chan time.Duration, n+1)
 	other := check.Consume(t, direct, func(_ context.Context, m *queue.Message[int64]) error {
 		if m.Body == hold && told.Load() < n {

@@ -22,7 +22,7 @@ func TestQueueWorksAgainWhenTheServerIsBack(t *testing.T) {
 		acknowledged[check.Send(t, q, 1)] = true
 		held := check.Read(t, q, 1)[0]
 		p.Close()
-		// Everything fails, in a way that can be handled, and comes back.
+		// Everything fails with an error, and works again afterwards.
 		if id, err := q.Send(ctx, 2); err == nil {
 			t.Fatalf("message %d was sent to nobody", id)
 		}

@@ -106,7 +106,7 @@ func TestConsumersOfAPoolThatIsReadOnlyNowGoOn(t *testing.T) {
 	}
 }
 
-// A listening connection to a server that does not write hears nothing for ever.
+// A listening connection to a server that does not write never gets a notification.
 func TestAListenerOfAReadOnlyServerLooksForAnother(t *testing.T) {
 	check.Parallel(t)
 	direct := pgtest.Queue[check.Order](t)

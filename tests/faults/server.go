@@ -13,7 +13,7 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// privateServer is a server that a test may crash, with its disk taken seriously,
+// privateServer is a server that a test may crash, with fsync on,
 // and a pool of a migrated database there.
 func privateServer(t testing.TB) (*postgres.Server, *pgxpool.Pool) {
 	t.Helper()

@@ -35,7 +35,7 @@ func TestSIGTERMLetsHandlersFinishAndGivesTheRestBackAtOnce(t *testing.T) {
 	check.Parallel(t)
 	q := pgtest.Queue[worker.Task](t)
 	spec := worker.Spec{Queues: []string{q.Name()}, VT: time.Hour, Grace: check.Patience}
-	b := worker.Start(t, spec) // it is started early, and held until the other has what it can
+	b := worker.Start(t, spec) // it is started early, and held until the other has as many messages as it can
 	b.Idle(q.Name())
 	b.Signal(syscall.SIGSTOP)
 	a, sent := loaded(t, q, spec)

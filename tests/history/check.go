@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// ErrNoCensus means that a history ends before the census, without which nobody
-// can tell what is lost.
+// ErrNoCensus means that a history ends before the census. Without a census lost messages
+// cannot be found.
 var ErrNoCensus = errors.New("the history has no census at its end")
 
 // message is all that happened to one message, in the order of the file.
@@ -156,8 +156,8 @@ func (c *checker) message(queue, key string) *message {
 	return m
 }
 
-// mayBeLost tells whether what an event acknowledged fell into a time of loss, or
-// stands on a receipt that did.
+// mayBeLost tells whether the acknowledgement of an event fell into a time of loss, or
+// depends on a receipt that did.
 func (c *checker) mayBeLost(e *Event) bool {
 	for _, loss := range c.losses {
 		if e.ended() >= loss.Begin && e.Begin <= loss.ended() || c.leasedIn(loss, e.Lease) {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// checkDeaths compares the failures of a message with what became of it.
+// checkDeaths compares the failures of a message with its end.
 func (c *checker) checkDeaths(m *message) {
 	most := 0
 	for _, d := range m.deliveries {

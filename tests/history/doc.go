@@ -1,10 +1,10 @@
-// Package history records what clients of queues did and saw, and tells from the
-// record alone whether the queues kept their promises.
+// Package history records the calls of queue clients and their results, and tells from
+// the record alone whether the queues kept their promises.
 //
 // A history is a file of JSON lines, one [Event] each, written by any number of
-// processes on one machine through their [Recorder]s. It ends with a census: what
-// is in the queues, the archives and the application's own tables when all is
-// over. [Read] reads it, [Check] judges it.
+// processes on one machine through their [Recorder]s. It ends with a census: the
+// contents of the queues, the archives and the application's own tables at the
+// end. [Read] reads it, [Check] judges it.
 //
 // The checker knows nothing of how a queue is made, and raises no false alarm:
 // where the order of two events cannot be known, it takes the order that is right.

@@ -2,7 +2,7 @@ package history
 
 import "slices"
 
-// checkEffects compares what transactions wrote with what they did to the queue.
+// checkEffects compares the writes of transactions with their sends and settlings.
 func (c *checker) checkEffects(m *message) {
 	c.checkOrder(m)
 	effects := m.at(AsEffect)

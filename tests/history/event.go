@@ -4,7 +4,7 @@ import (
 	"time"
 )
 
-// Op is what an event is about.
+// Op is the subject of an event.
 type Op string
 
 const (
@@ -61,8 +61,8 @@ const (
 	InQueue   = "queue"
 	InArchive = "archive"
 	InDead    = "dead"   // a dead-letter queue; Queue is the one that the message died in
-	AsEffect  = "effect" // what a handler of ConsumeTx wrote
-	AsOrder   = "order"  // what was written in the transaction of a send
+	AsEffect  = "effect" // the write of a handler of ConsumeTx
+	AsOrder   = "order"  // the write in the transaction of a send
 )
 
 // Event is one line of a history. Fields that do not apply are zero.

@@ -6,7 +6,7 @@ import (
 )
 
 // checkLeases compares the leases of a message by the server's clock: it is
-// exact, whatever the clocks of the clients show.
+// exact, also when the clocks of the clients are wrong.
 func (c *checker) checkLeases(m *message) {
 	for i := 1; i < len(m.deliveries); i++ {
 		before, after := m.deliveries[i-1], m.deliveries[i]

@@ -20,7 +20,7 @@ func (c *checker) checkReceipts(m *message) {
 		for _, d := range m.deliveries {
 			switch {
 			case c.void(d):
-			case s.How == DeletedByID: // from whoever holds it
+			case s.How == DeletedByID: // from any holder
 				if d.Begin >= s.End {
 					c.broken(SettledAgain, m, "it was deleted before", s, d)
 				}

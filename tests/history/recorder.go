@@ -42,7 +42,7 @@ func NewRecorder(out io.Writer, proc string) *Recorder {
 // As returns a recorder of another process, into the same history.
 func (r *Recorder) As(proc string) *Recorder { return &Recorder{proc, r.recording} }
 
-// Note writes what happened now, or from e.Begin until now.
+// Note writes an event that happened now, or from e.Begin until now.
 func (r *Recorder) Note(e Event) {
 	e.End = Now()
 	if e.Begin == 0 {

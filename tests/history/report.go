@@ -53,7 +53,7 @@ func (v Violation) String() string {
 	return b.String()
 }
 
-// Report is what Check found.
+// Report has the findings of Check.
 type Report struct {
 	Violations []Violation
 	// Judged counts the events that each rule looked at: 0 says that the history

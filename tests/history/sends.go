@@ -11,7 +11,7 @@ func (m *message) mayBeSettled() bool {
 		}
 	}
 	for _, handled := range m.handled {
-		if handled.maybe() { // whoever handled it goes on to settle it
+		if handled.maybe() { // its handler goes on to settle it
 			return true
 		}
 	}
@@ -36,7 +36,7 @@ func (c *checker) checkSend(m *message) {
 	}
 }
 
-// checkOrigin looks for what nobody sent, and for one message under two ids.
+// checkOrigin looks for messages that no client sent, and for one message under two ids.
 func (c *checker) checkOrigin(m *message) {
 	seen := m.deliveries
 	for _, row := range m.rows {
@@ -83,7 +83,7 @@ func (c *checker) checkIDs() {
 	}
 }
 
-// checkEnd looks for what should not be there any more.
+// checkEnd looks for messages that should not be there any more.
 func (c *checker) checkEnd(m *message) {
 	rows := m.at(InQueue)
 	if c.end.Outcome == OK {

@@ -24,7 +24,7 @@ func Prepare(ctx context.Context, pool *pgxpool.Pool) error {
 	return err
 }
 
-// Left counts the messages that are still to be worked on.
+// Left counts the messages that are still to be handled.
 func Left(ctx context.Context, pool *pgxpool.Pool) (n int64, err error) {
 	err = pool.QueryRow(ctx, `SELECT (SELECT count(*) FROM pgmq.q_plain) + (SELECT count(*) FROM pgmq.q_tx)
 		+ (SELECT count(*) FROM pgmq.q_poison) + (SELECT count(*) FROM pgmq.q_hand) + (SELECT count(*) FROM pgmq.q_fifo)`).Scan(&n)

@@ -12,7 +12,7 @@ import (
 	"github.com/pgmq-go/pgmq/tests/history"
 )
 
-// consumer is one Consume, and what its observer must know of the deliveries.
+// consumer is one Consume, and its observer's state of the deliveries.
 type consumer struct {
 	*Client
 	part
@@ -67,7 +67,7 @@ func (k *consumer) handleTx(ctx context.Context, tx pgx.Tx, m *queue.Message[Tas
 
 var errPlanned = errors.New("the handler fails, as planned")
 
-// work records a delivery and does what its body says.
+// work records a delivery and follows the instructions in its body.
 func (k *consumer) work(ctx context.Context, m *queue.Message[Task], how string, effect func() error) (err error) {
 	e := history.Event{
 		Op: history.Deliver, Queue: k.queue, ID: m.ID, Reads: m.Reads, Key: m.Body.Key, How: how,
@@ -104,7 +104,7 @@ func (k *consumer) work(ctx context.Context, m *queue.Message[Task], how string,
 	return nil
 }
 
-// observe records what became of deliveries. It is told after the fact, and does
+// observe records the results of deliveries. It is called after the fact, and does
 // not know of a delivery that another process had.
 func (k *consumer) observe(_ context.Context, told queue.Event) {
 	switch told.Kind {

@@ -64,7 +64,7 @@ func (r *reader) read(ctx context.Context) {
 // decide does one of the things that one can do with messages.
 func (r *reader) decide(ctx, once context.Context, all []held) {
 	if all[0].Event.Reads > 1 && r.rand.IntN(2) == 0 {
-		sleep(ctx, r.VT/2) // so that whoever had it before finds it in our hands
+		sleep(ctx, r.VT/2) // so that the earlier holder finds that we hold it
 	}
 	switch r.rand.IntN(40) {
 	case 0: // they come back

@@ -1,9 +1,9 @@
-// Package load puts queues to work in every way that applications do, and records
-// what it did and saw as a history.
+// Package load uses queues in every way that applications do, and records
+// its calls and their results as a history.
 //
 // It keeps six queues: plain, consumed; tx, consumed in transactions; poison,
 // whose messages fail and die; hand, read and settled by hand; fifo, read in
-// groups; and dead, where the poison goes.
+// groups; and dead, for the dead letters of poison.
 package load
 
 import (
@@ -43,7 +43,7 @@ type Client struct {
 	Pool *pgxpool.Pool
 	Rec  *history.Recorder
 	Name string        // of the process, one life of it: keys begin with it
-	Seed uint64        // decides what is done, and in which order
+	Seed uint64        // decides the operations, and their order
 	VT   time.Duration // at least 1 s, whole seconds
 	// Every is the pause between two sends of one goroutine, on average.
 	Every time.Duration

@@ -120,7 +120,7 @@ type change struct {
 	at func(*history.Event) bool
 	// to returns the events that replace the event.
 	to func(history.Event) []history.Event
-	// without tells what else must go for the change to show.
+	// without lists the events that must go too for the change to show.
 	without func(event, other *history.Event) bool
 }
 

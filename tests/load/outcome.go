@@ -11,8 +11,8 @@ import (
 	"github.com/pgmq-go/pgmq/tests/history"
 )
 
-// outcome is what an error says of a statement that is a transaction of its own,
-// or of a COMMIT.
+// outcome is the result of a statement that is a transaction of its own, or of a COMMIT,
+// by its error.
 func outcome(err error) history.Outcome {
 	var pg *pgconn.PgError
 	switch {

@@ -36,7 +36,7 @@ const (
 // stale holds the findings that an ignored receipt may lead to; which comes first is chance.
 var stale = []history.Rule{history.StaleReceipt, history.SettledAgain}
 
-// Each of these clients is sound but for one thing, and the checker must notice.
+// Each of these clients has one fault, and the checker must find it.
 func TestAClientWithoutOneMechanismIsCaught(t *testing.T) {
 	check.Slow(t)
 	turns := make(chan struct{}, 2) // they need the machine
@@ -51,7 +51,7 @@ func TestAClientWithoutOneMechanismIsCaught(t *testing.T) {
 			"name: SendBatch ", `FROM ROWS FROM \((.*)\) WITH ORDINALITY`, `FROM generate_series(1, 2), ROWS FROM ($1) WITH ORDINALITY`, []history.Rule{history.NeverSent},
 		},
 		"a claim without its lock": {
-			// A moment between looking and taking, in which another takes the same.
+			// A moment between finding rows and claiming them, in which another reader takes the same.
 			"name: Read ", "FOR UPDATE SKIP LOCKED", "OFFSET (SELECT 0 FROM pg_sleep(0.005))", []history.Rule{history.TwoLeases},
 		},
 		"a claim of what is hidden": {

@@ -97,7 +97,7 @@ func TestPGMQAsAnExtensionIsAdopted(t *testing.T) { //nolint:paralleltest // set
 	}
 }
 
-// Who does not own the extension may not take it apart, and nothing changes.
+// A role that does not own the extension may not take it apart, and nothing changes.
 func TestAdoptionByARoleThatDoesNotOwnPGMQIsRefused(t *testing.T) {
 	check.Parallel(t)
 	pool := pgtest.Database(t)

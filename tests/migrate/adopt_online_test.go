@@ -19,8 +19,8 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// oldClients are programs that know nothing of a migration and call what PGMQ
-// 1.4 had, each on a connection of its own.
+// oldClients are programs that know nothing of a migration and call functions of PGMQ
+// 1.4, each on a connection of its own.
 type oldClients struct {
 	mu       sync.Mutex
 	sent     map[string]bool // bodies, by the sends that returned
@@ -145,7 +145,7 @@ func (c *oldClients) lost(t testing.TB, pool *pgxpool.Pool, queues ...string) in
 func justified(version, what string) bool {
 	switch {
 	case strings.HasPrefix(what, "42804 function return row and query-specified return row do not match"):
-		// What metrics returns got more columns.
+		// The result of metrics got more columns.
 		return version != "1.13" && strings.Contains(what, "pgmq.metrics")
 	case strings.HasPrefix(what, "XX000 cache lookup failed for function"):
 		// It had arguments or defaults that cannot be replaced.

@@ -44,7 +44,7 @@ func keeps(t testing.TB, pool *pgxpool.Pool, before []string) {
 	check.Equal(t, "rows", len(after), len(before))
 }
 
-// differences lists what fresh has and adopted has not, and functions that
+// differences lists the objects that fresh has and adopted lacks, and functions that
 // adopted has beside those that fresh has of the same name.
 func differences(t testing.TB, adopted, fresh *pgxpool.Pool) []string {
 	t.Helper()
@@ -81,7 +81,7 @@ func differences(t testing.TB, adopted, fresh *pgxpool.Pool) []string {
 	return wrong
 }
 
-// storage tells a queue's columns, indexes and parameters, whatever they are called.
+// storage returns a queue's columns, indexes and parameters, without the names of indexes.
 func storage(t testing.TB, pool *pgxpool.Pool, name string) []string {
 	t.Helper()
 	return check.Values[string](t, pool, `
@@ -136,7 +136,7 @@ func TestAnExistingPGMQIsAdopted(t *testing.T) {
 	}
 }
 
-// adoptedDependantsWork calls what users built.
+// adoptedDependantsWork calls functions and views that users built.
 func adoptedDependantsWork(t testing.TB, pool *pgxpool.Pool) {
 	t.Helper()
 	check.Equal(t, "rows of app.queues", check.Value[int](t, pool, `SELECT count(*)::int FROM app.queues WHERE queue_name IN ('orders', 'MyQueue', 'myqueue', 'Orphan')`), 4)

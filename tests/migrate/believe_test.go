@@ -26,7 +26,7 @@ func inUse(t *testing.T) *pgxpool.Pool {
 	return pool
 }
 
-// The database is what counts, whatever its version table says.
+// The database counts, and not its version table.
 func TestMigrateBelievesTheDatabase(t *testing.T) {
 	check.Parallel(t)
 	for name, harm := range map[string]struct {
@@ -115,7 +115,7 @@ func TestRemoveOfWhatIsGoneRemovesTheHistory(t *testing.T) {
 	check.Exec(t, pool, `SELECT pgmq.create('still there')`)
 }
 
-// Settings that no way up brings back are not dropped in silence.
+// Settings that no migration up restores are not dropped without an error.
 func TestDownRefusesWhileThereAreSettings(t *testing.T) {
 	check.Parallel(t)
 	for set, want := range map[string]struct{ words, undo string }{

@@ -37,7 +37,7 @@ func TestDeclaredQueuesAreDeployedAndUsed(t *testing.T) {
 	check.WriteFiles(t, shop.dir, map[string]string{"cmd/shop/main.go": check.File(t, "testdata/generate/main.go.txt")})
 	program := check.GoIn(t, shop.dir, "run", "./cmd/shop")
 	program.Env = append(program.Env, "DATABASE_URL="+check.DSN(pool))
-	said, err := program.Output() // beside what a consumer logs
+	said, err := program.Output() // beside a consumer's log
 	check.OK(t, err)
 	check.Equal(t, "what the program says", string(said), "delayed: true\ndead: 13 max reads\n")
 
@@ -111,7 +111,7 @@ func TestCheckTellsWhatDriftedAndWhatMendsIt(t *testing.T) {
 	})
 }
 
-// shopFiles lists the files of an application with what is in them.
+// shopFiles lists the files of an application with their contents.
 func shopFiles(t testing.TB, s *shop) []string {
 	t.Helper()
 	var all []string
@@ -152,7 +152,7 @@ func TestMigrationsAreNumberedAsTheLastOneIs(t *testing.T) {
 }
 
 // Two branches that change different queues have a migration of the same number
-// each; renumbered, they say together what is declared.
+// each; renumbered, they match the declaration together.
 func TestTwoBranchesMerge(t *testing.T) {
 	check.Slow(t)
 	s := newShop(t, check.Tools{Pgmq: check.Command(t)})
@@ -176,7 +176,7 @@ func TestTheSampleIsADeclarationThatWorks(t *testing.T) {
 	check.OK(t, os.Remove(filepath.Join(s.dir, "pgmq.yaml")))
 	check.Contains(t, check.Output(t, s.pgmq("generate", "--init")), "wrote pgmq.yaml")
 
-	// Also with all put in that it has commented out, but for what excludes another.
+	// Also with all its commented-out settings, but for one that excludes another.
 	sample := regexp.MustCompile(`(?m)^    # storage: .*`).ReplaceAllString(check.File(t, s.dir, "pgmq.yaml"), "")
 	sample = regexp.MustCompile(`(?m)^    # ([a-z_]+: )`).ReplaceAllString(sample, "    $1")
 	sample = strings.Replace(sample, "encoding/json.RawMessage", "time.Time", 1) // a package that the code imports anyway

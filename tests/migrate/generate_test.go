@@ -58,7 +58,7 @@ type settingChange struct {
 	risky    bool
 }
 
-// What each change of a setting becomes, all the way to the database and back.
+// Each change of a setting, all the way to the database and back.
 func TestEveryChangeIsOneMigrationThatDoesItAndTakesItBack(t *testing.T) {
 	check.Slow(t)
 	tools := check.BuiltTools(t)
@@ -140,7 +140,7 @@ func (c settingChange) thereAndBack(t *testing.T, shop *shop, pool *pgxpool.Pool
 	before, old := shop.migrations(), check.File(t, shop.dir, "pgmq.yaml")
 
 	shop.edit(c.from, c.to)
-	// What is no longer declared is nobody's in the database.
+	// A queue that is no longer declared is no difference in the database.
 	gone := strings.HasSuffix(c.says, "no longer declared")
 	differs := checked()
 	check.Contains(t, differs, "migrations  "+c.says, "run pgmq generate")
@@ -172,7 +172,7 @@ func (c settingChange) thereAndBack(t *testing.T, shop *shop, pool *pgxpool.Pool
 	check.Equal(t, "the check after down", checked(), "all is as declared\n")
 }
 
-// uncommented puts in what a migration has commented out: blocks of SQL that begin
+// uncommented enables the commented-out parts of a migration: blocks of SQL that begin
 // with a comment, behind the lines that explain them.
 func uncommented(migration string) string {
 	head, body, _ := strings.Cut(migration, "-- +goose Up\n")

@@ -42,7 +42,7 @@ func TestTenMigrateCommandsAtOnce(t *testing.T) {
 	check.Equal(t, "commands that did the work", worked, 1)
 }
 
-// Whenever it is killed, up and down alike, the next run completes what it left.
+// Whenever it is killed, up and down alike, the next run completes the rest.
 func TestMigrateKilledAtAnyMomentIsCompletedByTheNext(t *testing.T) {
 	check.Parallel(t)
 	const rounds, most = 5, 40
@@ -183,7 +183,7 @@ func TestStatusTellsVersionPendingAndAppliedAt(t *testing.T) {
 		t.Fatalf("applied at %v, not %v", at, began)
 	}
 
-	// A role that may only read may ask, and nobody waits for a migration under way.
+	// A role that may only read may ask, and no query waits for a running migration.
 	conn, err := pgx.Connect(t.Context(), check.DSN(pool))
 	check.OK(t, err)
 	defer conn.Close(t.Context())

@@ -88,7 +88,7 @@ func TestAQueueIsAMigrationOfTheApplication(t *testing.T) {
 	check.Equal(t, "tables left", check.Value[int](t, pool, `SELECT count(*)::int FROM pg_class WHERE relnamespace = 'pgmq'::regnamespace AND relname ~ '^[qa]_'`), 0)
 	succeeds("", "up")
 	check.OK(t, admin.Drop(t.Context(), pool, "orders"))
-	succeeds("", "down-to", "0") // what somebody dropped by hand is no obstacle
+	succeeds("", "down-to", "0") // a queue dropped by hand is no obstacle
 }
 
 func TestAQueueThatCannotBeIsNoMigration(t *testing.T) {

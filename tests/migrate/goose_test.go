@@ -34,13 +34,13 @@ func TestGooseItselfAppliesTheSameHistory(t *testing.T) {
 	pgtest.Migrate(t, byMigrate)
 	check.Same(t, "goose's catalogue", check.Catalogue(t, byGoose), check.Catalogue(t, byMigrate))
 
-	// Ours finds that goose was here.
+	// Our command finds goose's entries.
 	pending, err := provider(t, byGoose).HasPending(ctx)
 	check.OK(t, err)
 	check.Equal(t, "pending after goose", pending, false)
 	check.OK(t, admin.Create(ctx, byGoose, "orders"))
 
-	// And goose finds that we were.
+	// And goose finds ours.
 	goose = check.GooseOn(t, byMigrate, dir, schema.VersionTable)
 	status := goose("status")
 	check.Equal(t, "pending migrations by goose's status", strings.Count(status, "Pending"), 0)

@@ -53,7 +53,7 @@ func described(t testing.TB, pool *pgxpool.Pool) []string {
 	return slices.DeleteFunc(all, key.MatchString)
 }
 
-// alike fails the test with what one list has and the other has not.
+// alike fails the test with the entries that only one list has.
 func alike(t testing.TB, what string, got, want []string) {
 	t.Helper()
 	for _, line := range got {
@@ -97,7 +97,7 @@ func TestADatabaseFromBeforeTheFirstReleaseIsCarriedOver(t *testing.T) {
 	check.OK(t, schema.Remove(ctx, check.SQLDB(t, told)))
 }
 
-// Revoked is revoked and granted is granted, under whatever name.
+// Revoked is revoked and granted is granted, under any name.
 func TestTheRebaselineKeepsPrivileges(t *testing.T) {
 	check.Parallel(t)
 	pool := beforeFirstRelease(t)

@@ -28,7 +28,7 @@ func TestUpDownToZeroAndUpAgainLeaveNothingBehind(t *testing.T) {
 	empty := check.Catalogue(t, pool)
 
 	p := provider(t, pool)
-	at := map[int64][]string{} // what each version makes of an empty database
+	at := map[int64][]string{} // the objects that each version makes in an empty database
 	for range p.ListSources() {
 		result, err := p.UpByOne(ctx)
 		check.OK(t, err)
@@ -112,7 +112,7 @@ func TestDownRefusesWhileThereAreMessages(t *testing.T) {
 			err := schema.Remove(ctx, check.SQLDB(t, pool))
 			check.SQLState(t, err, "55000")
 
-			// Nothing was lost, and up mends what is missing.
+			// Nothing was lost, and up makes the missing objects.
 			check.Equal(t, "messages", check.Value[int](t, pool, check.Tables("a b", `SELECT (SELECT count(*) FROM {Q}) + (SELECT count(*) FROM {A})`)), 1)
 			check.OK(t, schema.Migrate(ctx, check.SQLDB(t, pool)))
 			check.Equal(t, "queues", len(check.Values[string](t, pool, `SELECT queue_name FROM pgmq.list_queues()`)), 2)

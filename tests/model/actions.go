@@ -65,8 +65,8 @@ func (r *run) readSome(t *rapid.T, c client) {
 	r.received(t, must(t, got, err), r.model.read(vt, r.oldest(c, got, n)))
 }
 
-// oldest returns the ids that a read of n should have got. The Go API may pass
-// over what came back while there is enough that was never read.
+// oldest returns the ids that a read of n should have got. The Go API may pass over
+// messages that came back while there are enough that were never read.
 func (r *run) oldest(c client, got []delivery, n int) []int64 {
 	visible := r.model.visible()
 	oldest := visible[:min(n, len(visible))]
@@ -101,7 +101,7 @@ func (r *run) pop(t *rapid.T, c client) {
 	r.received(t, must(t, got, err), r.model.pop(r.oldest(c, got, 1)))
 }
 
-// received compares what was received, and keeps what can be settled, if only by
+// received compares the received messages, and keeps those that can be settled, if only by
 // mistake.
 func (r *run) received(t *rapid.T, got, want []delivery) {
 	for i := range max(len(got), len(want)) {

@@ -1,5 +1,5 @@
-// Package model checks that a queue behaves as a small model of it says, whatever
-// is done to it, in whatever order, through Go and through SQL.
+// Package model checks that a queue behaves like a small model of it, for any operations
+// in any order, through Go and through SQL.
 //
 //	RAPID_SEED=0 RAPID_CHECKS=10000 go test ./model    other sequences, and more of them
 package model
@@ -11,7 +11,7 @@ import (
 )
 
 // model states the promises of a queue, in a few lines without SQL. It counts
-// time in hours: the real time of a test is nothing against one.
+// time in hours: the real time of a test is negligible.
 type model struct {
 	now     int
 	queue   map[int64]entry
@@ -33,10 +33,10 @@ type delivery struct {
 	body, header int
 	reads        int
 	lease        int // the model's receipt
-	message      any // what a client needs to settle it
+	message      any // the values that a client needs to settle it
 }
 
-// String leaves out what differs from run to run.
+// String leaves out values that differ from run to run.
 func (d delivery) String() string {
 	return fmt.Sprintf("message %d (body %d, header %d, read %d)", d.id, d.body, d.header, d.reads)
 }

@@ -105,7 +105,7 @@ func by[C client](r *run, action func(*rapid.T, C)) func(*rapid.T) {
 
 var errRollBack = errors.New("roll back")
 
-// pass lets hours go by, as far as the queue can tell.
+// pass lets hours pass for the queue: it moves its times back.
 func (r *run) pass(t *rapid.T) {
 	n := rapid.IntRange(1, 4).Draw(t, "hours")
 	r.exec(t, `UPDATE {Q} SET vt = vt - $1 * interval '1 hour'`, n)
@@ -135,7 +135,7 @@ func (r *run) compareTable(t *rapid.T, table string, want map[int64]entry) {
 		if !expected {
 			return fmt.Errorf("message %d is in %s", id, table)
 		}
-		w.lease = 0 // is told by what can be settled
+		w.lease = 0 // settlings check it instead
 		if e.visibleAt += r.model.now; table == "{A}" {
 			e.visibleAt = w.visibleAt // is of no use there, and stands still
 		}

@@ -24,7 +24,7 @@ func Use(config *pgxpool.Config, rewrite func(sql string) string) {
 	}
 }
 
-// conn rewrites what a client sends.
+// conn rewrites the statements that a client sends.
 type conn struct {
 	net.Conn
 	rewrite func(string) string

@@ -9,8 +9,8 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// Every command runs twice, and programs in between: what one leaves in a session,
-// the next finds there.
+// Every command runs twice, and programs in between: the next one finds the state that one
+// leaves in a session.
 func TestEveryOperationWorksBehindPgBouncerInTransactionMode(t *testing.T) {
 	check.Parallel(t)
 	direct := check.OwnDatabase(t)
@@ -39,7 +39,7 @@ func TestMigrateWantsADirectConnection(t *testing.T) {
 	check.Contains(t, check.Output(t, pgmq("migrate", "up", "--database-url="+session.URL(direct))), "applied")
 }
 
-// Who asks for prepared statements gets them.
+// A user that asks for prepared statements gets them.
 func TestTheDSNDecidesOnPreparedStatements(t *testing.T) {
 	check.Parallel(t)
 	direct := check.OwnDatabase(t)

@@ -35,8 +35,8 @@ func commands(name string, lines ...string) operation {
 	}}
 }
 
-// pgmq runs a command line. It may find nothing to do, and doctor may find what is
-// intended here.
+// pgmq runs a command line. It may find nothing to do, and doctor may find problems that
+// are intended here.
 func (s site) pgmq(t testing.TB, line, queue string) {
 	t.Helper()
 	args := strings.Fields(line)

@@ -24,8 +24,8 @@ func TestEveryOperationWorksInADatabaseOfAnotherEncoding(t *testing.T) {
 	}
 }
 
-// A role owns its database, and has no right beyond that; what comes in a database
-// is for nobody unless it is granted.
+// A role owns its database, and has no right beyond that; no role may use the objects that
+// come with a database unless they are granted.
 func TestEveryOperationWorksForARoleWithoutAnyPrivilege(t *testing.T) {
 	check.Parallel(t)
 	pool := pgtest.Database(t)

@@ -10,8 +10,8 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// The ids of transactions that the server hands out are 64 bits wide. What it stores
-// has 32.
+// The ids of transactions that the server hands out are 64 bits wide. Those that it stores
+// have 32.
 func TestEveryOperationWorksAfterFourBillionTransactions(t *testing.T) {
 	check.Parallel(t)
 	server, pool := check.LocalServer(t, pgtest.Careless)

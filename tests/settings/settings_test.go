@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// setting is what somebody sets for a database.
+// setting is a setting of a database.
 type setting struct {
 	name string
 	set  []string // by ALTER DATABASE … SET

@@ -20,14 +20,14 @@ type site struct {
 	command func(args ...string) *exec.Cmd
 }
 
-// order has what an encoding or a style could spoil.
+// order has values that an encoding or a style could spoil.
 type order struct {
 	N    int     `json:"n"`
 	Name string  `json:"name"`
 	Sum  float64 `json:"sum"`
 }
 
-// orders are for one queue. The last name has what a quoting setting could spoil.
+// orders are for one queue. The last name has characters that a quoting setting could spoil.
 // They are ASCII: tests for encodings are elsewhere.
 var orders = []order{{1, "one", 0.1}, {2, "two", 1e-7}, {3, `three\ 'n" {4}`, 12345678.9}}
 

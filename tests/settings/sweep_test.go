@@ -80,8 +80,8 @@ func set(t testing.TB, database *pgxpool.Pool, all []string) {
 	}
 }
 
-// shadow makes a schema with what could be taken for the server's or for ours. The
-// server's own comes first unless a search path says otherwise.
+// shadow makes a schema with objects that could be taken for the server's or for ours. The
+// server's own come first unless a search path says otherwise.
 func shadow(t testing.TB, database *pgxpool.Pool) {
 	t.Helper()
 	check.Exec(t, database, `

@@ -19,7 +19,7 @@ import (
 )
 
 // api is one of the two ways into a queue: the Go API, or the SQL functions.
-// What both can do, both do alike.
+// Both perform their common operations alike.
 type api interface {
 	create(ctx context.Context, name string, storage admin.Storage) error
 	drop(ctx context.Context, name string) (bool, error)
@@ -138,7 +138,7 @@ func (d goAPI) lengths(ctx context.Context, name string) (all, visible int64, er
 // sqlAPI is the functions in schema pgmq.
 type sqlAPI struct{ db queue.DB }
 
-// selectDelivery reads what toDelivery takes.
+// selectDelivery reads the columns that toDelivery takes.
 const selectDelivery = `SELECT msg_id, read_ct, coalesce(message::text, ''), coalesce(headers::text, ''), enqueued_at, vt FROM pgmq.`
 
 func rowsOf[V any](ctx context.Context, db queue.DB, scan pgx.RowToFunc[V], sql string, args ...any) ([]V, error) {
@@ -235,7 +235,7 @@ func throughBothAPIs(t *testing.T, test func(t *testing.T, d api, name string)) 
 	}
 }
 
-// must returns what a api returned, for expressions.
+// must returns the result of an api, for expressions.
 func must[V any](t testing.TB) func(V, error) V {
 	t.Helper()
 	return func(v V, err error) V {

@@ -146,7 +146,7 @@ func TestBothAPIsTakeEveryName(t *testing.T) {
 		for d, other := range map[api]api{goAPI{pool}: sqlAPI{pool}, sqlAPI{pool}: goAPI{pool}} {
 			ctx := t.Context()
 			check.OK(t, d.create(ctx, name, admin.Logged))
-			// What one api sends the other reads, and the first settles.
+			// One api sends, the other reads, and the first settles.
 			must[[]int64](t)(d.send(ctx, name, []string{"1", "2", "3"}, "null", 0))
 			equalIDs(t, "read from "+name, idsOf(must[[]delivery](t)(other.read(ctx, name, time.Hour, 3))), 1, 2, 3)
 			equalIDs(t, "deleted", must[[]int64](t)(d.remove(ctx, name, 1)), 1)

@@ -39,7 +39,7 @@ func TestBothAPIsDateByTheServersClock(t *testing.T) {
 		stored := check.Tables(name, `SELECT last_read_at = $1::timestamptz - interval '1 hour' AND vt = $1 AND enqueued_at = $2 FROM {Q}`)
 		check.Equal(t, "stored as told", check.Value[bool](t, pgtest.Pool(), stored, m.visibleAt, m.enqueuedAt), true)
 
-		// Only a read dates a read.
+		// Only a read sets the time of the last read.
 		must[[]int64](t)(d.setVT(ctx, name, 2*time.Hour, m.id))
 		check.Equal(t, "the last read is kept", check.Value[bool](t, pgtest.Pool(),
 			check.Tables(name, `SELECT last_read_at = $1::timestamptz - interval '1 hour' AND vt > $1 AND read_ct = 1 FROM {Q}`), m.visibleAt), true)

@@ -70,7 +70,7 @@ func TestBatchesThroughBothAPIsKeepTheirOrder(t *testing.T) {
 	})
 }
 
-// The receipts of the Go API know of what happens at the other.
+// The receipts of the Go API notice operations of the other.
 func TestAReceiptEndsWhenTheOtherAPIReads(t *testing.T) {
 	check.Parallel(t)
 	ctx, pool := t.Context(), pgtest.Pool()

@@ -21,7 +21,7 @@ func TestEveryFunctionTakesEveryName(t *testing.T) {
 		WHERE pronamespace = 'pgmq'::regnamespace AND left(proname, 1) <> '_' AND proargnames[:pronargs] && '{queue_name, table_name}'
 		ORDER BY 1`), called)
 
-	// Another queue, whose name begins and ends alike, feels nothing of it.
+	// Another queue, whose name begins and ends alike, is unchanged.
 	const bystander = "bystander"
 	check.Exec(t, pool, `SELECT pgmq.create($1)`, bystander)
 	check.Exec(t, pool, `SELECT pgmq.send($1, '1'), pgmq.bind_topic('b.*', $1), pgmq.enable_notify_insert($1)`, bystander)

@@ -52,7 +52,7 @@ func TestDropQueueTellsWhetherThereWasOne(t *testing.T) {
 	check.Equal(t, "drop_queue(queue_name, partitioned)", check.Value[bool](t, conn, `SELECT pgmq.drop_queue($1, true)`, name), true)
 	check.Same(t, "notices", notices, []string{"WARNING: drop_queue(queue_name, partitioned) is deprecated and will be removed in PGMQ v2.0. Use drop_queue(queue_name) instead"})
 
-	// What was dropped by hand is cleaned up.
+	// A queue dropped by hand is cleaned up.
 	check.Exec(t, conn, `SELECT pgmq.create($1)`, name)
 	check.Exec(t, conn, check.Tables(name, `DROP TABLE {Q}`))
 	check.Equal(t, "drop_queue of half a queue", check.Value[bool](t, conn, `SELECT pgmq.drop_queue($1)`, name), true)

@@ -121,7 +121,7 @@ func TestReadersOfDifferentGroupsDoNotBlockEachOther(t *testing.T) {
 	}
 }
 
-// Only what is read is locked: the first group alone has enough.
+// Only the messages read are locked: the first group alone has enough.
 func TestAReaderLocksNoGroupThatItDoesNotRead(t *testing.T) {
 	check.Parallel(t)
 	ctx, name := t.Context(), grouped(t, "aaaaabbbbb")
@@ -132,7 +132,7 @@ func TestAReaderLocksNoGroupThatItDoesNotRead(t *testing.T) {
 	check.Equal(t, "the second reader's", readGroups(t, pgtest.Pool(), "", name, 5), "6 7 8 9 10")
 }
 
-// What somebody takes who does not read by groups ends what can be read of its group.
+// A message that an ungrouped read takes blocks the rest of its group.
 func TestAMessageHeldByAnotherReaderIsNotOvertaken(t *testing.T) {
 	check.Parallel(t)
 	ctx, name := t.Context(), grouped(t, "aaa")

@@ -9,8 +9,8 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// A backslash in a plain literal means what standard_conforming_strings says, which a
-// role may set. In E'…' it is always an escape.
+// The meaning of a backslash in a plain literal depends on standard_conforming_strings,
+// which a role may set. In E'…' it is always an escape.
 func TestNoPlainLiteralHasABackslash(t *testing.T) {
 	check.Parallel(t)
 	literals := 0
@@ -37,7 +37,7 @@ func TestNoPlainLiteralHasABackslash(t *testing.T) {
 	}
 }
 
-// plainLiterals are what stands in single quotes without an E, also in the bodies of
+// plainLiterals are the texts in single quotes without an E, also in the bodies of
 // functions.
 func plainLiterals(sql string) (all []string) {
 	for i := 0; i < len(sql); i++ {
@@ -51,7 +51,7 @@ func plainLiterals(sql string) (all []string) {
 			begin := i + 1
 			for i++; i < len(sql) && (sql[i] != '\'' || i+1 < len(sql) && sql[i+1] == '\''); i++ {
 				if sql[i] == '\'' || escapes && sql[i] == '\\' {
-					i++ // what follows is part of it
+					i++ // the next one is part of it
 				}
 			}
 			if !escapes {

@@ -1,4 +1,4 @@
-// Package sql tests the SQL functions, and who may do what with them.
+// Package sql tests the SQL functions, and the rights of roles to use them.
 package sql
 
 import (

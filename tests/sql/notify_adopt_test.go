@@ -12,7 +12,7 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// What PGMQ 1.13 leaves in a database, as far as notifications go.
+// The objects for notifications that PGMQ 1.13 leaves in a database.
 const notifiedByPGMQ = `
 	CREATE SCHEMA pgmq;
 	CREATE TABLE pgmq.meta (
@@ -61,7 +61,7 @@ func TestNotificationsOfPGMQAreTakenOver(t *testing.T) {
 	three()
 	check.Equal(t, "notifications", l.Heard(t), 1)
 
-	// A trigger that could not be replaced knows no throttle, until it is.
+	// A trigger that could not be replaced ignores the throttle until it is replaced.
 	check.Exec(t, pool, `
 		DROP TRIGGER trigger_notify_queue_insert_listeners ON pgmq.q_busy;
 		SELECT pgmq.disable_notify_insert('busy');

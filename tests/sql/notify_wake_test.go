@@ -55,7 +55,7 @@ func TestAListenerHearsOfTheLastMessageOfEveryBurst(t *testing.T) {
 		{"read_grouped_head", `read_grouped_head($1, 3600, $2)`, "0.002 * random()", 50, 4, 1},
 	} {
 		t.Run(burst.what, func(t *testing.T) {
-			// An interval that hides nothing: who was not told once is never told.
+			// An interval that hides nothing: a listener that was not told once is never told.
 			name := notifying(t, hour)
 			if burst.slow != "" {
 				slowCommits(t, name, burst.slow)
@@ -145,10 +145,11 @@ func TestAListenerHearsOfASenderThatKeptQuietAndCommitsLate(t *testing.T) {
 	for round := range 10 {
 		sendSQL(t, pool, name)
 		l.Heard(t)
-		// The next keeps quiet, as nobody came up short since, and cannot commit yet.
+		// The next sender does not notify, as no reader has found too few messages since, and it
+		// cannot commit yet.
 		g.shut(t, name)
 		sent := g.until(t, sender, name)
-		// It commits after the reader looked, or while it does.
+		// It commits after the reader's read, or during it.
 		found := make(chan int, 1)
 		if round%2 == 0 {
 			found <- readSQL(t, reader, name, 9)

@@ -18,7 +18,7 @@ func settings(t testing.TB, pool *pgxpool.Pool) []string {
 	return all
 }
 
-// A partitioned queue without settings belongs to somebody again.
+// A partitioned queue without settings gets settings again.
 func TestPartitionsWithoutSettingsAreTakenOn(t *testing.T) {
 	check.Parallel(t)
 	pool := check.OwnDatabase(t)

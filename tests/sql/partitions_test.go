@@ -51,7 +51,7 @@ func TestAPartitionedQueueIsAQueue(t *testing.T) {
 		check.Exec(t, pool, `SELECT pgmq.create_partitioned($1, $2)`, name, interval) // again
 		check.OK(t, admin.Create(ctx, pool, name))
 
-		check.SendBatch(t, q, make([]int, 350)) // far beyond what was made ahead
+		check.SendBatch(t, q, make([]int, 350)) // far beyond the partitions made ahead
 		msgs := check.Read(t, q, 5)
 		check.OK(t, q.SetVT(ctx, time.Hour, msgs...))
 		check.OK(t, q.Delete(ctx, msgs[0]))

@@ -15,9 +15,9 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// Whatever the statistics said when a statement was planned, it must go by index
-// when a long queue is there, before anybody has analysed that. Autovacuum is off
-// for the table, so that nothing mends a plan in between.
+// A statement planned with any statistics must use the index of a long queue, before an
+// ANALYZE of that queue. Autovacuum is off for the table, so that nothing mends a plan in
+// between.
 func TestNoMomentOfTheStatisticsMakesAStatementReadTheWholeTable(t *testing.T) {
 	check.Parallel(t)
 	const long, rounds = 20_000, 8
@@ -83,7 +83,7 @@ func TestNoMomentOfTheStatisticsMakesAStatementReadTheWholeTable(t *testing.T) {
 					do()
 				}
 				backend := check.Value[int](t, pool, `SELECT pg_backend_pid()`)
-				pool.Close() // at its end it reports what it read
+				pool.Close() // at its end it reports its reads
 				check.Eventually(t, "the connection has ended", func() bool {
 					return check.Value[bool](t, pgtest.Pool(), `SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $1)`, backend)
 				})
@@ -141,10 +141,10 @@ func everyFunction(t testing.TB, on check.Querier, queue string) {
 }
 
 // Of two indexes that cost the same the planner takes the one that was made last.
-// In queues from before that was minded it is the one on groups.
+// In older queues it is the index on groups.
 func TestReindexingTheKeyOfAnOlderQueueHasPlansGoByIt(t *testing.T) {
 	check.Parallel(t)
-	// Reindexing concurrently waits for whoever has a snapshot in the database.
+	// Reindexing concurrently waits for every session with a snapshot in the database.
 	pool := check.OwnDatabase(t)
 	check.OK(t, admin.Create(t.Context(), pool, "q"))
 	check.Exec(t, pool, `DROP INDEX pgmq.q_q_coalesce_msg_id_idx`)

@@ -14,7 +14,7 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// tenant is what a policy knows a row's owner by.
+// tenant identifies a row's owner for a policy.
 const tenant = `(message ->> 'tenant' = current_user)`
 
 // tenants makes two roles with all grants on the queue, and their names.
@@ -74,7 +74,7 @@ func TestPoliciesGiveARoleItsOwnMessagesOnly(t *testing.T) {
 	check.Equal(t, "what nobody of them touched", check.Value[int](t, pool, publicQueueTables(`SELECT msg_id::int FROM {Q} WHERE read_ct = 0`)), 7)
 }
 
-// A role that others settle messages of might otherwise archive into their sight.
+// Otherwise a role might archive messages where other roles can see them.
 func TestPoliciesOfTheArchiveHoldWhenArchiving(t *testing.T) {
 	check.Parallel(t)
 	ctx, pool := t.Context(), check.DatabaseWith(t, schema.PublicWrappers)

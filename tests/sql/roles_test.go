@@ -15,7 +15,7 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// may are the calls of PGMQ's API, and what a role needs to be to make them.
+// may are the calls of PGMQ's API, and the kinds of roles that may make them.
 var may = map[string][]string{
 	`SELECT pgmq.send($1, '1')`:                              {"Producer"},
 	`SELECT pgmq.send($1, '1', '{}'::jsonb, 5)`:              {"Producer"},
@@ -147,7 +147,7 @@ func TestAConsumerNeedsOneMoreGrantForItsDeadLetters(t *testing.T) {
 	check.Equal(t, "redriven", len(redriven), 1)
 }
 
-// Whatever is called under any name on the caller's path, ours calls its own.
+// Our functions call their own, with any function of the same name on the caller's path.
 func TestNoFunctionDependsOnTheSearchPath(t *testing.T) {
 	check.Parallel(t)
 	check.Same(t, "plpgsql functions without a path of their own", check.Values[string](t, pgtest.Pool(), `

@@ -18,7 +18,7 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// canary sings when SQL that came as a value is run: it draws from a sequence,
+// canary records that SQL from a value was run: it draws from a sequence,
 // which no rollback undoes.
 const canary = `
 	CREATE SEQUENCE public.sung;
@@ -32,8 +32,8 @@ func silent(t testing.TB, pool *pgxpool.Pool, what string) {
 	}
 }
 
-// hostile are texts that break out of one kind of quotes or another. What may be
-// the name of a queue has neither ' nor ; nor $ nor --.
+// hostile are texts that break out of one kind of quotes or another. Names of queues
+// have neither ' nor ; nor $ nor --.
 var hostile = []string{
 	`public.canary()`,
 	`q; SELECT public.canary(); --`,
@@ -55,12 +55,12 @@ var hostile = []string{
 	`%1$s' || public.canary() || '`,
 	`%I%L%s"'`,
 	"x\n; SELECT public.canary();",
-	"\u02bc; SELECT public.canary(); --", // a quote to who simplifies
+	"\u02bc; SELECT public.canary(); --", // a quote to code that simplifies
 	strings.Repeat(`"`, 30) + ` public.canary() `,
 	strings.Repeat(`'`, 1<<16) + `; SELECT public.canary(); --`,
 }
 
-// exposed is a database with a canary, all that takes strings, and queues whose
+// exposed is a database with a canary, all functions that take strings, and queues whose
 // names, groups and topics are hostile already: they come back from tables.
 func exposed(t *testing.T) *pgxpool.Pool {
 	t.Helper()
@@ -72,7 +72,7 @@ func exposed(t *testing.T) *pgxpool.Pool {
 		if _, err := queue.New[int](pool, text); err == nil {
 			check.Exec(t, pool, `SELECT pgmq.create_partitioned($1, '10', '100'), pgmq.bind_topic('a.*', $1), pgmq.enable_notify_insert($1), pgmq.send($1, '1')`, text)
 		}
-		// Whoever may write there, others will read.
+		// Other roles read the values that one role may write there.
 		check.Exec(t, pool, `INSERT INTO pgmq.meta VALUES ($1, false, false) ON CONFLICT DO NOTHING`, text)
 	}
 	return pool
@@ -222,7 +222,7 @@ func runsNone(t *testing.T, some func() []string) {
 						f.call(t, impatient, with)
 						continue
 					}
-					// Whatever it returns: a late timeout ends the statement after its own.
+					// With any result: a late timeout ends the statement after its own.
 					_ = pgx.BeginFunc(t.Context(), impatient, func(tx pgx.Tx) error {
 						f.call(t, tx, with)
 						return errors.New("roll back")
@@ -230,7 +230,7 @@ func runsNone(t *testing.T, some func() []string) {
 				}
 			}
 		}
-		// What works with strings from tables, may commit.
+		// Functions that work with strings from tables may commit.
 		f.call(t, impatient, args)
 		silent(t, pool, f.Signature)
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/pgmq-go/pgmq/tests/internal/check"
 )
 
-// contents tells what is in every table of schema pgmq, up to an id in the queues.
+// contents returns the contents of every table of schema pgmq, up to an id in the queues.
 func contents(t testing.TB, pool *pgxpool.Pool, upTo int64) []string {
 	t.Helper()
 	var all []string
@@ -23,8 +23,8 @@ func contents(t testing.TB, pool *pgxpool.Pool, upTo int64) []string {
 	return all
 }
 
-// No function, new ones included, lets a role do more than its grants say: those
-// who may not write change nothing, and a producer nothing that is there.
+// No function, new ones included, lets a role do more than its grants say: roles without
+// write privileges change nothing, and a producer changes no existing row.
 func TestNoFunctionDoesMoreThanTheRoleMay(t *testing.T) {
 	check.Parallel(t)
 	const sent = 5

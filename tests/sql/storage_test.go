@@ -22,7 +22,7 @@ func TestStorageStaysSmall(t *testing.T) {
 	pgtest.Migrate(t, pool)
 	check.OK(t, admin.Create(t.Context(), pool, "orders"))
 	q := check.Open[int](t, check.PoolOf(t, server.URL, func(c *pgxpool.Config) {
-		c.ConnConfig.RuntimeParams["lock_timeout"] = "500ms" // what has to wait for longer fails
+		c.ConnConfig.RuntimeParams["lock_timeout"] = "500ms" // a statement that has to wait for longer fails
 	}), "orders")
 	for range 10 {
 		check.SendBatch(t, q, make([]int, backlog/10))
@@ -52,13 +52,13 @@ func TestStorageStaysSmall(t *testing.T) {
 		t.Errorf("a queue no longer than before grew from %d pages to %d, then to %d", filled, middle, end)
 	}
 
-	// It gives the room back, and nobody waits for that.
+	// It gives the room back, and no session waits for that.
 	draining.Store(true)
 	check.Eventually(t, "a drained queue is small again", func() bool {
 		check.Send(t, q, 0)
 		return passed(2*half+backlog)() && pages(t, pool) < filled/10
 	})
-	// Its indexes need to be told.
+	// Its indexes shrink only by REINDEX.
 	indexes := func() int64 { return check.Value[int64](t, pool, `SELECT pg_indexes_size('pgmq.q_orders')`) }
 	before := indexes()
 	check.Exec(t, pool, `REINDEX TABLE CONCURRENTLY pgmq.q_orders`)

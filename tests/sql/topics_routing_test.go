@@ -14,7 +14,7 @@ import (
 )
 
 // routes makes a database whose queue "bound" only this test binds: the keys of
-// others match what is bound here. Nothing is analyzed behind the test's back.
+// others match patterns bound here. Autovacuum does not analyze the bindings.
 func routes(t testing.TB) *pgxpool.Pool {
 	t.Helper()
 	database := pgtest.Database(t)
@@ -24,7 +24,7 @@ func routes(t testing.TB) *pgxpool.Pool {
 	return check.PoolLike(t, database, func(c *pgxpool.Config) { c.MaxConns = 1 }) // one session: its plans stay
 }
 
-// The index only leaves out what cannot match.
+// The index only leaves out bindings that cannot match.
 func TestRoutingByTheIndexIsRoutingByEveryExpression(t *testing.T) {
 	check.Parallel(t)
 	pool, name := routes(t), "bound"
@@ -37,7 +37,7 @@ func TestRoutingByTheIndexIsRoutingByEveryExpression(t *testing.T) {
 		return text.String()
 	}
 	for range 600 {
-		// Those that are no pattern are refused, and so much the better.
+		// Texts that are no pattern are refused, as they should be.
 		_, _ = pool.Exec(t.Context(), `SELECT pgmq.bind_topic($1, $2)`, word("aab..*#"), name)
 	}
 	matched := 0
@@ -142,7 +142,7 @@ func TestRoutingCompilesFewExpressions(t *testing.T) {
 	}
 }
 
-// What Postgres expects of so many probes would make it compile them (jit), for
+// Postgres' estimate for so many probes would make it compile them (jit), for
 // a hundred milliseconds.
 func TestRoutingIsNotCompiled(t *testing.T) {
 	check.Parallel(t)

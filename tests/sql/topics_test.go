@@ -163,7 +163,7 @@ func TestQueuesOfAnyNameTakeTopics(t *testing.T) {
 	}
 }
 
-// What arrives is what was sent, as pgmq-py sends it.
+// Messages arrive unchanged, as pgmq-py sends them.
 func TestATopicsCopiesCarryBodyHeadersAndDelay(t *testing.T) {
 	check.Parallel(t)
 	pool, at := pgtest.Pool(), check.Topic()

@@ -16,7 +16,7 @@ var (
 	// A list of columns, and nothing else.
 	columnList = regexp.MustCompile(`^\s*(\w+\.)?\w+(\s*,\s*(\w+\.)?\w+)*\s*$`)
 	// An UPDATE or DELETE in a function's body, up to its end or that of the
-	// string that holds it: what USING hands over is a value by then.
+	// string that holds it: the arguments of USING are values by then.
 	bodyWrite = regexp.MustCompile(`(?is)\b(UPDATE\s+\S+\s+(AS\s+\w+\s+)?SET|DELETE\s+FROM)\b[^;']*`)
 )
 
@@ -54,7 +54,7 @@ func TestFunctionBodiesWriteToQueuesWithoutVolatileFunctions(t *testing.T) {
 		volatile[name] = true
 	}
 	bodies := check.Values[string](t, pgtest.Pool(), `SELECT prosrc FROM pg_proc WHERE pronamespace = 'pgmq'::regnamespace`)
-	bodies = append(bodies, "EXECUTE format('DELETE FROM pgmq.%I WHERE vt < clock_timestamp()', q)") // what the check must find
+	bodies = append(bodies, "EXECUTE format('DELETE FROM pgmq.%I WHERE vt < clock_timestamp()', q)") // the check must find it
 	var refused []string
 	for _, body := range bodies {
 		for _, statement := range bodyWrite.FindAllString(comment.ReplaceAllString(body, ""), -1) {

@@ -17,8 +17,8 @@ import (
 // binariesVar lists directories of server binaries, as PATH does.
 const binariesVar = "PGMQ_TEST_BINARIES"
 
-// onEach runs the command, under this program again, on each major version of
-// Postgres that is at hand, and says what became of each.
+// onEach runs the command, under this program again, on each available major version of
+// Postgres, and reports the result of each.
 func onEach(ctx context.Context, versions, command []string, durable bool) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -55,7 +55,7 @@ func onEach(ctx context.Context, versions, command []string, durable bool) error
 	return nil
 }
 
-// choice is a server for pgtest.Server to start: what the environment must say.
+// choice is a server for pgtest.Server to start: the values of the environment.
 type choice struct {
 	origin string
 	env    []string

@@ -47,12 +47,12 @@ func (b *Bouncer) Pool(p *pgxpool.Pool, mode pgx.QueryExecMode) *pgxpool.Pool {
 		c.ConnConfig.Host, c.ConnConfig.Port = "127.0.0.1", uint16(b.Port)
 		c.ConnConfig.Fallbacks = nil
 		c.ConnConfig.RuntimeParams["application_name"] = "through PgBouncer"
-		c.ConnConfig.DefaultQueryExecMode = mode // what users behind a pooler must set
+		c.ConnConfig.DefaultQueryExecMode = mode // users behind a pooler must set it
 	})
 }
 
-// LeftBehind returns what the server connections of the bouncer still listen to,
-// and how many advisory locks they hold.
+// LeftBehind returns the channels that the server connections of the bouncer still listen
+// to, and how many advisory locks they hold.
 func (b *Bouncer) LeftBehind(direct *pgxpool.Pool) (channels []string, locks int) {
 	b.t.Helper()
 	through := b.Pool(direct, pgx.QueryExecModeSimpleProtocol)

@@ -1,7 +1,7 @@
 package check
 
-// EveryCall calls every function that takes the name of a queue, in an order in
-// which each finds what it needs.
+// EveryCall calls every function that takes the name of a queue, in an order that gives
+// each its preconditions.
 var EveryCall = []struct{ Function, SQL string }{
 	{"validate_queue_name(text)", `SELECT pgmq.validate_queue_name($1)`},
 	{"format_table_name(text,text)", `SELECT pgmq.format_table_name($1, 'q')`},

@@ -21,7 +21,7 @@ func Cmd(t testing.TB, name string, args ...string) *osexec.Cmd {
 	return osexec.CommandContext(ctx, name, args...)
 }
 
-// built holds what the tests of a folder build, each once. Main removes it.
+// built holds the programs that the tests of a folder build, each once. Main removes it.
 var built struct {
 	mu  sync.Mutex
 	dir string
@@ -63,7 +63,7 @@ func Program(t testing.TB, pkg string) func(args ...string) *osexec.Cmd {
 	}
 	return func(args ...string) *osexec.Cmd {
 		cmd := Cmd(t, binary, args...)
-		cmd.Env = slices.Clip(env) // so that whoever appends to it has a copy
+		cmd.Env = slices.Clip(env) // so that an append makes a copy
 		return cmd
 	}
 }
@@ -121,7 +121,7 @@ func gooseCommand(t testing.TB) string {
 		"github.com/pressly/goose/v3/cmd/goose")
 }
 
-// Run runs a command and returns what it printed.
+// Run runs a command and returns its output.
 func Run(t testing.TB, cmd *osexec.Cmd) string {
 	t.Helper()
 	out, err := cmd.CombinedOutput()

@@ -11,7 +11,7 @@ import (
 	"github.com/pgmq-go/pgmq/queue"
 )
 
-// Seen collects what an observer is told.
+// Seen collects the events of an observer.
 type Seen struct {
 	mu     sync.Mutex
 	events []queue.Event
@@ -50,7 +50,7 @@ type Consuming struct {
 	done chan error
 }
 
-// Returned waits for it to end by itself, and returns what it returned.
+// Returned waits for it to end by itself, and returns its result.
 func (c *Consuming) Returned() error {
 	c.t.Helper()
 	select {
@@ -63,7 +63,7 @@ func (c *Consuming) Returned() error {
 	}
 }
 
-// End stops it and returns what it returned.
+// End stops it and returns its result.
 func (c *Consuming) End() error {
 	c.t.Helper()
 	c.stop()

@@ -12,7 +12,7 @@ import (
 	"github.com/pgmq-go/pgmq/queue"
 )
 
-// Steal takes a message from whoever holds it, as another reader would whose
+// Steal takes a message from its holder, as another reader would whose
 // read came after the end of the lease.
 func Steal(t testing.TB, name string, id int64) {
 	t.Helper()
@@ -22,7 +22,7 @@ func Steal(t testing.TB, name string, id int64) {
 // ErrWork is the error of a handler that fails.
 var ErrWork = errors.New("the printer is out of paper")
 
-// DeathOf returns the story of a message.
+// DeathOf returns the Death of a message.
 func DeathOf[T any](t testing.TB, m *queue.Message[T]) queue.Death {
 	t.Helper()
 	d := m.Death()

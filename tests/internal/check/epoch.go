@@ -15,8 +15,8 @@ import (
 // in Postgres 13 to 18.
 const epochInControl = 68
 
-// NextEpoch restarts a server as if 2^32 transactions had passed. It does what
-// "pg_resetwal -e 1" does, which not every set of binaries has.
+// NextEpoch restarts a server as if 2^32 transactions had passed. It does the same as
+// "pg_resetwal -e 1", which not every set of binaries has.
 func NextEpoch(t testing.TB, s *postgres.Server) {
 	t.Helper()
 	OK(t, s.Change(t.Context(), func(data string) error {

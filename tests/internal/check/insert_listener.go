@@ -27,8 +27,8 @@ func ListenTo(t testing.TB, pool *pgxpool.Pool, name string) InsertListener {
 	return l
 }
 
-// Heard counts the notifications since it was last called. What was committed
-// before it is called arrives before the fence.
+// Heard counts the notifications since its last call. Those committed before the call
+// arrive before the fence.
 func (l InsertListener) Heard(t testing.TB) int {
 	t.Helper()
 	Exec(t, l.pool, "SELECT pg_notify($1, '')", l.fence)

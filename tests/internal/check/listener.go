@@ -27,7 +27,7 @@ type Waiter struct {
 	fence string
 }
 
-// WaiterOf listens, and has not said yet that it waits.
+// WaiterOf listens, and has not subscribed yet.
 func WaiterOf(t testing.TB, name string) Waiter {
 	t.Helper()
 	w := Waiter{Conn: Connection(t, pgtest.Pool()), fence: "fence of " + pgtest.Name()}
@@ -40,7 +40,7 @@ func WaiterOf(t testing.TB, name string) Waiter {
 	return w
 }
 
-// WaitsFor is WaiterOf, and it waits.
+// WaitsFor is WaiterOf with a subscription.
 func WaitsFor(t testing.TB, name string) Waiter {
 	t.Helper()
 	w := WaiterOf(t, name)

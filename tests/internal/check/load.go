@@ -22,7 +22,7 @@ func Remains(t testing.TB, pool *pgxpool.Pool, name string) int64 {
 	return stats.Length
 }
 
-// Load is senders and handlers, and what they saw.
+// Load is senders and handlers, and their results.
 type Load struct {
 	mu           sync.Mutex
 	acknowledged map[int64]bool
@@ -36,7 +36,7 @@ type Load struct {
 	senders sync.WaitGroup
 }
 
-// SendLoad has n senders send at about the given pace each, until halt. Who gets
+// SendLoad has n senders send at about the given pace each, until halt. A sender that gets
 // no answer tries again.
 func SendLoad(t testing.TB, q *queue.Queue[int64], n int, every time.Duration) *Load {
 	l := &Load{acknowledged: map[int64]bool{}, handled: map[int64]int{}, handling: map[int64]bool{}}

@@ -1,4 +1,4 @@
-// Package check has what the tests of several folders share: assertions, fixtures,
+// Package check has the code that tests of several folders share: assertions, fixtures,
 // and helpers that wait for conditions.
 package check
 

@@ -66,8 +66,8 @@ func Lines(t testing.TB, file string) []string {
 	return all
 }
 
-// API is what clients of PGMQ can see of the database; private functions only
-// where PGMQ has them, too.
+// API lists the objects of the database that clients of PGMQ can see; private functions
+// only where PGMQ has them, too.
 const API = `
 	SELECT p.proname || '(' || pg_get_function_arguments(p.oid) || ') -> ' || coalesce(pg_get_function_result(p.oid), 'procedure')
 		|| CASE p.provolatile WHEN 'i' THEN ' immutable' WHEN 's' THEN ' stable' ELSE '' END

@@ -8,7 +8,7 @@ import (
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 )
 
-// Damaged is what jsonb cannot be: the server fails to write it out.
+// Damaged is an invalid jsonb: the server fails to write it out.
 const Damaged = `'\x00000000'::bytea::jsonb`
 
 // Expanding is a body of 2.5 KB that is 1.2 GB as text, which is more than the
@@ -28,9 +28,9 @@ func Insert(t testing.TB, name, columns, values string) (id int64) {
 	return id
 }
 
-// Poisonous are the values of a message that is hard to read, by what makes it so.
-// The columns are vt, enqueued_at, message and headers. Those that come out are told
-// from those that do not.
+// Poisonous are the values of a message that is hard to read, by the reason.
+// The columns are vt, enqueued_at, message and headers. Messages that can be fetched are
+// told from those that cannot.
 func Poisonous() (comes, stays map[string]string) {
 	comes = map[string]string{
 		"vt before all times":        `'-infinity', now(), '"good"', NULL`,

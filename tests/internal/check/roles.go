@@ -24,8 +24,8 @@ func Role(t testing.TB, name string, grants ...string) *pgxpool.Pool {
 	return RoleOn(t, pgtest.Pool(), name, grants...)
 }
 
-// granting is held by who grants or revokes: Postgres does not wait for another
-// that changes the rights to the same schema, it fails.
+// granting is held by tests that grant or revoke: Postgres does not wait for another
+// session that changes the rights to the same schema, it fails.
 var granting sync.Mutex
 
 // RoleOn is Role for another database.
@@ -46,7 +46,8 @@ func RoleOn(t testing.TB, pool *pgxpool.Pool, name string, grants ...string) *pg
 	return PoolLike(t, pool, func(c *pgxpool.Config) { c.ConnConfig.RuntimeParams["role"] = id })
 }
 
-// Forbidden fails the test unless err says that a privilege is missing. The text what completes "the role may".
+// Forbidden fails the test unless err says that a privilege is missing. The text what
+// completes "the role may".
 func Forbidden(t testing.TB, what string, err error) {
 	t.Helper()
 	if err == nil {

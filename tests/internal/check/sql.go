@@ -15,7 +15,7 @@ import (
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 )
 
-// Querier is what a query can be sent to.
+// Querier is a target of queries.
 type Querier interface {
 	Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error)
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)

@@ -10,7 +10,7 @@ import (
 )
 
 // limit is how long one test may take. Everything that a test waits for has a
-// shorter limit; this one is for what was forgotten.
+// shorter limit; this one is for forgotten cases.
 const limit = 8 * time.Minute
 
 // slowVar, when it is set, has the tests run that start with Slow, and no others:
@@ -47,7 +47,7 @@ func skip(t *testing.T, other bool) {
 	}
 }
 
-// watch fails a test that takes too long, and shows what every goroutine does.
+// watch fails a test that takes too long, and shows the stack of every goroutine.
 func watch(t *testing.T) {
 	var mu sync.Mutex
 	over := false
@@ -59,7 +59,7 @@ func watch(t *testing.T) {
 		}
 		stacks := make([]byte, 1<<20)
 		stacks = stacks[:runtime.Stack(stacks, true)]
-		// What a test logs is shown when it ends, which this one may never do.
+		// A test's log is shown when the test ends, which this one may never do.
 		fmt.Fprintf(os.Stderr, "%s takes more than %v:\n%s\n", t.Name(), limit, stacks)
 		t.Errorf("it takes more than %v", limit)
 	})

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// Patience is how long a test waits for what must happen sooner or later. It is
-// for machines that are busy with other things: nothing should come near it.
+// Patience is how long a test waits for an event that must happen sooner or later. It is
+// for machines that are busy with other things: no wait should come near it.
 const Patience = 2 * time.Minute
 
 // Eventually waits for a condition. It asks often at first, and then less: most
-// conditions are a query, which takes from others what the machine has.
+// conditions are a query, which slows down other tests.
 func Eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	const often, seldom = 2 * time.Millisecond, 40 * time.Millisecond

@@ -26,7 +26,7 @@ type Bouncer struct {
 	log   lockedBuffer
 }
 
-// lockedBuffer is what one goroutine writes and another reads.
+// lockedBuffer is a buffer that one goroutine writes and another reads.
 type lockedBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -133,5 +133,5 @@ func (b *Bouncer) Remove() {
 	os.RemoveAll(b.dir)
 }
 
-// Log is what it wrote so far.
+// Log returns its output so far.
 func (b *Bouncer) Log() string { return b.log.String() }

@@ -1,4 +1,4 @@
-// Package netfault breaks what stands between clients and a server of Postgres, for
+// Package netfault breaks the connections between clients and a server of Postgres, for
 // tests.
 package netfault
 
@@ -22,11 +22,11 @@ type Proxy struct {
 	listener        net.Listener
 	conns           []net.Conn
 	speaking        chan struct{} // closed while it is not silent
-	deaf            bool          // only the server is not heard
+	deaf            bool          // only the server's data is held back
 }
 
 // NewProxy returns a proxy of a server, which it does not dial before clients come
-// and which listens to nobody before Open.
+// and which accepts no client before Open.
 func NewProxy(network, server string) *Proxy {
 	speaking := make(chan struct{})
 	close(speaking)
@@ -88,7 +88,7 @@ func (p *Proxy) Close() {
 	p.conns = nil
 }
 
-// Silence keeps what is sent from arriving, in both directions, until Speak. New
+// Silence stops all data, in both directions, until Speak. New
 // connections are accepted, and get no answer either.
 func (p *Proxy) Silence() {
 	p.mu.Lock()
@@ -96,14 +96,14 @@ func (p *Proxy) Silence() {
 	p.speaking, p.deaf = make(chan struct{}), false
 }
 
-// SilenceServer is Silence for what the server sends: it hears its clients.
+// SilenceServer is Silence for the server's data only: it still gets data from its clients.
 func (p *Proxy) SilenceServer() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.speaking, p.deaf = make(chan struct{}), true
 }
 
-// Speak has everything arrive that was kept, as when a network comes back.
+// Speak delivers all data held back, as when a network comes back.
 func (p *Proxy) Speak() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -114,7 +114,7 @@ func (p *Proxy) Speak() {
 	}
 }
 
-// Delay holds back whatever is sent for d, in both directions; 0 ends it.
+// Delay holds back all data for d, in both directions; 0 ends it.
 func (p *Proxy) Delay(d time.Duration) { p.delay.Store(int64(d)) }
 
 // Throttle lets only so many bytes a second through a connection, in each direction;

@@ -1,4 +1,4 @@
-// Command slowest runs go test in some modules, prints what go test would print, and
+// Command slowest runs go test in some modules, prints the output of go test, and
 // then the tests that took longest:
 //
 //	go run ./internal/slowest -in . -in .. -- -race ./...
@@ -51,11 +51,11 @@ type event struct {
 // test is one with all its subtests.
 type test struct{ pkg, name string }
 
-// run is what was seen so far.
+// run has the results so far.
 type run struct {
 	out    io.Writer
 	took   map[test]float64  // seconds
-	output map[test][]string // of what has not ended
+	output map[test][]string // of tests that have not ended
 }
 
 // module runs the tests of one module.
@@ -100,7 +100,7 @@ func (r *run) line(line []byte) {
 	}
 }
 
-// ended prints the output of what has failed, as go test does without -v, and the
+// ended prints the output of failed tests, as go test does without -v, and the
 // line with which a package ends.
 func (r *run) ended(e event, key test) {
 	output := r.output[key]

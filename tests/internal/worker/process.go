@@ -106,14 +106,14 @@ func (p *Process) Exit() int {
 	return 0
 }
 
-// All returns what happened so far.
+// All returns the lines so far.
 func (p *Process) All() []Line {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.lines)
 }
 
-// Of returns what happened of one kind so far, to the given messages or else to all.
+// Of returns the lines of one kind so far, of the given messages or else of all.
 func (p *Process) Of(what string, ids ...int64) []Line {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -126,7 +126,7 @@ func (p *Process) Of(what string, ids ...int64) []Line {
 	return found
 }
 
-// First waits for what happens to a message.
+// First waits for a line about a message.
 func (p *Process) First(what string, id int64) Line {
 	p.t.Helper()
 	var found []Line

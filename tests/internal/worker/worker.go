@@ -41,7 +41,7 @@ func init() {
 // ExitStopped is how a worker exits when its Consume returned queue.ErrGraceExpired.
 const ExitStopped = 3
 
-// Spec is what a worker does. Zero values are the defaults of Consume.
+// Spec has the settings of a worker. Zero values are the defaults of Consume.
 type Spec struct {
 	URL, Name string // Name is the application_name; the test makes them up
 	Queues    []string
@@ -70,7 +70,7 @@ type Line struct {
 	Err       string
 }
 
-// What a Line says, and the causes of the ends of contexts.
+// The kinds of a Line, and the causes of the ends of contexts.
 const (
 	StartLine   = "handler starts"
 	EndLine     = "handler ends"
@@ -170,7 +170,7 @@ func writeEvent(_ context.Context, e queue.Event) {
 
 var writing sync.Mutex
 
-// writeLine is one system call, so that what was written is there after kill -9.
+// writeLine is one system call, so that the line is there after kill -9.
 func writeLine(l Line) {
 	writing.Lock()
 	defer writing.Unlock()

@@ -22,7 +22,7 @@ func isLand(longitude, latitude float64) bool {
 	row := math.Floor(90 - latitude)
 	col := math.Floor(wrap(longitude+180, 360))
 	if !(row >= 0 && row < landHeight && col >= 0 && col < landWidth) {
-		return false // also for what is no number
+		return false // also for a value that is no number
 	}
 	return landRows[int(row)*(landWidth+1)+int(col)] == '#'
 }

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// tally counts what a map shows.
+// tally counts the quakes that a map shows.
 type tally struct {
 	counts    [classes]int
 	strongest *Quake
@@ -20,7 +20,7 @@ func (t *tally) add(q *Quake, c class) {
 	}
 }
 
-// legend explains the marks, names the strongest quake, and owns up to what
+// legend explains the marks, names the strongest quake, and counts the quakes that
 // the map does not show.
 func (t *tally) legend(s Style) string {
 	const gap = "  "

@@ -56,7 +56,7 @@ func Map(quakes []Quake, s Style) string {
 // as the same meridian counted the other way around.
 func place(q *Quake, width, height int) (col, row int, ok bool) {
 	if !(math.Abs(q.Latitude) <= 90 && math.Abs(q.Longitude) <= 360) {
-		return 0, 0, false // also for what is no number
+		return 0, 0, false // also for a value that is no number
 	}
 	col = int(wrap(q.Longitude-westEdge, 360) / 360 * float64(width))
 	row = int((90 - q.Latitude) / 180 * float64(height))
