@@ -25,11 +25,11 @@ demo: ## carry a week of earthquakes through a queue, on a Postgres of its own
 	@go run ./examples/quakes
 
 test: ## run all tests but the slow ones against one real Postgres, with the race detector
-	@RAPID_CHECKS=40 $(WITHPG) go run ./internal/slowest -in . -in .. -- -race -vet=off -count=1 -p 1 -parallel 6 -timeout 20m ./...
+	@RAPID_CHECKS=40 $(WITHPG) go run ./internal/slowest -in . -in .. -- -race -vet=off -count=1 -p 2 -parallel 6 -timeout 20m ./...
 
-test-slow: ## run the tests that measure time, need minutes, or build other programs
-	@PGMQ_TEST_SLOW=1 $(WITHPG) sh -c 'go run ./internal/slowest -in . -- -count=1 -p 1 -timeout 30m \
-		$$(grep -rl "check\.Slow" --include="*_test.go" . | xargs -n1 dirname | sort -u)'
+test-slow: ## run the tests that measure time, take long, or build other programs
+	@PGMQ_TEST_SLOW=1 $(WITHPG) sh -c 'go run ./internal/slowest -in . -- -count=1 -p 2 -parallel 6 -timeout 30m \
+		$$(grep -rlE "check\.(Slow|Long)\(" --include="*_test.go" . | xargs -n1 dirname | sort -u) && go -C .. test -count=1 ./internal/postgres'
 
 integration: ## run all tests on each version of Postgres, by dockertest; VERSIONS=17 for one
 	@$(WITHPG) -versions $(VERSIONS) sh -c 'go test -count=1 -p 1 -parallel 4 -timeout 30m ./... && go -C .. test -count=1 ./...'

@@ -2,6 +2,7 @@ package pgtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -43,9 +44,9 @@ func Main(m *testing.M, docker Docker) int {
 }
 
 func run(m *testing.M, docker Docker) (code int, err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	starting, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	url, stop, err := Server(ctx, docker, Careless)
+	url, stop, err := Server(starting, docker, Careless)
 	if err != nil {
 		return 0, err
 	}
@@ -55,7 +56,14 @@ func run(m *testing.M, docker Docker) (code int, err error) {
 		}
 	}()
 	server = url
+	done, err := takeTurn()
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", postgres.Redact(server), err)
+	}
+	defer done()
 
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	defer cancel()
 	var dropTemplate func()
 	template, dropTemplate, err = createDatabase(ctx)
 	if err != nil {
@@ -76,6 +84,28 @@ func run(m *testing.M, docker Docker) (code int, err error) {
 	}
 	defer pool.Close()
 	return m.Run(), nil
+}
+
+// turn is the advisory lock of the test binary that runs on a server.
+const turn = 5_907_213_306
+
+// takeTurn waits until no other test binary runs on the server. So go test can build
+// some while it runs one. A waiting binary holds no transaction: tests look for old ones.
+func takeTurn() (done func(), err error) {
+	ctx := context.Background() // go test has a limit
+	conn, err := pgx.Connect(ctx, server)
+	if err != nil {
+		return nil, err
+	}
+	for first := false; !first; {
+		if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, int64(turn)).Scan(&first); err != nil {
+			return nil, errors.Join(err, conn.Close(ctx))
+		}
+		if !first {
+			time.Sleep(100 * time.Millisecond)
+		}
+	}
+	return func() { _ = conn.Close(ctx) }, nil
 }
 
 // Pool returns the pool of this binary's database.

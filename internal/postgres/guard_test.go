@@ -119,6 +119,7 @@ func TestGuardNoticesThatTheServerEnded(t *testing.T) {
 }
 
 func TestGuardInOtherShells(t *testing.T) {
+	long(t)
 	t.Parallel()
 	dir := sharedDir(t)
 	for _, name := range []string{"dash", "bash", "busybox", "mksh", "zsh"} {

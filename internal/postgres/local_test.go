@@ -30,6 +30,14 @@ func ask(t *testing.T, url, query string) string {
 	return answer
 }
 
+// long skips a test that takes long, but for make test-slow.
+func long(t *testing.T) {
+	t.Helper()
+	if os.Getenv("PGMQ_TEST_SLOW") == "" {
+		t.Skip("make test-slow runs it")
+	}
+}
+
 func TestLocalAnswersAndStopLeavesNothing(t *testing.T) {
 	t.Parallel()
 	m := testMachine(t)
@@ -133,6 +141,7 @@ func TestStopWithClients(t *testing.T) {
 
 // A file named initdb or postgres need not be Postgres.
 func TestBinariesThatDoNotWorkAreSkipped(t *testing.T) {
+	long(t)
 	t.Parallel()
 	m := testMachine(t)
 	dirs := m.binaries(t.Context())
@@ -200,6 +209,7 @@ func TestErrorHoldsTheReasonAndNoPassword(t *testing.T) {
 }
 
 func TestTakenPortIsTriedElsewhere(t *testing.T) {
+	long(t)
 	t.Parallel()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {

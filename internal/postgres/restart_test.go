@@ -14,6 +14,7 @@ import (
 )
 
 func TestRestartKeepsWhatWasCommitted(t *testing.T) {
+	long(t)
 	t.Parallel()
 	m := testMachine(t)
 	s := m.mustStart(t)
@@ -44,6 +45,7 @@ func TestRestartKeepsWhatWasCommitted(t *testing.T) {
 }
 
 func TestAServerStandsUpAgainUntilItIsToStopThat(t *testing.T) {
+	long(t)
 	t.Parallel()
 	s := testMachine(t).mustStart(t)
 	stop, err := s.StandUp(t.Context())
@@ -89,6 +91,7 @@ func TestOnlyAPrivateServerIsRestarted(t *testing.T) {
 }
 
 func TestAStandbyFollowsAndTakesOver(t *testing.T) {
+	long(t)
 	t.Parallel()
 	m := testMachine(t)
 	primary := m.mustStart(t)

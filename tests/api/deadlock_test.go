@@ -20,7 +20,7 @@ import (
 // Every function on the same three queues from eight sessions: the only thing
 // that can be wrong is that a queue is not there just now.
 func TestNoOrderOfCallsDeadlocks(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	calls := []string{
 		`SELECT pgmq.create($1)`, `SELECT pgmq.create_unlogged($1)`, `SELECT pgmq.create_partitioned($1, '10', '10', 1)`,
 		`SELECT pgmq.drop_queue($1)`, `SELECT pgmq.purge_queue($1)`, `CALL pgmq.maintain_partitions($1)`,

@@ -51,7 +51,7 @@ func TestMessagesPassesOverWhatAnotherHasTaken(t *testing.T) {
 }
 
 func TestMessagesKeepsTheLeasesOfWhatItHasInHand(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	q := pgtest.Queue[check.Order](t)
 	check.SendBatch(t, q, make([]check.Order, 3))
 	i := 0

@@ -18,7 +18,7 @@ var badNames = []string{
 }
 
 func TestEveryGoodNameWorksEverywhere(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	pool := check.OwnDatabase(t)
 	for _, name := range check.GoodNames {
 		check.OK(t, admin.Create(t.Context(), pool, name))
@@ -68,7 +68,7 @@ func TestEveryBadNameIsRefusedEverywhere(t *testing.T) {
 }
 
 func TestCapitalsDoNotCount(t *testing.T) {
-	t.Parallel()
+	check.Long(t)
 	pool := pgtest.Database(t)
 	pgtest.Migrate(t, pool)
 	check.OK(t, admin.Create(t.Context(), pool, "MyQueue"))

@@ -130,7 +130,7 @@ func TestWhatGrowsWhenItIsWrittenOutIsNotSent(t *testing.T) {
 }
 
 func TestAReadOverASlowLinkReturnsTheSmallMessages(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	direct := pgtest.Queue[string](t)
 	pool, proxy := check.Proxied(t, func(*pgxpool.Config) {})
 	q := check.Open[string](t, pool, direct.Name())

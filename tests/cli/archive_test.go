@@ -130,7 +130,7 @@ func TestCommandListsAnArchiveInBoundedMemory(t *testing.T) {
 }
 
 func TestReplayThatIsKilledGoesOnWithNothingLostOrDoubled(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	pgmq, q := commandHere(t), pgtest.Queue[raw](t)
 	const all = 100_000
 	check.Exec(t, pgtest.Pool(), check.Tables(q.Name(), `INSERT INTO {A} (msg_id, vt, message) SELECT i, now(), to_jsonb(i) FROM generate_series(1, $1) AS i`), all)

@@ -16,7 +16,7 @@ import (
 )
 
 func TestBenchMeasuresAndLeavesNothingBehind(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	pgmq, pool := check.Command(t), pgtest.Database(t)
 	url := "--database-url=" + check.DSN(pool)
 	check.Failure(t, pgmq("bench", url), 1, "pgmq migrate up")

@@ -48,7 +48,7 @@ func TestCommandMigratesAndManagesQueues(t *testing.T) {
 }
 
 func TestCommandMaintainsPartitions(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	pgmq, pool := check.Command(t), pgtest.Database(t)
 	url := "--database-url=" + check.DSN(pool)
 	check.Failure(t, pgmq("maintain", url), 1, "pgmq migrate up")

@@ -46,7 +46,7 @@ func completing(t testing.TB) (complete func(args ...string) ([]string, string),
 }
 
 func TestShellsCompleteNamesOfQueues(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	complete, _ := completing(t)
 	offers := func(want []string, args ...string) {
 		t.Helper()
@@ -90,7 +90,7 @@ func TestShellsCompleteNamesOfQueues(t *testing.T) {
 }
 
 func TestShellsCompleteCommandsFlagsAndFiles(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	complete, _ := completing(t)
 	pgmq := check.Command(t)
 	for _, path := range commands(t, pgmq) {

@@ -110,7 +110,7 @@ func TestDoctorIsReadableAtATerminalAndInAFile(t *testing.T) {
 }
 
 func TestDoctorFindsAnAdoptedPGMQWell(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	for _, version := range check.PGMQVersions {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()

@@ -161,7 +161,7 @@ func TestDoctorFindsDeadRowsAndWhatTheyLeave(t *testing.T) {
 }
 
 func TestDoctorFindsPartitionsThatNobodyMakes(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	pool, examine := sickQueues(t)
 	check.Exec(t, pool, `SELECT pgmq.create_partitioned('parted', '100', '100000', 2), pgmq.create_partitioned('daily', '1 day', '7 days', 2)`)
 	examine().fine(t, "partitions")

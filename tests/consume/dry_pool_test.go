@@ -73,7 +73,7 @@ func TestLeasesAreExtendedWhileThePoolIsDry(t *testing.T) {
 
 // A look that had to wait for a connection says nothing about the cost of looks.
 func TestAfterADryPoolAnIdleConsumerIsWokenAtOnceAgain(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	direct := pgtest.Queue[check.Order](t)
 	var statements check.Tracer
 	pool := check.NewPool(t, func(c *pgxpool.Config) {

@@ -21,7 +21,7 @@ var roundTrips = []time.Duration{500 * time.Microsecond, 2 * time.Millisecond, 1
 // A lone message costs as many statements on a slow link as on a fast one: a consumer's
 // scans in the meantime depend on the server's time.
 func TestALoneMessageCostsAsManyStatementsOverALongLink(t *testing.T) {
-	check.Parallel(t)
+	check.Slow(t)
 	const messages = 10
 	counts := map[time.Duration]int{}
 	for _, rtt := range append([]time.Duration{0}, roundTrips...) {

@@ -40,7 +40,7 @@ func (h *handledIDs) all() []int64 {
 }
 
 func TestWhatCannotBeFetchedIsPutAsideAndItsNeighboursAreDelivered(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	q, dead := pgtest.Queue[string](t), pgtest.Queue[string](t)
 	var good, bad []int64
 	insert := func(values string) int64 { return check.Insert(t, q.Name(), check.PoisonColumns, values) }
@@ -92,7 +92,7 @@ func TestWhatCannotBeFetchedIsPutAsideAndItsNeighboursAreDelivered(t *testing.T)
 }
 
 func TestAMessageThatIsTooLargeForTheLinkHoldsUpNoOther(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	direct := pgtest.Queue[string](t)
 	pool, proxy := check.Proxied(t, func(*pgxpool.Config) {})
 	proxy.Throttle(1 << 20)

@@ -8,7 +8,7 @@ import (
 )
 
 func TestExampleFanoutGivesEachQueueWhatItAskedFor(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	pool, binary := check.OwnDatabase(t), example(t, "fanout")
 	consumers := startProgram(t, pool, binary)
 	for _, bound := range []string{"billing has orders.*.placed", "europe has orders.eu.#", "auditing has #"} {

@@ -189,7 +189,7 @@ func TestExampleOutboxSendsWithTheOrderOrNotAtAll(t *testing.T) {
 }
 
 func TestExampleWorkerTriesAgainPutsAsideAndRedrives(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	pool, binary := check.OwnDatabase(t), example(t, "worker")
 	var mu sync.Mutex
 	got, mended := map[string]int{}, false

@@ -99,7 +99,7 @@ func bookkeeper(t testing.TB, url string) (kill func()) {
 }
 
 func TestLedgerAndQueueAgreeAfterAbortsKillsAndARestart(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	server, pool := privateServer(t)
 	newLedger(t, pool)
 	check.OK(t, admin.Create(t.Context(), pool, "dead"))

@@ -17,7 +17,7 @@ import (
 // While one queue is held, the others are blocked for moments only; a migration
 // that was stopped leaves everything in use, and works when it is repeated.
 func TestAdoptionGivesWayToOpenTransactions(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	for _, is := range []struct {
 		version, holding, waited string
 	}{
@@ -103,7 +103,7 @@ func TestAdoptionThatCannotGetAQueueSaysSo(t *testing.T) {
 
 // PGMQ's own polls hold a lock on their queue for as long as they wait.
 func TestAdoptionIsNotHeldUpByLongPolls(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	pool := pgtest.Database(t)
 	check.InstallPGMQ(t, pool, "1.8")
 	stop := make(chan struct{})

@@ -28,7 +28,7 @@ func inUse(t *testing.T) *pgxpool.Pool {
 
 // The database counts, and not its version table.
 func TestMigrateBelievesTheDatabase(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	for name, harm := range map[string]struct {
 		sql      string
 		missing  []string // none for a history that says too little
@@ -117,7 +117,7 @@ func TestRemoveOfWhatIsGoneRemovesTheHistory(t *testing.T) {
 
 // Settings that no migration up restores are not dropped without an error.
 func TestDownRefusesWhileThereAreSettings(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	for set, want := range map[string]struct{ words, undo string }{
 		`bind_topic('a', 'q')`:             {"pgmq.topic_bindings still holds topic bindings", `unbind_topic('a', 'q')`},
 		`enable_notify_insert('q')`:        {"pgmq.notify_insert_throttle still holds settings of notifications", `disable_notify_insert('q')`},

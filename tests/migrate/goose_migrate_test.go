@@ -44,7 +44,7 @@ func TestTenMigrateCommandsAtOnce(t *testing.T) {
 
 // Whenever it is killed, up and down alike, the next run completes the rest.
 func TestMigrateKilledAtAnyMomentIsCompletedByTheNext(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	const rounds, most = 5, 40
 	pgmq, pool, whole := check.Command(t), pgtest.Database(t), check.OwnDatabase(t)
 	want := check.Catalogue(t, whole)

@@ -148,7 +148,7 @@ func TestEveryVersionOfTheOldHistoryIsRefused(t *testing.T) {
 
 // Otherwise a database on its way up or down would be taken for an old one.
 func TestNoVersionOfThePresentHistoryIsTakenForAnOldOne(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	pool := pgtest.Database(t)
 	ctx, db, p := t.Context(), check.SQLDB(t, pool), provider(t, pool)
 	check.OK(t, schema.Check(ctx, db))

@@ -23,7 +23,7 @@ func provider(t testing.TB, pool *pgxpool.Pool) *goose.Provider {
 }
 
 func TestUpDownToZeroAndUpAgainLeaveNothingBehind(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	ctx, pool := t.Context(), pgtest.Database(t)
 	empty := check.Catalogue(t, pool)
 

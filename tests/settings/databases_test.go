@@ -13,7 +13,7 @@ import (
 
 // pgx sends UTF-8 and does not say so: docs/your-own.md.
 func TestEveryOperationWorksInADatabaseOfAnotherEncoding(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	for _, encoding := range []string{"LATIN1", "SQL_ASCII"} {
 		t.Run(encoding, func(t *testing.T) {
 			pool := pgtest.Database(t, "ENCODING '"+encoding+"' LOCALE 'C' TEMPLATE template0")

@@ -13,7 +13,7 @@ import (
 // The ids of transactions that the server hands out are 64 bits wide. Those that it stores
 // have 32.
 func TestEveryOperationWorksAfterFourBillionTransactions(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	server, pool := check.LocalServer(t, pgtest.Careless)
 	pgtest.Migrate(t, pool)
 	pool.Close()

@@ -8,7 +8,7 @@ import (
 )
 
 func TestEveryFunctionTakesEveryName(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	pool := check.OwnDatabase(t)
 	var called []string
 	for _, call := range check.EveryCall {

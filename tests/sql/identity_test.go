@@ -41,7 +41,7 @@ func TestEveryTableCanBePublished(t *testing.T) {
 // Partitioned tables of PGMQ's have no key, nor have the partitions that others
 // make. They and those to come get an identity.
 func TestAdoptedPartitionsGetAnIdentity(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	pool := check.OwnDatabase(t)
 	likePGMQ(t, pool)
 	check.Same(t, "tables without an identity", unidentified(t, pool), []string{"q_theirs_p0", "q_theirs_p100", "q_theirs_default"})

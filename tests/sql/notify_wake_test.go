@@ -41,7 +41,7 @@ func readAll(t testing.TB, db check.Querier, name, read string, n int) int {
 }
 
 func TestAListenerHearsOfTheLastMessageOfEveryBurst(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	for _, burst := range []struct {
 		what, read, slow      string
 		rounds, senders, each int

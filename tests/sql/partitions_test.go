@@ -193,7 +193,7 @@ func TestUpkeepLosesNothingUnderLoad(t *testing.T) {
 }
 
 func TestPartitionsOfEveryName(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	for _, name := range []string{
 		"Parted", "with-hyphen", "with.dot", "with space", `with"quote`, "größe", strings.Repeat("p", 47), strings.Repeat("ü", 30),
 	} {

@@ -238,7 +238,7 @@ func runsNone(t *testing.T, some func() []string) {
 }
 
 func TestTheGoAPIRunsNoValue(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	pool := check.OwnDatabase(t)
 	check.Exec(t, pool, canary)
 	plain := check.OwnQueue[map[string]string](t, pool, "plain")

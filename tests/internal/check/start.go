@@ -13,8 +13,8 @@ import (
 // shorter limit; this one is for forgotten cases.
 const limit = 8 * time.Minute
 
-// slowVar, when it is set, has the tests run that start with Slow, and no others:
-// make test-slow.
+// slowVar, when it is set, has the tests run that start with Slow or Long, and no
+// others: make test-slow.
 const slowVar = "PGMQ_TEST_SLOW"
 
 // Parallel starts a test that runs beside others.
@@ -29,6 +29,15 @@ func Parallel(t *testing.T) {
 func Alone(t *testing.T) {
 	t.Helper()
 	skip(t, os.Getenv(slowVar) != "")
+	watch(t)
+}
+
+// Long starts a test that takes long, such as one of many cases. It runs beside
+// others, in make test-slow.
+func Long(t *testing.T) {
+	t.Helper()
+	skip(t, os.Getenv(slowVar) == "")
+	t.Parallel()
 	watch(t)
 }
 
