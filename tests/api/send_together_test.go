@@ -157,7 +157,7 @@ func TestABadMessageAmongOthersFailsAlone(t *testing.T) {
 }
 
 func TestACancelledSendLearnsWhetherItsOutcomeIsKnownAndFailsNoOther(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	direct := pgtest.Queue[check.Order](t)
 	// One connection: no statement runs beside another.
 	q := check.Open[check.Order](t, check.NewPool(t, func(c *pgxpool.Config) { c.MaxConns = 1 }), direct.Name())

@@ -15,7 +15,7 @@ import (
 )
 
 func TestDoctorFindsTransactionsThatKeepDeadRows(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	server, pool := check.LocalServer(t, "max_prepared_transactions=5")
 	pgtest.Migrate(t, pool)
 	check.Exec(t, pool, `CREATE DATABASE other`)

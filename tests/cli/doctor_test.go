@@ -123,7 +123,7 @@ func (f findings) sick() findings {
 }
 
 func TestDoctorFindsABusyDatabaseHealthy(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	server, pool := check.LocalServer(t)
 	pgtest.Migrate(t, pool)
 	check.Exec(t, pool, `SELECT pgmq.create_partitioned('parted', '1000', '1000')`)
@@ -173,7 +173,7 @@ func TestDoctorFindsUnsafeSettings(t *testing.T) {
 }
 
 func TestDoctorReadsTheStateOfTheMigrations(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	pool := pgtest.Database(t)
 	pgmq, examine := check.Command(t), doctor(t, check.DSN(pool))
 	found, code := examine()
@@ -232,7 +232,7 @@ func TestDoctorSaysWhenItCannotLook(t *testing.T) {
 }
 
 func TestDoctorTellsWhatARoleMayNotSee(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	server, pool := check.LocalServer(t, "fsync=on")
 	pgtest.Migrate(t, pool)
 	for _, name := range []string{"orders", "others", "parted"} {

@@ -117,7 +117,7 @@ func TestAMessageThatIsTooLargeForTheLinkHoldsUpNoOther(t *testing.T) {
 
 // A compressed body is small in the table and large on the link.
 func TestAFetchThatDoesNotArriveDoesNotCount(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	direct := pgtest.Queue[string](t)
 	pool, proxy := check.Proxied(t, func(*pgxpool.Config) {})
 	var sent []int64

@@ -58,7 +58,7 @@ func TestDemoTellsTheSameOfOtherPeoplesLines(t *testing.T) {
 }
 
 func TestDemoReportsLinesThatAreNotJSON(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	quakes, pool := check.Program(t, "./examples/quakes"), pgtest.Database(t)
 	lines := []string{`{"a":1}`, `not json s3cret`, ``, `"\u0000"`, `1e400000`, `null`, `[1,2`, `"` + strings.Repeat("x", 17<<20) + `"`, `"last"`}
 	demo := quakes("--input", "-", "--database-url", check.DSN(pool))

@@ -21,7 +21,7 @@ func rival(t *testing.T, q *queue.Queue[worker.Task], spec worker.Spec) *worker.
 }
 
 func TestAHandlerThatOutlivesItsVTFiveTimesKeepsItsMessage(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	q := pgtest.Queue[worker.Task](t)
 	const vt = 3 * time.Second
 	spec := worker.Spec{Queues: []string{q.Name()}, Workers: 4, VT: vt}
@@ -36,7 +36,7 @@ func TestAHandlerThatOutlivesItsVTFiveTimesKeepsItsMessage(t *testing.T) {
 }
 
 func TestAProcessThatWasStoppedPastItsLeaseSettlesNothing(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	for what, stubborn := range map[string]bool{"its handler heeds its context": false, "its handler does not": true} {
 		t.Run(what, func(t *testing.T) {
 			t.Parallel()

@@ -58,7 +58,7 @@ func TestASilentNetworkLosesNothingAndWorkGoesOn(t *testing.T) {
 }
 
 func TestAHandlerIsToldBeforeAnotherGetsItsMessage(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	const vt, n, hold, leave = 6 * time.Second, 3, 1, 2
 	direct := pgtest.Queue[int64](t)
 	pool, p := check.Proxied(t, eight)

@@ -70,7 +70,7 @@ func TestSIGTERMLetsHandlersFinishAndGivesTheRestBackAtOnce(t *testing.T) {
 }
 
 func TestWhenGraceIsOverHandlersAreInterruptedAndTheirMessagesComeBackAtOnce(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	q := pgtest.Queue[worker.Task](t)
 	id := check.Send(t, q, worker.Task{Takes: time.Hour})
 	const grace = 15 * time.Second // in the last tenth of which the handler ends

@@ -118,7 +118,7 @@ func TestTheRebaselineKeepsPrivileges(t *testing.T) {
 
 // The numbers of the old history are numbers of the present one, too.
 func TestEveryVersionOfTheOldHistoryIsRefused(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	pool := beforeFirstRelease(t)
 	ctx, db := t.Context(), check.SQLDB(t, pool)
 	for version := 22; version > 0; version-- {

@@ -76,7 +76,7 @@ func TestMigrateAgainDoesNothing(t *testing.T) {
 }
 
 func TestEightProcessesMayMigrateAtOnce(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	pool := pgtest.Database(t)
 	errs := make([]error, 8)
 	var wg sync.WaitGroup

@@ -12,7 +12,7 @@ import (
 // Every command runs twice, and programs in between: the next one finds the state that one
 // leaves in a session.
 func TestEveryOperationWorksBehindPgBouncerInTransactionMode(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	direct := check.OwnDatabase(t)
 	b := check.StartBouncer(t, "transaction")
 	through := site{b.Pool(direct, pgx.QueryExecModeExec), b.URL(direct), check.Command(t)}

@@ -27,7 +27,7 @@ func TestEveryOperationWorksInADatabaseOfAnotherEncoding(t *testing.T) {
 // A role owns its database, and has no right beyond that; no role may use the objects that
 // come with a database unless they are granted.
 func TestEveryOperationWorksForARoleWithoutAnyPrivilege(t *testing.T) {
-	check.Parallel(t)
+	check.Long(t)
 	pool := pgtest.Database(t)
 	database := pool.Config().ConnConfig.Database
 	role := check.RoleOn(t, pool, "owner", "GRANT ALL ON DATABASE "+database)
