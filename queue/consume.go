@@ -62,8 +62,8 @@ func (q *Queue[T]) Consume(ctx context.Context, handle Handler[T], opts ...Consu
 //
 // Each running handler holds a connection of the pool. All ConsumeTx of a pool
 // together leave two connections for other statements, including the handlers' own.
-// So give a pool Workers + 2 for each. With fewer, fewer handlers run at once, and
-// [EventPoolShort] reports it. A pool of one connection is [ErrInvalidOption]. An open
+// So give a pool Workers + 2 for each. With fewer, fewer handlers run at once; if
+// you set [Workers], [EventPoolShort] reports it. A pool of one connection is [ErrInvalidOption]. An open
 // transaction holds back the server's vacuum: keep handlers short.
 func (q *Queue[T]) ConsumeTx(ctx context.Context, handle TxHandler[T], opts ...ConsumeOption) error {
 	return q.consume(ctx, slices.Concat(opts, []ConsumeOption{inTx{}}), false, func(ctx context.Context, e *engine.Engine, d *engine.Delivery, m *Message[T]) error {

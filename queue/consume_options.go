@@ -19,7 +19,8 @@ type ConsumeOption interface {
 }
 
 // Workers is the number of handlers that run at once. The default, also of
-// Workers(0), is 8.
+// Workers(0), is 8; in ConsumeTx it is less if the pool has fewer connections than
+// that needs.
 type Workers int
 
 // Prefetch is the most messages that are fetched before a worker is free for them.
@@ -95,7 +96,6 @@ const leastVT = 100 * time.Millisecond
 // takes several messages.
 func consumeOptionsOf(opts []ConsumeOption, batches bool) (consumeOptions, error) {
 	o := consumeOptions{Options: engine.Options{
-		Workers:      8,
 		Prefetch:     1000,
 		VT:           defaultVT,
 		MaxLease:     12 * time.Hour,

@@ -27,6 +27,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -79,7 +80,7 @@ func New(
 	e.settler = settler{shared: &e.shared, heartbeat: &e.heartbeat, deadLetters: &e.deadLetters, fail: e.fail}
 	e.loop = loop{source: source{shared: &e.shared, setAhead: e.workers.Limit}, awaitRoom: e.deadLetters.awaitRoom}
 	e.workers = generics.Workers[batch]{
-		Count:  o.Workers,
+		Count:  cmp.Or(o.Workers, defaultWorkers),
 		Ahead:  o.Prefetch / o.BatchSize,
 		Fetch:  e.loop.fetch,
 		Run:    worker.run,

@@ -4,7 +4,7 @@ import "time"
 
 // Options are those of a consumer; package queue checks them and has the defaults.
 type Options struct {
-	Workers        int
+	Workers        int // 0: defaultWorkers, or fewer if the pool has no room for them
 	Prefetch       int // messages fetched before a worker is free
 	VT             time.Duration
 	MaxLease       time.Duration

@@ -38,19 +38,18 @@ func (s *shared) acquire(ctx context.Context) (_ *pgxpool.Conn, release func(), 
 	return s.listener.Acquire(ctx)
 }
 
-// fitPool runs no more handlers than may have a transaction at once.
+// fitPool runs no more handlers than may have a transaction at once. It reports that
+// where the user asked for more.
 func (e *Engine) fitPool(ctx context.Context) error {
-	conns, most := int(e.pool.Config().MaxConns), cap(e.listener.Transactions)
+	workers, conns, most := e.workers.Count, int(e.pool.Config().MaxConns), cap(e.listener.Transactions)
 	if conns < 2 {
 		return option.Invalid("ConsumeTx needs a pool of at least 2 connections, and better %d: a handler holds one, and whatever else uses the pool waits for it meanwhile; "+
-			"raise pool_max_conns", e.options.Workers+2)
+			"raise pool_max_conns", workers+2)
 	}
-	if e.options.Workers > most {
-		e.workers.Count = most
-	}
+	e.workers.Count = min(workers, most)
 	if e.options.Workers > most || conns == 2 {
 		e.observe(ctx, Event{Kind: EventPoolShort, Err: fmt.Errorf("ConsumeTx runs %d handler(s) at once, and Workers is %d: the pool has %d connections, and handlers must leave some for other statements; "+
-			"raise pool_max_conns to Workers + 2 for each ConsumeTx", min(most, e.options.Workers), e.options.Workers, conns)})
+			"raise pool_max_conns to Workers + 2 for each ConsumeTx", e.workers.Count, workers, conns)})
 	}
 	return nil
 }

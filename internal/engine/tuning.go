@@ -3,6 +3,9 @@ package engine
 import "time"
 
 const (
+	// defaultWorkers is the number of handlers that run at once.
+	defaultWorkers = 8
+
 	// statementTimeout is the time for one statement. A longer one is an outage.
 	statementTimeout = 10 * time.Second
 

@@ -2,6 +2,7 @@ package consume
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -43,6 +44,28 @@ func TestConsumeTxLeavesConnectionsForItsHandlers(t *testing.T) {
 			check.EndAll(t, consumers...)
 		})
 	}
+}
+
+func TestConsumeTxFitsThePoolInSilenceWhereNobodyAskedForMore(t *testing.T) {
+	check.Parallel(t)
+	q := pgtest.Queue[order](t)
+	check.SendBatch(t, q, check.Numbered(20))
+	var at, most atomic.Int32
+	c := check.Background(t, func(ctx context.Context, observe queue.ConsumeOption) error {
+		return check.Open[order](t, sized(t, 4), q.Name()).ConsumeTx(ctx, func(context.Context, pgx.Tx, *queue.Message[order]) error {
+			defer at.Add(-1)
+			for n := at.Add(1); n > most.Load(); {
+				most.Store(n)
+			}
+			return nil
+		}, observe)
+	})
+	check.Eventually(t, "all are done", func() bool { return check.Length(t, q) == 0 })
+	check.EndAll(t, c)
+	if got := most.Load(); got > 2 {
+		t.Errorf("%d handlers ran at once on 4 connections", got)
+	}
+	check.Equal(t, "reports", len(c.Of(queue.EventPoolShort)), 0)
 }
 
 func TestConsumeTxRefusesAPoolOfOne(t *testing.T) {
