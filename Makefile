@@ -7,6 +7,7 @@ LINT   := go tool -modfile=$(CURDIR)/tools/lint/go.mod golangci-lint
 WITHPG := go -C tests run ./withpg
 MODULES := . tests bench tools tools/lint
 VERSIONS ?= 15,16,17,18
+ROOMS ?= ./...
 # A number of inputs. With a duration go test itself fails now and then, with
 # nothing but "context deadline exceeded".
 FUZZTIME ?= 3000x
@@ -31,8 +32,8 @@ test-slow: ## run the tests that measure time, take long, or build other program
 	@PGMQ_TEST_SLOW=1 $(WITHPG) sh -c 'go run ./internal/slowest -in . -- -count=1 -p 2 -parallel 6 -timeout 30m \
 		$$(grep -rlE "check\.(Slow|Long)\(" --include="*_test.go" . | xargs -n1 dirname | sort -u) && go -C .. test -count=1 ./internal/postgres'
 
-integration: ## run all tests on each version of Postgres, by dockertest; VERSIONS=17 for one
-	@$(WITHPG) -versions $(VERSIONS) sh -c 'go test -count=1 -p 1 -parallel 4 -timeout 30m ./... && go -C .. test -count=1 ./...'
+integration: ## run all tests on each version of Postgres, by dockertest; VERSIONS=17 ROOMS="./sql" for some
+	@$(WITHPG) -versions $(VERSIONS) sh -c 'go test -count=1 -p 2 -parallel 4 -timeout 30m $(ROOMS) && go -C .. test -count=1 ./...'
 
 fuzz: ## look for inputs that break a parser or a codec; FUZZTIME=1000000x for longer
 	@$(WITHPG) sh -c 'cd .. && grep -rnoE --include="*_test.go" "^func Fuzz\w+" . | while IFS=: read -r file _ target; do \

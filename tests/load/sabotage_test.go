@@ -73,7 +73,7 @@ func TestAClientWithoutOneMechanismIsCaught(t *testing.T) {
 			"name: Delete ", `DELETE FROM (\S+) AS q`, `UPDATE $1 AS q SET vt = q.vt`, []history.Rule{history.SettledAgain},
 		},
 		"a retry that deletes": {
-			"name: Postpone ", `UPDATE (\S+) AS q\s+SET vt = statement_timestamp\(\)\s+\+ \((\S+) precision\[\]\)` + at + ` \* interval '1 second'\s+WHERE`, `DELETE FROM $1 AS q WHERE $2 precision[] IS NOT NULL AND`, []history.Rule{history.LostSend},
+			"name: Postpone ", `(?s)UPDATE (\S+) AS q\s+SET.*?(\(\$\d::double precision\[\]\)).*?(\(\$\d::integer\[\]\)).*?WHERE`, `DELETE FROM $1 AS q WHERE $2 IS NOT NULL AND $3 IS NOT NULL AND`, []history.Rule{history.LostSend},
 		},
 		"a dead letter that goes elsewhere": {
 			"name: DeadLetter ", `\$2::text`, `nullif($$2::text, $$2)`, []history.Rule{history.WrongDeaths},
