@@ -8,6 +8,7 @@ WITHPG := go -C tests run ./withpg
 MODULES := . tests bench tools tools/lint
 VERSIONS ?= 15,16,17,18
 ROOMS ?= ./...
+SKIP ?= ^$$
 # A number of inputs. With a duration go test itself fails now and then, with
 # nothing but "context deadline exceeded".
 FUZZTIME ?= 3000x
@@ -28,8 +29,8 @@ demo: ## carry a week of earthquakes through a queue, on a Postgres of its own
 test: ## run all tests but the slow ones against one real Postgres, with the race detector
 	@RAPID_CHECKS=40 $(WITHPG) go run ./internal/slowest -in . -in .. -- -race -vet=off -count=1 -p 2 -parallel 6 -timeout 20m ./...
 
-test-slow: ## run the tests that measure time, take long, or build other programs
-	@PGMQ_TEST_SLOW=1 $(WITHPG) sh -c 'go run ./internal/slowest -in . -- -count=1 -p 2 -parallel 6 -timeout 30m \
+test-slow: ## run the tests that measure time, take long, or build other programs; SKIP=regexp
+	@PGMQ_TEST_SLOW=1 $(WITHPG) sh -c 'go run ./internal/slowest -in . -- -count=1 -p 2 -parallel 6 -timeout 30m -skip "$(SKIP)" \
 		$$(grep -rlE "check\.(Slow|Long)\(" --include="*_test.go" . | xargs -n1 dirname | sort -u) && go -C .. test -count=1 ./internal/postgres'
 
 integration: ## run all tests on each version of Postgres, by dockertest; VERSIONS=17 ROOMS="./sql" for some

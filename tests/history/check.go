@@ -1,7 +1,6 @@
 package history
 
 import (
-	"cmp"
 	"errors"
 	"slices"
 	"time"
@@ -95,9 +94,7 @@ func Check(events []*Event) (Report, error) {
 		c.file(e)
 	}
 	for _, m := range c.messages {
-		slices.SortStableFunc(m.deliveries, func(a, b *Event) int {
-			return cmp.Or(a.Lease.Compare(b.Lease), cmp.Compare(a.Reads, b.Reads))
-		})
+		slices.SortStableFunc(m.deliveries, later)
 		c.checkSend(m)
 		c.checkOrigin(m)
 		c.checkLeases(m)

@@ -31,7 +31,7 @@ func (c *checker) checkDeaths(m *message) {
 		}
 	}
 	for _, e := range m.extends {
-		if e.Op == Retry && e.Outcome == OK && e.Reads >= most {
+		if e.Op == Retry && e.Outcome == OK && e.How != Uncounted && e.Reads >= most {
 			c.broken(WrongDeaths, m, fmt.Sprintf("it was given back after delivery %d of %d", e.Reads, most), e)
 		}
 	}
@@ -66,13 +66,13 @@ func (c *checker) checkCount(m *message) {
 		var before []*Event
 		if i > 0 {
 			last := m.deliveries[i-1]
-			missing, took = d.Reads-last.Reads-1, d.Lease.Sub(last.Lease)
+			missing, took = d.Reads-last.Reads-1, d.Lease.Sub(last.Lease)+max(d.Spread, last.Spread)
 			before = []*Event{last}
 		}
 		if c.void(d) {
 			return
 		}
-		if took < time.Duration(missing)*d.VT*99/100 {
+		if missing > 0 && took < time.Duration(missing)*d.VT*99/100 {
 			c.broken(WrongDeaths, m, fmt.Sprintf("%d deliveries were counted within %v that nobody saw", missing, took), append(before, d)...)
 		}
 	}

@@ -56,6 +56,9 @@ const (
 	ByGroup   = "group" // a read in the order of groups, settled by id
 )
 
+// Uncounted is a Retry that leaves the reads as they were before the delivery.
+const Uncounted = "uncounted"
+
 // Places of a census.
 const (
 	InQueue   = "queue"

@@ -136,6 +136,28 @@ func TestEachRuleIsBrokenByWhatBreaksItAndByNothingElse(t *testing.T) {
 			s.then(Extend, 20, s.deliver(10, 1, "k", 1)).Until = at(20)
 			s.then(Settle, 40, s.deliver(30, 1, "k", 2))
 		}, nil},
+		"given back uncounted, and read again": {func(s *script) {
+			s.send(0, 1, "k")
+			first := s.deliver(10, 1, "k", 1)
+			first.How = ByConsume
+			s.then(Retry, 20, first).How = Uncounted
+			s.then(Settle, 40, s.deliver(30, 1, "k", 1))
+		}, nil},
+		"given back counted, and its reads did not rise": {func(s *script) {
+			s.send(0, 1, "k")
+			first := s.deliver(10, 1, "k", 1)
+			first.How = ByConsume
+			s.then(Retry, 20, first).How = ""
+			s.then(Settle, 40, s.deliver(30, 1, "k", 1))
+		}, []Rule{TwoLeases}},
+		"the first lease began earlier than it seems": {func(s *script) {
+			s.send(0, 1, "k")
+			first := s.deliver(10, 1, "k", 1)
+			first.How, first.Spread = ByConsume, 50*time.Millisecond
+			first.Lease, first.Until = at(45), at(1045)
+			s.then(Retry, 20, first).How = ""
+			s.then(Settle, 40, s.deliver(30, 1, "k", 2))
+		}, nil},
 		"extended, and read before that is over": {func(s *script) {
 			s.send(0, 1, "k")
 			s.then(Extend, 500, s.deliver(10, 1, "k", 1)).Until = at(1500)

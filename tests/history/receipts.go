@@ -24,7 +24,7 @@ func (c *checker) checkReceipts(m *message) {
 				if d.Begin >= s.End {
 					c.broken(SettledAgain, m, "it was deleted before", s, d)
 				}
-			case !d.Lease.After(s.Lease):
+			case later(d, s) <= 0:
 			case d.End <= s.Begin:
 				c.broken(StaleReceipt, m, "another had read it before it was settled", d, s)
 			default:
@@ -38,7 +38,7 @@ func (c *checker) checkReceipts(m *message) {
 		}
 		c.judged(StaleReceipt)
 		for _, d := range m.deliveries {
-			if d.Lease.After(e.Lease) && d.End <= e.Begin && !c.void(d) {
+			if later(d, e) > 0 && d.End <= e.Begin && !c.void(d) {
 				c.broken(StaleReceipt, m, "another had read it before its VT was changed", d, e)
 			}
 		}

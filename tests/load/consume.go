@@ -112,6 +112,8 @@ func (k *consumer) observe(_ context.Context, told queue.Event) {
 		k.Rec.Note(history.Event{Op: history.Trouble, Queue: k.queue, How: string(told.Kind), Err: text(told.Err)})
 		return
 	case queue.EventSettled, queue.EventRetried, queue.EventDeadLettered, queue.EventLeaseLost:
+	case queue.EventReturned:
+		told.Reads++ // it does not count this delivery
 	default:
 		return
 	}
@@ -124,6 +126,8 @@ func (k *consumer) observe(_ context.Context, told queue.Event) {
 	switch told.Kind {
 	case queue.EventRetried:
 		e.Op, e.How, e.VT = history.Retry, "", told.RetryIn
+	case queue.EventReturned:
+		e.Op, e.How, e.VT = history.Retry, history.Uncounted, told.RetryIn
 	case queue.EventDeadLettered:
 		e.How = history.DeadLettered
 	case queue.EventLeaseLost: // an attempt may have worked whose answer was lost
