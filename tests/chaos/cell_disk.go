@@ -90,28 +90,29 @@ func likewise(other, dir string) error {
 
 func fillDisk(ctx context.Context, a *arena) error {
 	return a.again(ctx, 500*time.Millisecond, 1500*time.Millisecond, func() error {
-		return a.full(a.between(vt/2, 2*vt), func() {})
+		return a.full(a.between(vt/2, 2*vt), func() bool { return false })
 	})
 }
 
-// full fills the small disk for a while, and calls meanwhile over and over.
-func (a *arena) full(d time.Duration, meanwhile func()) error {
+// full fills the small disk for a while, and on until meanwhile, which it calls over and
+// over, has enough.
+func (a *arena) full(d time.Duration, meanwhile func() (goOn bool)) error {
 	ballast := filepath.Join(a.path("disk"), "ballast")
 	file, err := os.Create(ballast)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	end := time.Now().Add(d)
 	for megabyte := make([]byte, 1<<20); err == nil; {
 		_, err = file.Write(megabyte)
 	}
 	if !errors.Is(err, syscall.ENOSPC) {
 		return err
 	}
-	for time.Now().Before(end) { // space freed meanwhile is filled as well
+	since := time.Now()
+	for goOn := true; time.Since(since) < d || goOn && time.Since(since) < time.Minute; { // space freed meanwhile is filled as well
 		_, _ = file.Write(make([]byte, 4<<10))
-		meanwhile()
+		goOn = meanwhile()
 		time.Sleep(time.Millisecond)
 	}
 	return os.Remove(ballast)
@@ -132,9 +133,10 @@ func fillLog(ctx context.Context, a *arena) error {
 			return err
 		}
 		defer conn.Close(whole)
-		err = a.full(a.between(vt/2, 2*vt), func() {
+		err = a.full(a.between(vt/2, 2*vt), func() bool {
 			// The load alone would take long to fill the disk.
-			_, _ = conn.Exec(whole, "SELECT pg_logical_emit_message(false, 'chaos', repeat('x', 1000000))")
+			_, err := conn.Exec(whole, "SELECT pg_logical_emit_message(false, 'chaos', repeat('x', 1000000))")
+			return err == nil
 		})
 		if err != nil {
 			return err
