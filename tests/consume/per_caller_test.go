@@ -88,6 +88,17 @@ func TestConsumersOfTwoTenantsOnOnePoolGetAndKeepTheirOwnMessages(t *testing.T) 
 
 func TestSendsOfTwoTenantsAreNeverMixed(t *testing.T) {
 	check.Parallel(t)
+	sendAsTwo(t, 100)
+}
+
+func TestHundredThousandSendsOfTwoTenantsAreNeverMixed(t *testing.T) {
+	check.Long(t)
+	sendAsTwo(t, 6250)
+}
+
+// sendAsTwo has each of 16 goroutines send so many messages, for one of two tenants.
+func sendAsTwo(t *testing.T, each int) {
+	t.Helper()
 	q := tenants(t)
 	var sent atomic.Int64
 	var all sync.WaitGroup
@@ -95,7 +106,7 @@ func TestSendsOfTwoTenantsAreNeverMixed(t *testing.T) {
 		tenant := []string{"a", "b"}[g%2]
 		ctx := as(t.Context(), tenant)
 		all.Go(func() {
-			for i := range 100 {
+			for i := range each {
 				body := check.Order{ID: int64(i), Customer: tenant}
 				var err error
 				if i%10 == 9 {
@@ -117,12 +128,12 @@ func TestSendsOfTwoTenantsAreNeverMixed(t *testing.T) {
 	}
 	all.Wait()
 	check.OK(t, q.Flush(t.Context()))
-	check.Equal(t, "sent", sent.Load(), 1600)
-	check.Equal(t, "messages", check.Value[int](t, pgtest.Pool(), check.Tables(q.Name(), `SELECT count(*)::int FROM {Q}`)), 1600)
+	check.Equal(t, "sent", sent.Load(), int64(16*each))
+	check.Equal(t, "messages", check.Value[int](t, pgtest.Pool(), check.Tables(q.Name(), `SELECT count(*)::int FROM {Q}`)), 16*each)
 	for _, tenant := range []string{"a", "b"} {
-		msgs, err := q.Read(as(t.Context(), tenant), 2000)
+		msgs, err := q.Read(as(t.Context(), tenant), 16*each)
 		check.OK(t, err)
-		check.Equal(t, "messages of "+tenant, len(msgs), 800)
+		check.Equal(t, "messages of "+tenant, len(msgs), 8*each)
 	}
 }
 
