@@ -24,7 +24,9 @@ import (
 // Errors: [ErrInvalidOption] for n below 1, [ErrNoQueue], errors of pgx, a
 // [*DecodeError] for each message whose body does not decode into T, and a
 // [*FetchError] for each message that the server cannot write out. Pop puts the latter
-// into the archive. With these two Pop returns both, the other messages and the error.
+// into the archive. One for which time or memory was short has a [*FetchError] too; it
+// stays in the queue, hidden for 30 s. With these Pop returns both, the other messages
+// and the error.
 func (q *Queue[T]) Pop(ctx context.Context, n int) ([]*Message[T], error) {
 	var msgs []*Message[T]
 	op := &Operation{Kind: OpPop}

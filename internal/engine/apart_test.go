@@ -24,6 +24,7 @@ func TestAFetchBlamesTheMessageByTheCause(t *testing.T) {
 	}{
 		"terminated":                {large, server("FATAL", "57P01"), 0},
 		"the server shuts down":     {small, server("FATAL", "57P03"), 0},
+		"a pooler ends the session": {small, &pgconn.PgError{Severity: "FATAL", Code: "08P01"}, 0},
 		"the link is cut":           {large, io.ErrUnexpectedEOF, 1},
 		"the server is read-only":   {small, server("ERROR", "25006"), 1},
 		"no time for a small one":   {small, context.DeadlineExceeded, 1},

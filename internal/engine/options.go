@@ -2,7 +2,7 @@ package engine
 
 import "time"
 
-// Options are those of a consumer; package queue checks them and has the defaults.
+// Options are those of a consumer; package queue checks them and has the other defaults.
 type Options struct {
 	Workers        int // 0: defaultWorkers, or fewer if the pool has no room for them
 	Prefetch       int // messages fetched before a worker is free

@@ -3,6 +3,7 @@
 package pgerr
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -111,7 +112,14 @@ func Exceeded(err error) bool {
 // somebody terminated it, or the server shuts down.
 func EndedSession(err error) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.SeverityUnlocalized != "ERROR" && pg.SeverityUnlocalized != ""
+	if !errors.As(err, &pg) {
+		return false
+	}
+	switch cmp.Or(pg.SeverityUnlocalized, pg.Severity) { // a pooler may send the latter only
+	case "FATAL", "PANIC":
+		return true
+	}
+	return false
 }
 
 // Damaged reports whether the server could not decode its stored data.

@@ -145,7 +145,7 @@ func keepsSession(ctx context.Context, conn *pgx.Conn, pool table.Pool) error {
 func unlisten(ctx context.Context, conn *pgx.Conn, quoted, session string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTimeout)
 	defer cancel()
-	for pause := time.Millisecond; ; pause *= 2 {
+	for pause := time.Millisecond; ; pause = min(2*pause, 20*time.Millisecond) {
 		answered, err := inSession(ctx, conn, "UNLISTEN "+quoted)
 		if err != nil || answered == session {
 			return err

@@ -13,6 +13,7 @@ import (
 	"github.com/pgmq-go/pgmq/internal/pgtest"
 	"github.com/pgmq-go/pgmq/queue"
 	"github.com/pgmq-go/pgmq/tests/internal/check"
+	"github.com/pgmq-go/pgmq/tests/sabotage"
 )
 
 // poisoned is a queue with each kind of message that is hard to read between good
@@ -114,6 +115,33 @@ func TestOneMessageThatDoesNotComeOutCostsItselfAlone(t *testing.T) {
 		check.EqualAll(t, "the messages", got, good)
 		check.EqualAll(t, "those that could not be fetched", failed, bad)
 	})
+}
+
+// A message for which the server had no time may come out another time.
+func TestPopLeavesAMessageForWhichTimeWasShort(t *testing.T) {
+	check.Parallel(t)
+	direct := pgtest.Queue[string](t)
+	hasty := check.NewPool(t, func(c *pgxpool.Config) {
+		c.ConnConfig.RuntimeParams["statement_timeout"] = "3s"
+		sabotage.Use(c, func(sql string) string {
+			if !strings.Contains(sql, "name: Peek ") {
+				return sql
+			}
+			return strings.Replace(sql, "WHERE ", "WHERE (SELECT pg_sleep(60)) IS NOT NULL AND ", 1)
+		})
+	})
+	check.Send(t, direct, "quick")
+	damaged := check.Insert(t, direct.Name(), "vt, message", "now(), "+check.Damaged) // so that each is fetched by itself
+	q := check.Open[string](t, hasty, direct.Name())
+	_, err := q.Pop(t.Context(), 1)
+	check.OK(t, err)
+	check.Equal(t, "messages that pop at once", check.Length(t, direct), 1)
+	slow := check.Send(t, direct, "slow")
+	msgs, err := q.Pop(t.Context(), 10)
+	check.Equal(t, "messages", len(msgs), 0)
+	check.Equal(t, "those that could not be fetched", len(queue.FetchErrors(err)), 2)
+	left := check.Values[int64](t, pgtest.Pool(), check.Tables(direct.Name(), `SELECT msg_id FROM {Q} WHERE vt > now() ORDER BY msg_id`))
+	check.EqualAll(t, "messages left", left, []int64{damaged, slow})
 }
 
 func TestWhatGrowsWhenItIsWrittenOutIsNotSent(t *testing.T) {
